@@ -1,0 +1,21 @@
+//! What every part of standin agrees on: the [`Call`] and its [`Answer`], [`OperationError`], the one [`Clock`], the
+//! one [`Dice`], and the [`Registry`] that finds who handles an operation.
+//!
+//! # Invariants
+//! - Nothing here knows protocols, sockets, SQL or the environment.
+//! - Nothing outside [`Clock`] reads the time, nothing outside [`Dice`] draws: a run with the same seed and the same
+//!   requests gives the same bytes.
+
+mod arn;
+mod call;
+mod clock;
+mod dice;
+mod error;
+mod registry;
+
+pub use arn::Arn;
+pub use call::{Answer, BodySource, BoxFuture, Call, CallContext, Fidelity, Trace};
+pub use clock::{Clock, Stopwatch};
+pub use dice::{Dice, Draw, Hasher};
+pub use error::{OperationError, codes};
+pub use registry::{Handler, Registry};

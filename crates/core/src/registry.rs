@@ -1,0 +1,52 @@
+//! Who answers which operation.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::{Answer, BoxFuture, Call, CallContext, Fidelity, OperationError};
+
+/// Answers operations.
+pub trait Handler: Send + Sync {
+    /// Answers one call. The input stays in the call, for the journal.
+    fn handle<'a>(&'a self, call: &'a mut Call) -> BoxFuture<'a, Result<Answer, OperationError>>;
+
+    /// How true its answers to this operation are at best.
+    fn fidelity(&self, service: &str, operation: &str) -> Fidelity;
+}
+
+/// Finds the handler of an operation: one registered for that very operation, one for the whole service, or the fallback.
+pub struct Registry {
+    operations: HashMap<(String, String), Arc<dyn Handler>>,
+    services: HashMap<String, Arc<dyn Handler>>,
+    fallback: Arc<dyn Handler>,
+}
+
+impl Registry {
+    /// `fallback` answers whatever nobody else does.
+    pub fn new(fallback: Arc<dyn Handler>) -> Self {
+        Self { operations: HashMap::new(), services: HashMap::new(), fallback }
+    }
+
+    /// Registers a handler for all operations of a service.
+    pub fn service(&mut self, service: &str, handler: Arc<dyn Handler>) {
+        self.services.insert(service.to_owned(), handler);
+    }
+
+    /// Registers a handler for one operation.
+    pub fn operation(&mut self, service: &str, operation: &str, handler: Arc<dyn Handler>) {
+        self.operations.insert((service.to_owned(), operation.to_owned()), handler);
+    }
+
+    pub fn find(&self, context: &CallContext) -> &dyn Handler {
+        self.find_by_name(context.service.id, context.operation.name)
+    }
+
+    pub fn find_by_name(&self, service: &str, operation: &str) -> &dyn Handler {
+        if !self.operations.is_empty()
+            && let Some(handler) = self.operations.get(&(service.to_owned(), operation.to_owned()))
+        {
+            return &**handler;
+        }
+        &**self.services.get(service).unwrap_or(&self.fallback)
+    }
+}

@@ -1,0 +1,1 @@
+//! Modelled patterns: checking a text against one, and making a text that fits one.

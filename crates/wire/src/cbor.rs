@@ -1,0 +1,1 @@
+//! CBOR as in Smithy RPC v2.

@@ -1,0 +1,1 @@
+//! Event streams: frames, and shapes over frames.

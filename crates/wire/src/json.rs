@@ -1,0 +1,1 @@
+//! JSON as in the AWS JSON and REST-JSON protocols.

@@ -1,0 +1,1 @@
+//! Form bodies as in the AWS Query and EC2 Query protocols.

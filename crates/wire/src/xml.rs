@@ -1,0 +1,1 @@
+//! XML as in REST-XML and in the answers of the query protocols.

@@ -1,0 +1,21 @@
+//! Tasks of the workspace; `cargo xtask` lists them.
+
+mod pack;
+
+use anyhow::{Result, bail};
+
+const USAGE: &str = "\
+cargo xtask TASK
+
+  pack [--packages DIR]   rebuild catalogue/catalogue.bin from the packages in catalogue/sources.toml
+                          (downloads them with pip into DIR, by default target/botocore)
+";
+
+fn main() -> Result<()> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["pack"] => pack::run("target/botocore".as_ref()),
+        ["pack", "--packages", folder] => pack::run(folder.as_ref()),
+        _ => bail!("{USAGE}"),
+    }
+}
