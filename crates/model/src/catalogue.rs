@@ -206,6 +206,12 @@ impl Catalogue {
         Self::from_bytes(EMBEDDED).expect("the embedded catalogue was packed for this build; run `cargo xtask pack`")
     }
 
+    /// The embedded catalogue, read once per process and shared by every server in it.
+    pub fn shared() -> &'static Self {
+        static SHARED: OnceLock<Catalogue> = OnceLock::new();
+        SHARED.get_or_init(Self::embedded)
+    }
+
     /// A catalogue with no services, for `--model` alone and for tests.
     pub fn empty() -> Self {
         Self {
