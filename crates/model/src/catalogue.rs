@@ -371,7 +371,7 @@ impl Catalogue {
 }
 
 fn squash(name: &str) -> String {
-    name.chars().filter(|c| c.is_ascii_alphanumeric()).map(|c| c.to_ascii_lowercase()).collect()
+    name.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect()
 }
 
 fn indexed(service: &Service) -> Box<[IndexedOperation]> {
