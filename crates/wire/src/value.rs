@@ -118,8 +118,9 @@ pub fn read_int(kind: &Kind, text: &str) -> Option<Document> {
     }
     let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
     if !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()) {
-        let plain = text.strip_prefix('+').unwrap_or(text);
-        return matches!(kind, Kind::BigInteger).then(|| Document::BigNumber(plain.into()));
+        let sign = if text.starts_with('-') { "-" } else { "" };
+        let digits = digits.trim_start_matches('0');
+        return matches!(kind, Kind::BigInteger).then(|| Document::BigNumber(format!("{sign}{digits}").into()));
     }
     if !digits.starts_with(|first: char| first.is_ascii_digit()) {
         return None;
@@ -408,14 +409,20 @@ impl<'s> MemberFinder<'s> {
     }
 
     /// The member whose name on the wire is `name`, else the one whose own name it is.
-    pub(crate) fn find(&mut self, name: &str) -> Option<&'s Member> {
+    pub(crate) fn by_wire_name(&mut self, name: &str) -> Option<&'s Member> {
+        self.find(|member| member.wire_name() == name).or_else(|| self.find(|member| member.name == name))
+    }
+
+    /// The member of that name.
+    pub(crate) fn by_name(&mut self, name: &str) -> Option<&'s Member> {
+        self.find(|member| member.name == name)
+    }
+
+    fn find(&mut self, is: impl Fn(&Member) -> bool) -> Option<&'s Member> {
         let (before, after) = self.members.split_at(self.next);
-        let at = match after.iter().position(|member| member.wire_name() == name) {
+        let at = match after.iter().position(&is) {
             Some(at) => self.next + at,
-            None => before
-                .iter()
-                .position(|member| member.wire_name() == name)
-                .or_else(|| self.members.iter().position(|member| member.name == name))?,
+            None => before.iter().position(is)?,
         };
         self.next = at + 1;
         Some(&self.members[at])
