@@ -1,0 +1,49 @@
+//! Sockets, TLS and HTTP: everything between the network and a [`Front`], which answers requests.
+//!
+//! One port speaks everything. The first byte of a connection tells TLS from plain text, ALPN or the HTTP/2 preface
+//! tells the version, the request's form tells whether a client uses standin as its server or as its proxy.
+//!
+//! # Invariants
+//! - What reaches a [`Front`] has passed the [`Guard`]: the host is one that standin answers for, and the request does
+//!   not come from a foreign web page. Its URI is in origin form and it has exactly one `Host` header, however it came.
+//! - Every resource that a client can hold has a limit in [`Limits`].
+//! - A panic in a [`Front`] costs the request in which it happens, nothing else.
+//! - Nothing here knows AWS protocols, services or state.
+
+mod body;
+mod config;
+mod hosts;
+mod request_body;
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use http::{Request, Response};
+
+pub use body::{Body, BodySender};
+pub use config::{Limits, ProxyPolicy};
+pub use hosts::{Authority, HostKind, HostPolicy, Scheme};
+pub use request_body::{BodyError, RequestBody};
+
+/// Answers requests.
+pub trait Front: Send + Sync + 'static {
+    /// Answers one request. The future is dropped when the server shuts down and the grace time is over.
+    fn serve(&self, request: Request<RequestBody>, peer: Peer) -> impl Future<Output = Response<Body>> + Send;
+}
+
+/// Who asks, and by which name and way they reached this server.
+#[derive(Clone, Debug)]
+pub struct Peer {
+    pub remote: SocketAddr,
+    /// The address of this server's end of the connection.
+    pub local: SocketAddr,
+    /// The client used standin as its proxy: the request was meant for `authority`, which is elsewhere by DNS.
+    pub via_proxy: bool,
+    pub authority: Arc<Authority>,
+}
+
+/// Put into a response's extensions, makes the server close the connection (HTTP/2: reset the stream) instead of
+/// sending that response.
+#[derive(Clone, Copy, Debug)]
+pub struct Cut;
