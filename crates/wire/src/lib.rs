@@ -14,6 +14,7 @@ pub mod checksum;
 pub mod chunked;
 pub mod client;
 pub mod event_stream;
+pub mod gzip;
 pub mod json;
 pub mod message;
 pub mod query;
