@@ -12,7 +12,7 @@ use super::Verdict;
 use super::charset::{self, CharSet};
 use super::parse::{Assert, Node, reach};
 use super::programs;
-use super::search::Extent;
+use super::search::{self, Extent};
 
 /// Each attempt draws anew, and is less choosy about looks than the one before.
 const ATTEMPTS: u32 = 64;
@@ -51,9 +51,10 @@ pub fn generate(pattern: &str, min_chars: usize, max_chars: usize, draw: &mut Dr
     (0..ATTEMPTS).find_map(|attempt| {
         // The likeliest reading has the first tries to itself.
         let reading = &readings[if attempt < 8 { 0 } else { attempt as usize % readings.len() }];
-        let text = make(reading, attempt, min_chars, max_chars, draw)?;
-        let extent = if is_late(attempt) { Extent::Anywhere } else { Extent::Whole };
-        (program.matches(&text, extent) == Verdict::Yes).then_some(text)
+        let text = make(&reading.node, attempt, min_chars, max_chars, draw)?;
+        let fits = search::found(&reading.node, &text, Extent::Whole) == Verdict::Yes
+            || is_late(attempt) && program.matches(&text) == Verdict::Yes;
+        fits.then_some(text)
     })
 }
 

@@ -17,7 +17,6 @@ mod tests;
 pub use generate::generate;
 
 use programs::Program;
-use search::Extent;
 
 /// Whether a text fits a pattern.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,26 +27,30 @@ pub enum Verdict {
     Unknown,
 }
 
-/// Checks a text against a modelled pattern. Without anchors a match anywhere counts (Smithy's `pattern` trait).
+/// Checks a text against a modelled pattern.
+///
+/// A pattern without anchors must fit the whole text: so do AWS's services check (Java's `matches`), and so does every
+/// example that AWS gives; most of its models have no anchors. One with an anchor may match anywhere else (Smithy's
+/// `pattern` trait).
 ///
 /// Takes time in the order of the text's length for all but a few patterns, and gives up with [`Verdict::Unknown`]
 /// before it takes noticeable time. Allocates only for texts beyond 255 characters or ASCII, and for patterns that were
 /// not used lately.
 pub fn matches(pattern: &str, text: &str) -> Verdict {
-    programs::get(pattern).matches(text, Extent::Anywhere)
+    programs::get(pattern).matches(text)
 }
 
 /// Whether no text of at most `max_chars` characters can fit the pattern: a few models contradict themselves so. Also
 /// true for patterns that cannot be checked at all.
 pub fn is_contradictory(pattern: &str, max_chars: usize) -> bool {
-    programs::get(pattern).readings().iter().all(|node| parse::reach(node).0 > max_chars)
+    programs::get(pattern).readings().iter().all(|reading| parse::reach(&reading.node).0 > max_chars)
 }
 
 impl Program {
-    fn matches(&self, text: &str, extent: Extent) -> Verdict {
+    fn matches(&self, text: &str) -> Verdict {
         let mut verdict = Verdict::Unknown;
         for reading in self.readings() {
-            verdict = search::found(reading, text, extent);
+            verdict = search::found(&reading.node, text, reading.extent);
             if verdict == Verdict::Yes {
                 break;
             }

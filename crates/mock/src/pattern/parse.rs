@@ -85,6 +85,17 @@ fn is_dead(node: &Node) -> bool {
     }
 }
 
+/// Whether the pattern itself says where in the text it stands; what look-around says does not count.
+pub(super) fn has_anchors(node: &Node) -> bool {
+    match node {
+        Node::Assert(assert) => !matches!(assert, Assert::WordBoundary | Assert::NotWordBoundary),
+        Node::Concat(nodes) | Node::Alternation(nodes) => nodes.iter().any(has_anchors),
+        Node::Repeat { node, .. } => has_anchors(node),
+        Node::Group(_, node) => has_anchors(node),
+        _ => false,
+    }
+}
+
 /// The fewest and the most characters that a node takes; the most saturates.
 pub(super) fn reach(node: &Node) -> (usize, usize) {
     match node {

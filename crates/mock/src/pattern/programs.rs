@@ -4,24 +4,41 @@
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use super::parse::{self, Node};
+use super::search::Extent;
 
 const SHELVES: usize = 64;
 const PER_SHELF: usize = 8;
+
+/// One thing that a pattern may mean.
+#[derive(Debug)]
+pub(super) struct Reading {
+    pub(super) node: Node,
+    /// How much of the text it speaks of.
+    pub(super) extent: Extent,
+}
+
+impl Reading {
+    fn new(node: Node) -> Self {
+        // A pattern for one or two characters is meant to be found somewhere, as is one that says where.
+        let is_part = parse::has_anchors(&node) || parse::reach(&node).1 <= 2 && !matches!(node, Node::Literal(_));
+        Self { node, extent: if is_part { Extent::Anywhere } else { Extent::Whole } }
+    }
+}
 
 /// A pattern, read.
 #[derive(Debug)]
 pub(crate) struct Program {
     pattern: Box<str>,
-    readings: Box<[Node]>,
+    readings: Box<[Reading]>,
 }
 
 impl Program {
     pub(super) fn new(pattern: &str) -> Self {
-        Self { pattern: pattern.into(), readings: parse::readings(pattern).into() }
+        Self { pattern: pattern.into(), readings: parse::readings(pattern).into_iter().map(Reading::new).collect() }
     }
 
     /// What the pattern may mean, the likeliest first; none for a pattern that cannot be checked.
-    pub(super) fn readings(&self) -> &[Node] {
+    pub(super) fn readings(&self) -> &[Reading] {
         &self.readings
     }
 }

@@ -17,7 +17,11 @@ fn check(pattern: &str, yes: &[&str], no: &[&str]) {
 #[test]
 fn anchors_and_searches() {
     check("^[a-z]+$", &["a", "abc"], &["", "A", "a b", "ab1"]);
-    check("[a-z]", &["a", "0a0"], &["", "0"]);
+    check("^[a-z]", &["a", "a0"], &["", "0"]);
+    check("[a-z]$", &["a", "0a"], &["", "a0"]);
+    check("[a-z]{3}", &["abc"], &["ab", "abcd"]);
+    check("(?!^x)[a-z]+", &["abc"], &["ab c", "xa"]);
+    check(r"\S", &["a", " a "], &["", " "]);
     check("^ab|cd$", &["abx", "xcd"], &["xab", "cdx"]);
     check(".*(^x+$)", &["xx"], &["axx", ""]);
     check(r"\Aa\z", &["a"], &["aa"]);
@@ -168,9 +172,14 @@ fn every_modelled_pattern_is_understood_and_can_be_met() {
 fn agrees_with_another_engine() {
     let mut compared = 0;
     for ((pattern, min, max), shape) in modelled() {
-        let readings = parse::readings(pattern);
-        let Ok(other) = regex::bytes::RegexBuilder::new(pattern).unicode(false).build() else { continue };
-        if readings.len() != 1 || ["++", "?+", "}+", r"\u", "{,"].iter().any(|other| pattern.contains(other)) {
+        let program = programs::get(pattern);
+        let [reading] = program.readings() else { continue };
+        let other = match reading.extent {
+            search::Extent::Anywhere => pattern.to_owned(),
+            search::Extent::Whole => format!(r"\A(?:{pattern})\z"),
+        };
+        let Ok(other) = regex::bytes::RegexBuilder::new(&other).unicode(false).build() else { continue };
+        if ["++", "?+", "}+", r"\u", "{,"].iter().any(|other| pattern.contains(other)) {
             continue;
         }
         let mut draw = Draw::from_seed(11);
