@@ -19,9 +19,7 @@ mod codec;
 mod document;
 pub mod import;
 mod ir;
-mod near;
 pub mod partition;
-pub mod shaped;
 mod timestamp;
 
 pub use catalogue::{Catalogue, CatalogueError, Entry, Examples, IndexedOperation, pack};
@@ -31,5 +29,4 @@ pub use ir::{
     Operation, Paginator, Protocol, Segment, Service, Shape, ShapeIx, Str, Structure, TimestampFormat, Uri, Waiter,
     WaiterState, XmlNamespace,
 };
-pub use near::nearest;
 pub use timestamp::Timestamp;

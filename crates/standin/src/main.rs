@@ -1,5 +1,1 @@
-use std::process::ExitCode;
-
-fn main() -> ExitCode {
-    standin::cli::main(std::env::args_os())
-}
+fn main() {}

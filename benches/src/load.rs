@@ -1,0 +1,142 @@
+//! The client: keep-alive connections that send one request after the other, as lean as possible, because it shares the
+//! machine's cores with the server that it measures.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail, ensure};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+use crate::process::Server;
+
+const CONNECTIONS: usize = 16;
+const REQUESTS: usize = 30_000;
+
+pub struct Answer {
+    pub status: u16,
+    pub head_bytes: usize,
+    pub body: Vec<u8>,
+}
+
+impl Answer {
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+}
+
+/// What one run, or the median of several, found.
+#[derive(Clone, Copy)]
+pub struct Measurement {
+    pub requests_per_second: f64,
+    pub p50: Duration,
+    pub p99: Duration,
+    /// CPU time of the server's process per request.
+    pub cpu_us: f64,
+}
+
+impl Measurement {
+    /// The median of each figure by itself.
+    pub fn median(mut all: Vec<Self>) -> Self {
+        let middle = all.len() / 2;
+        let mut by = |key: fn(&Self) -> f64| {
+            all.sort_by(|a, b| key(a).total_cmp(&key(b)));
+            all[middle]
+        };
+        Self {
+            requests_per_second: by(|one| one.requests_per_second).requests_per_second,
+            p50: by(|one| one.p50.as_secs_f64()).p50,
+            p99: by(|one| one.p99.as_secs_f64()).p99,
+            cpu_us: by(|one| one.cpu_us).cpu_us,
+        }
+    }
+}
+
+/// Sends one request on a connection of its own.
+pub async fn one(port: u16, request: &[u8]) -> Result<Answer> {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).await?;
+    let mut buffer = Vec::new();
+    exchange(&mut stream, request, &mut buffer).await
+}
+
+/// Sends [`REQUESTS`] requests over [`CONNECTIONS`] connections.
+pub async fn run(server: &Server, request: &[u8]) -> Result<Measurement> {
+    let left = Arc::new(AtomicUsize::new(REQUESTS));
+    let cpu_before = server.cpu()?;
+    let started = Instant::now();
+    let mut tasks = Vec::new();
+    for _ in 0..CONNECTIONS {
+        let (left, request, port) = (left.clone(), request.to_vec(), server.port);
+        tasks.push(tokio::spawn(async move { connection(port, &request, &left).await }));
+    }
+    let mut latencies = Vec::with_capacity(REQUESTS);
+    for task in tasks {
+        latencies.extend(task.await??);
+    }
+    let seconds = started.elapsed().as_secs_f64();
+    let cpu = server.cpu()? - cpu_before;
+    latencies.sort_unstable();
+    let at = |share: f64| latencies[((latencies.len() - 1) as f64 * share) as usize];
+    Ok(Measurement {
+        requests_per_second: latencies.len() as f64 / seconds,
+        p50: at(0.5),
+        p99: at(0.99),
+        cpu_us: cpu.as_secs_f64() * 1e6 / latencies.len() as f64,
+    })
+}
+
+async fn connection(port: u16, request: &[u8], left: &AtomicUsize) -> Result<Vec<Duration>> {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).await?;
+    stream.set_nodelay(true)?;
+    let mut latencies = Vec::new();
+    let mut buffer = Vec::with_capacity(1 << 16);
+    while left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok() {
+        let sent = Instant::now();
+        let answer = exchange_in_place(&mut stream, request, &mut buffer).await?;
+        ensure!(answer.0 == 200, "a request under load was answered with status {}", answer.0);
+        latencies.push(sent.elapsed());
+    }
+    Ok(latencies)
+}
+
+async fn exchange(stream: &mut TcpStream, request: &[u8], buffer: &mut Vec<u8>) -> Result<Answer> {
+    let (status, head_bytes) = exchange_in_place(stream, request, buffer).await?;
+    Ok(Answer { status, head_bytes, body: buffer[head_bytes..].to_vec() })
+}
+
+/// The status and the length of the head; the whole answer is in the buffer.
+async fn exchange_in_place(stream: &mut TcpStream, request: &[u8], buffer: &mut Vec<u8>) -> Result<(u16, usize)> {
+    stream.write_all(request).await?;
+    buffer.clear();
+    let mut wanted = None;
+    loop {
+        if wanted.is_none()
+            && let Some(end) = buffer.windows(4).position(|four| four == b"\r\n\r\n")
+        {
+            let head = std::str::from_utf8(&buffer[..end]).context("a head that is not text")?;
+            wanted = Some((end + 4, end + 4 + content_length(head)?));
+        }
+        if let Some((head_bytes, all)) = wanted
+            && buffer.len() >= all
+        {
+            ensure!(buffer.len() == all, "more bytes than the answer has");
+            let status = std::str::from_utf8(&buffer[9..12])?.parse()?;
+            return Ok((status, head_bytes));
+        }
+        if stream.read_buf(buffer).await? == 0 {
+            bail!("the server closed the connection in the middle of an answer");
+        }
+    }
+}
+
+fn content_length(head: &str) -> Result<usize> {
+    head.lines()
+        .filter_map(|line| line.split_once(':'))
+        .find(|(name, _)| name.eq_ignore_ascii_case("content-length"))
+        .context("an answer without content-length")?
+        .1
+        .trim()
+        .parse()
+        .context("content-length")
+}

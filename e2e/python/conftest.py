@@ -1,0 +1,110 @@
+"""One server for all client tests, and the few helpers that they share."""
+
+import json
+import os
+import sys
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import boto3
+import botocore.session
+import pytest
+from botocore.config import Config
+
+sys.path.insert(0, str(Path(__file__).parent))
+os.environ.update(AWS_CONFIG_FILE=os.devnull, AWS_SHARED_CREDENTIALS_FILE=os.devnull, AWS_EC2_METADATA_DISABLED="true")
+for name in [name for name in os.environ if name.lower() in ("http_proxy", "https_proxy", "all_proxy", "no_proxy", "aws_endpoint_url")]:
+    del os.environ[name]
+
+from serve import Standin  # noqa: E402
+
+ACCOUNT = "444455556666"
+REGION = "eu-west-1"
+
+
+class Admin:
+    """The introspection API."""
+
+    def __init__(self, url):
+        self.url = url
+
+    def __call__(self, method, path, body=None, headers=None):
+        """The parsed JSON answer, or its text; HTTP errors raise."""
+        request = urllib.request.Request(
+            self.url + path,
+            method=method,
+            data=None if body is None else json.dumps(body).encode(),
+            headers={"Content-Type": "application/json", **(headers or {})},
+        )
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            text = answer.read().decode()
+        try:
+            return json.loads(text)
+        except ValueError:
+            return text
+
+    def requests(self, **filters):
+        """Journal entries, the newest first."""
+        query = "&".join(f"{name}={value}" for name, value in filters.items())
+        return self("GET", f"/_standin/requests?{query}")["requests"]
+
+    def last(self, service, operation):
+        return self.requests(service=service, operation=operation, limit=1)[0]
+
+    def can(self, service, operation, **answer):
+        """Installs one canned answer."""
+        match = {"service": service, "operation": operation}
+        if "input" in answer:
+            match["input"] = answer.pop("input")
+        return self("PUT", "/_standin/responses", [{"match": match, **answer}])
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory):
+    with Standin("--log", "warn", "--data-dir", str(tmp_path_factory.mktemp("data"))) as running:
+        yield running
+        assert running.alive(), "the server died during the tests"
+
+
+@pytest.fixture
+def admin(server):
+    """The introspection API, wiped before and after."""
+    admin = Admin(server.url)
+    admin("POST", "/_standin/reset")
+    yield admin
+    admin("POST", "/_standin/reset")
+
+
+@pytest.fixture
+def client(server):
+    """Makes clients: `client("sqs", region_name=…, config=dict(…))`."""
+
+    def make(service, *, config=None, account=ACCOUNT, **more):
+        options = {"retries": {"total_max_attempts": 1}, "inject_host_prefix": False, **(config or {})}
+        return boto3.session.Session().client(
+            service,
+            **{
+                "region_name": REGION,
+                "endpoint_url": server.url,
+                "aws_access_key_id": account,
+                "aws_secret_access_key": "standin",
+                "config": Config(**options),
+                **more,
+            },
+        )
+
+    return make
+
+
+@pytest.fixture
+def resolve_localhost_names(monkeypatch):
+    """What most resolvers do and the C library alone does not: `*.localhost` is this machine."""
+    import socket
+
+    real = socket.getaddrinfo
+
+    def resolve(host, *more, **options):
+        return real("127.0.0.1" if str(host).endswith(".localhost") else host, *more, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
