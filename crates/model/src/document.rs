@@ -253,6 +253,13 @@ impl FromIterator<(Key, Document)> for Fields {
     }
 }
 
+impl Extend<(Key, Document)> for Fields {
+    /// Appends without looking for entries of the same name.
+    fn extend<I: IntoIterator<Item = (Key, Document)>>(&mut self, entries: I) {
+        self.0.extend(entries);
+    }
+}
+
 impl IntoIterator for Fields {
     type Item = (Key, Document);
     type IntoIter = std::vec::IntoIter<(Key, Document)>;

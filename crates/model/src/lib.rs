@@ -19,7 +19,9 @@ mod codec;
 mod document;
 pub mod import;
 mod ir;
+mod near;
 pub mod partition;
+pub mod shaped;
 mod timestamp;
 
 pub use catalogue::{Catalogue, CatalogueError, Entry, Examples, IndexedOperation, pack};
@@ -29,4 +31,5 @@ pub use ir::{
     Operation, Paginator, Protocol, Segment, Service, Shape, ShapeIx, Str, Structure, TimestampFormat, Uri, Waiter,
     WaiterState, XmlNamespace,
 };
+pub use near::nearest;
 pub use timestamp::Timestamp;

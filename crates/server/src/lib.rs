@@ -1,2 +1,2 @@
-#[allow(dead_code, reason = "the listener that uses the rest comes next")]
+pub mod metrics;
 pub mod net;

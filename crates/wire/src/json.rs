@@ -19,6 +19,7 @@ use crate::message::DecodeError;
 use crate::value::{self, Entries, MemberFinder};
 use lexer::Lexer;
 
+pub(crate) use writer::write_error;
 pub use writer::{write, write_body, write_document, write_string};
 
 /// Reads a whole text as a shape. Unknown members are passed over; null members too, save in sparse lists and maps. No

@@ -1,8 +1,26 @@
 //! What can be set about the network side, with the defaults and their reasons.
 
+use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Deserialize;
+
+use super::{CertAuthority, Guard};
+use crate::metrics::Metrics;
+
+/// Everything that a listener needs to know.
+#[derive(Clone, Debug)]
+pub struct NetConfig {
+    /// Port 0 takes a free one; the same for all addresses that say 0.
+    pub listen: Vec<SocketAddr>,
+    pub limits: Limits,
+    /// Without one, TLS connections are closed.
+    pub tls: Option<Arc<CertAuthority>>,
+    pub proxy: ProxyPolicy,
+    pub guard: Guard,
+    pub metrics: Arc<Metrics>,
+}
 
 /// What happens to requests that use standin as a forward proxy.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]

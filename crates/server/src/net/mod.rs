@@ -10,10 +10,18 @@
 //! - A panic in a [`Front`] costs the request in which it happens, nothing else.
 //! - Nothing here knows AWS protocols, services or state.
 
+mod answer;
 mod body;
+mod ca;
 mod config;
+mod connection;
+mod guard;
 mod hosts;
+mod io;
+mod listen;
+mod proxy;
 mod request_body;
+mod watchdog;
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -22,8 +30,11 @@ use std::sync::Arc;
 use http::{Request, Response};
 
 pub use body::{Body, BodySender};
-pub use config::{Limits, ProxyPolicy};
+pub use ca::{CaError, CertAuthority};
+pub use config::{Limits, NetConfig, ProxyPolicy};
+pub use guard::{CorsError, CorsPolicy, Guard, Verdict, add_cors_headers};
 pub use hosts::{Authority, HostKind, HostPolicy, Scheme};
+pub use listen::{Bound, NetError, Shutdown, bind};
 pub use request_body::{BodyError, RequestBody};
 
 /// Answers requests.

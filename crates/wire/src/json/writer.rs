@@ -29,6 +29,44 @@ pub fn write_body(service: &Service, shape: ShapeIx, value: &Document, out: &mut
     }
 }
 
+/// The body of an error: its type, where the protocol has it there, and its members. Members that the shape does not know
+/// are written as they are; with `body_only` those bound to headers are left out.
+pub(crate) fn write_error(
+    error_type: Option<&str>,
+    modelled: Option<(&Service, ShapeIx)>,
+    body_only: bool,
+    members: &Fields,
+) -> Vec<u8> {
+    let mut out = Vec::with_capacity(128);
+    out.push(b'{');
+    if let Some(error_type) = error_type {
+        out.extend_from_slice(b"\"__type\":");
+        write_string(error_type, &mut out);
+    }
+    let modelled = modelled.and_then(|(service, shape)| Some((service, service.structure(shape)?)));
+    for (name, value) in members.iter().filter(|(_, value)| !value.is_null()) {
+        let member = modelled.and_then(|(service, structure)| Some((service, structure.member(name)?)));
+        if body_only && member.is_some_and(|(_, member)| member.location != Location::Body) {
+            continue;
+        }
+        let before = out.len();
+        if before > 1 {
+            out.push(b',');
+        }
+        write_string(member.map_or(name, |(_, member)| member.wire_name()), &mut out);
+        out.push(b':');
+        let Some((service, member)) = member else {
+            write_document(value, &mut out);
+            continue;
+        };
+        if !(Writer { service, out: &mut out }).value(member.target, member.timestamp_format, value) {
+            out.truncate(before);
+        }
+    }
+    out.push(b'}');
+    out
+}
+
 /// Appends any document, with nothing known of shapes: blobs as base64, timestamps as date-times.
 pub fn write_document(value: &Document, out: &mut Vec<u8>) {
     match value {

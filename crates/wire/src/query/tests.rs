@@ -267,3 +267,21 @@ fn sqs_keeps_its_query_names() {
         </ReceiveMessageResult>";
     assert!(text.starts_with(expect), "{text}");
 }
+
+proptest::proptest! {
+    /// Nothing that looks like a form makes the reader panic.
+    #[test]
+    fn any_form_ends_in_a_value_or_an_error(
+        parts in proptest::collection::vec(
+            proptest::sample::select(vec![
+                "&", "=", ".", "..", "%", "%2E", "%ff", "+", "1", "0", "18446744073709551616", "-1", "MessageAttributes", "entry",
+                "Name", "Value", "StringValue", "BinaryValue", "Message", "é",
+            ]),
+            0..40,
+        )
+    ) {
+        let sns = service("sns");
+        let publish = sns.operation("Publish").expect("modelled");
+        let _ = read_form(Protocol::AwsQuery, sns, publish, parts.concat().as_bytes());
+    }
+}

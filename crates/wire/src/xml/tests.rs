@@ -331,3 +331,37 @@ fn only_envelopes_are_errors() {
         Some(("A", Some("r"))),
     );
 }
+
+#[test]
+fn cut_off_documents_are_refused_wherever_the_cut_is() {
+    let s3 = service("s3");
+    let shape = s3.shape_named("AccessControlPolicy").expect("modelled");
+    let whole = "<AccessControlPolicy xmlns=\"urn:s3\"><Owner><ID>é&amp;</ID></Owner><AccessControlList><Grant>\
+        <Grantee xmlns:xsi=\"urn:xsi\" xsi:type=\"Group\"><URI><![CDATA[u]]></URI></Grantee></Grant></AccessControlList>\
+        </AccessControlPolicy>";
+    assert!(read_body(s3, shape, whole.as_bytes()).is_ok());
+    for length in 1..whole.len() {
+        assert!(read_body(s3, shape, &whole.as_bytes()[..length]).is_err(), "{}", &whole[..length]);
+    }
+}
+
+proptest::proptest! {
+    /// Nothing that looks like XML makes a reader panic.
+    #[test]
+    fn any_input_ends_in_a_value_or_an_error(
+        parts in proptest::collection::vec(
+            proptest::sample::select(vec![
+                "<", ">", "/>", "</", "<Owner>", "</Owner>", "<Grant>", "<Grantee xsi:type='a'", "<Error>", "<Code>", "<Errors>",
+                "Code", "x", " ", "\n", "&", "&#x", "&#0;", "amp;", ";", "\"", "'", "=", "<!--", "-->", "<![CDATA[", "]]>",
+                "<?", "?>", "<!DOCTYPE", "[", "]", ":", "é", "\u{0}",
+            ]),
+            0..40,
+        )
+    ) {
+        let text = parts.concat();
+        let s3 = service("s3");
+        let shape = s3.shape_named("AccessControlPolicy").expect("modelled");
+        let _ = read_body(s3, shape, text.as_bytes());
+        let _ = read_error(Protocol::RestXml, s3, &s3.operations[0], text.as_bytes());
+    }
+}

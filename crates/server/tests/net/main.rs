@@ -1,0 +1,8 @@
+//! The network side over real sockets.
+
+mod harness;
+mod limits;
+mod plain;
+mod proxy;
+mod shutdown;
+mod tls;

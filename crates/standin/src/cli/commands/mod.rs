@@ -1,0 +1,8 @@
+//! One file per subcommand: its arguments, whose doc comments are the help, and what it does.
+
+pub mod aws;
+pub mod call;
+pub mod completions;
+pub mod describe;
+pub mod env;
+pub mod services;

@@ -1,0 +1,123 @@
+//! The command line: definitions, and the way from arguments to an exit code.
+
+pub mod commands;
+mod models;
+mod names;
+mod output;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+
+use crate::error::CommandError;
+use commands::{aws, call, completions, describe, env, services};
+
+pub use models::Models;
+pub use output::Out;
+
+/// Stands in for AWS on your own machine: answers every operation of every AWS API.
+///
+/// Without a command it serves, as `standin serve` does.
+#[derive(Parser, Debug)]
+#[command(name = "standin", version, args_conflicts_with_subcommands = true, disable_help_subcommand = true)]
+#[command(after_help = "Every setting of the server is also an environment variable (STANDIN_SEED for --seed) and a \
+                        key of standin.toml (seed). Flags win over variables, variables over the file.")]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+#[derive(Subcommand, Debug)]
+pub enum Command {
+    Services(services::ServicesArgs),
+    Describe(describe::DescribeArgs),
+    Call(call::CallArgs),
+    Env(env::EnvArgs),
+    Aws(aws::AwsArgs),
+    Completions(completions::CompletionsArgs),
+}
+
+/// The definition of the whole command line. Variables that are set to nothing count as not set.
+pub fn command() -> clap::Command {
+    let unset_empty = |command: clap::Command| {
+        command.mut_args(|argument| {
+            let is_empty = argument.get_env().and_then(std::env::var_os).is_some_and(|value| value.is_empty());
+            let argument = argument.hide_env_values(true);
+            if is_empty { argument.env(None::<&'static str>) } else { argument }
+        })
+    };
+    unset_empty(Cli::command()).mut_subcommands(unset_empty)
+}
+
+/// Parses the arguments, runs the command, reports what went wrong.
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let parsed =
+        command().try_get_matches_from(arguments).and_then(|mut matches| Cli::from_arg_matches_mut(&mut matches));
+    let cli = match parsed {
+        Ok(cli) => cli,
+        Err(error) => return refuse(&error),
+    };
+    let mut out = Out::stdout();
+    match run_command(cli, &mut out).and_then(|status| out.flush().map(|()| status)) {
+        Ok(status) => ExitCode::from(status),
+        Err(error) => {
+            // What was written before the error comes first.
+            let _ = out.flush();
+            output::to_stderr(&error.report());
+            error.exit_code()
+        }
+    }
+}
+
+fn run_command(cli: Cli, out: &mut Out) -> Result<u8, CommandError> {
+    match cli.command {
+        None => Ok(0),
+        Some(Command::Services(services)) => services.run(out),
+        Some(Command::Describe(describe)) => describe.run(out),
+        Some(Command::Call(call)) => call.run(out),
+        Some(Command::Env(env)) => env.run(out),
+        Some(Command::Aws(aws)) => aws.run(out),
+        Some(Command::Completions(completions)) => completions.run(out),
+    }
+}
+
+/// Prints clap's message, with the variable that a bad value came from: the message names a flag that nobody gave.
+fn refuse(error: &clap::Error) -> ExitCode {
+    if !error.use_stderr() {
+        output::to_stdout(&error.render().to_string());
+        return ExitCode::SUCCESS;
+    }
+    output::to_stderr(&error.render().to_string());
+    if matches!(error.kind(), ErrorKind::ValueValidation | ErrorKind::InvalidValue)
+        && let Some(ContextValue::String(argument)) = error.get(ContextKind::InvalidArg)
+        && let Some(variable) = variable_behind(argument)
+    {
+        output::to_stderr(&format!("\n  hint: the value comes from the environment variable {variable}\n"));
+    }
+    ExitCode::from(2)
+}
+
+/// The variable that stands for a flag, where the flag itself is not among the arguments and the variable is set.
+fn variable_behind(argument: &str) -> Option<String> {
+    let flag = argument.split([' ', '=', '[']).next()?;
+    let long = flag.strip_prefix("--")?;
+    if std::env::args().any(|argument| argument.split('=').next() == Some(flag)) {
+        return None;
+    }
+    let command = Cli::command();
+    let mut arguments = command.get_subcommands().flat_map(clap::Command::get_arguments).chain(command.get_arguments());
+    let variable = arguments.find(|argument| argument.get_long() == Some(long))?.get_env()?.to_str()?.to_owned();
+    std::env::var_os(&variable).map(|_| variable)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_definition_is_sound() {
+        command().debug_assert();
+    }
+}

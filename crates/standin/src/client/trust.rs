@@ -1,0 +1,70 @@
+//! Which certificates the client trusts.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tokio_rustls::rustls::crypto::ring;
+use tokio_rustls::rustls::pki_types::CertificateDer;
+use tokio_rustls::rustls::pki_types::pem::{self, PemObject as _};
+use tokio_rustls::rustls::{self, ClientConfig, RootCertStore};
+
+use crate::env::{self, Get};
+
+/// Where systems keep the certificates that they trust; the first that exists counts.
+const SYSTEM_ROOTS: &[&str] = &[
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/ca-bundle.pem",
+    "/etc/ssl/cert.pem",
+];
+
+/// The file with the system's certificates, where there is one.
+pub fn system_roots(get: Get<'_>) -> Option<PathBuf> {
+    env::text(get, env::SSL_CERT_FILE)
+        .map(PathBuf::from)
+        .into_iter()
+        .chain(SYSTEM_ROOTS.iter().map(PathBuf::from))
+        .find(|path| path.is_file())
+}
+
+/// The certificates to trust: a file, or else the system's.
+#[derive(Clone, Debug, Default)]
+pub struct Trust {
+    pub file: Option<PathBuf>,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum TrustError {
+    #[error("found no file of the system's certificates; give one with --ca")]
+    NoFile,
+    #[error("cannot read {}", path.display())]
+    Read {
+        path: PathBuf,
+        #[source]
+        source: pem::Error,
+    },
+    #[error("{} holds no certificate", path.display())]
+    Empty { path: PathBuf },
+    #[error(transparent)]
+    Tls(#[from] rustls::Error),
+}
+
+impl Trust {
+    pub(super) fn config(&self) -> Result<ClientConfig, TrustError> {
+        let path = self.file.clone().or_else(|| system_roots(&env::process)).ok_or(TrustError::NoFile)?;
+        let mut roots = RootCertStore::empty();
+        roots.add_parsable_certificates(certificates(&path)?);
+        if roots.is_empty() {
+            return Err(TrustError::Empty { path });
+        }
+        Ok(ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()?
+            .with_root_certificates(roots)
+            .with_no_client_auth())
+    }
+}
+
+fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TrustError> {
+    let read = |source| TrustError::Read { path: path.to_owned(), source };
+    CertificateDer::pem_file_iter(path).map_err(read)?.collect::<Result<_, _>>().map_err(read)
+}

@@ -1,0 +1,346 @@
+//! The settings of a server: one definition for flags, `STANDIN_…` variables and the keys of `standin.toml`.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use clap::builder::BoolishValueParser;
+use clap::{Args, ValueEnum};
+use serde::{Deserialize, Deserializer};
+
+use crate::env;
+
+/// The port that every peer listens on.
+pub const DEFAULT_PORT: u16 = 4566;
+
+/// One layer of settings; what is `None` is left to the layer below. The file's keys are the flags' names.
+#[derive(Args, Clone, Debug, Default, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[command(next_help_heading = "Server")]
+pub struct Settings {
+    /// Listen on this address: HOST:PORT, :PORT or PORT [default: 127.0.0.1:4566]
+    ///
+    /// HTTP and HTTPS share the port. Port 0 takes a free one. May be given several times.
+    #[arg(long, value_name = "ADDRESS", env = env::LISTEN, value_delimiter = ',')]
+    #[serde(default, deserialize_with = "from_texts")]
+    pub listen: Option<Vec<Listen>>,
+
+    /// Keep what outlives a run here: the certificate authority [default: in memory]
+    #[arg(long, value_name = "DIR", env = env::DATA_DIR)]
+    pub data_dir: Option<PathBuf>,
+
+    /// Seed everything that looks random [default: 0]
+    ///
+    /// The same seed and the same requests give the same answers.
+    #[arg(long, value_name = "NUMBER", env = env::SEED)]
+    pub seed: Option<u64>,
+
+    /// The account of callers whose access key names none [default: 000000000000]
+    ///
+    /// An access key of twelve digits is the account's number.
+    #[arg(long, value_name = "12-DIGITS", env = env::ACCOUNT)]
+    #[serde(default, deserialize_with = "from_text")]
+    pub account: Option<Account>,
+
+    /// The region of requests that name none [default: us-east-1]
+    #[arg(long, value_name = "REGION", env = env::REGION)]
+    pub region: Option<String>,
+
+    /// Serve the API of this model too: a Smithy JSON AST or a botocore service-2.json
+    ///
+    /// It replaces an API of the same id. May be given several times.
+    #[arg(long, value_name = "FILE", env = env::MODEL, value_delimiter = ',')]
+    pub model: Option<Vec<PathBuf>>,
+
+    /// Serve these services only; several, separated by commas [default: all]
+    #[arg(long, value_name = "LIST", env = env::SERVICES, value_delimiter = ',')]
+    pub services: Option<Vec<String>>,
+
+    /// How much of an input is checked against the model [default: strict]
+    #[arg(long, value_name = "LEVEL", env = env::VALIDATION)]
+    pub validation: Option<Validation>,
+
+    /// Refuse answers of a lower fidelity than this
+    #[arg(long, value_name = "LEVEL", env = env::STRICT)]
+    pub strict: Option<Fidelity>,
+
+    /// Leave out the header x-standin-fidelity
+    #[arg(long, value_name = "BOOL", env = env::NO_FIDELITY_HEADER, num_args = 0..=1, require_equals = true,
+        default_missing_value = "true", value_parser = BoolishValueParser::new())]
+    pub no_fidelity_header: Option<bool>,
+
+    /// Remember this many requests for /_standin/requests [default: 1000]
+    #[arg(long, value_name = "NUMBER", env = env::JOURNAL_SIZE)]
+    pub journal_size: Option<usize>,
+
+    /// Let web pages of this origin call AWS APIs; `*` for any [default: none]
+    #[arg(long, value_name = "ORIGIN", env = env::CORS_ORIGIN, value_delimiter = ',', help_heading = "Access")]
+    pub cors_origin: Option<Vec<String>>,
+
+    /// Accept this name in the Host header, besides local and AWS ones; `*` for any
+    ///
+    /// Keeps web pages from reaching the server through a name of theirs (DNS rebinding).
+    #[arg(long, value_name = "HOST", env = env::ALLOW_HOST, value_delimiter = ',', help_heading = "Access")]
+    pub allow_host: Option<Vec<String>>,
+
+    /// What a forward proxy does: programs may use the server as one, also on the same port [default: answer-aws]
+    #[arg(long, value_name = "POLICY", env = env::PROXY_POLICY, help_heading = "Access")]
+    pub proxy_policy: Option<ProxyPolicy>,
+
+    /// Set a limit, as in body_buffered_bytes_max=1000000; several, separated by commas
+    ///
+    /// `[limits]` in the file. docs/configuration.md lists them.
+    #[arg(long, value_name = "NAME=NUMBER", env = env::LIMITS, value_delimiter = ',', help_heading = "Access")]
+    #[serde(default, deserialize_with = "limits_from_table")]
+    pub limits: Option<Vec<Limit>>,
+
+    /// Log at this level, or by a filter such as `warn,standin_server=debug` [default: warn]
+    #[arg(long, value_name = "FILTER", env = env::LOG, help_heading = "Output")]
+    pub log: Option<String>,
+
+    /// How log lines are written to standard error [default: text]
+    #[arg(long, value_name = "FORMAT", env = env::LOG_FORMAT, help_heading = "Output")]
+    pub log_format: Option<LogFormat>,
+
+    /// Print nothing but the line `Ready.`
+    #[arg(long, short, value_name = "BOOL", env = env::QUIET, num_args = 0..=1, require_equals = true,
+        default_missing_value = "true", value_parser = BoolishValueParser::new(), help_heading = "Output")]
+    pub quiet: Option<bool>,
+}
+
+impl Settings {
+    /// Fills what this layer leaves open from the layer below.
+    #[must_use]
+    pub fn or(self, below: Self) -> Self {
+        let limits = match (self.limits, below.limits) {
+            // The last of a name counts.
+            (Some(above), Some(below)) => Some(below.into_iter().chain(above).collect()),
+            (above, below) => above.or(below),
+        };
+        macro_rules! layered {
+            ($($field:ident),+ $(,)?) => { Self { limits, $($field: self.$field.or(below.$field)),+ } };
+        }
+        layered!(
+            listen,
+            data_dir,
+            seed,
+            account,
+            region,
+            model,
+            services,
+            validation,
+            strict,
+            no_fidelity_header,
+            journal_size,
+            cors_origin,
+            allow_host,
+            proxy_policy,
+            log,
+            log_format,
+            quiet,
+        )
+    }
+
+    /// The names of all settings: long flags, and keys of the file.
+    pub fn names() -> Vec<String> {
+        Self::augment_args(clap::Command::new("settings"))
+            .get_arguments()
+            .filter_map(|argument| argument.get_long().map(str::to_owned))
+            .collect()
+    }
+}
+
+/// An address to listen on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Listen(pub SocketAddr);
+
+impl FromStr for Listen {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let loopback = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        let port = |digits: &str| digits.parse::<u16>().map_err(|_| format!("{digits:?} is no port"));
+        if let Ok(address) = text.parse::<SocketAddr>() {
+            return Ok(Self(address));
+        }
+        if let Ok(host) = text.trim_matches(['[', ']']).parse::<IpAddr>() {
+            return Ok(Self(SocketAddr::new(host, DEFAULT_PORT)));
+        }
+        let (host, digits) = text.rsplit_once(':').unwrap_or(match text.bytes().all(|b| b.is_ascii_digit()) {
+            true => ("", text),
+            false => (text, "4566"),
+        });
+        match host {
+            "" | "localhost" => Ok(Self(SocketAddr::new(loopback, port(digits)?))),
+            _ => Err(format!("{host:?} is no IP address; to listen on all of them, use 0.0.0.0 or [::]")),
+        }
+    }
+}
+
+/// Twelve digits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Account(pub String);
+
+impl FromStr for Account {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit()) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err("an account has twelve digits".to_owned())
+        }
+    }
+}
+
+/// How much of an input is checked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Validation {
+    /// Every constraint, as AWS does
+    Strict,
+    /// Required members only
+    Lenient,
+    /// Nothing
+    Off,
+}
+
+/// How true an answer has to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Fidelity {
+    /// Made up from the model
+    Synthesized,
+    /// Read from what earlier calls stored
+    Stateful,
+    /// Worked out by code that knows the service
+    Engine,
+}
+
+/// What happens to requests that use the server as a forward proxy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ProxyPolicy {
+    /// Answer AWS hosts, refuse others
+    AnswerAws,
+    /// Answer AWS hosts, pass others on to the network
+    PassOthers,
+    /// No proxy
+    Off,
+}
+
+/// One limit of the server, by its name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limit {
+    pub name: String,
+    pub value: u64,
+}
+
+impl FromStr for Limit {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (name, value) = text.split_once('=').ok_or("a limit is set as NAME=NUMBER")?;
+        let value = value.replace('_', "").parse().map_err(|_| format!("{value:?} is no whole number"))?;
+        Ok(Self { name: name.trim().replace('-', "_"), value })
+    }
+}
+
+/// How log lines are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    Text,
+    Json,
+}
+
+/// A text, or a number where the text may be one (`listen = 4566`).
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Text {
+    Text(String),
+    Number(i64),
+}
+
+fn parsed<T: FromStr<Err = String>, E: serde::de::Error>(text: Text) -> Result<T, E> {
+    let text = match text {
+        Text::Text(text) => text,
+        Text::Number(number) => number.to_string(),
+    };
+    text.parse().map_err(E::custom)
+}
+
+fn from_text<'de, D: Deserializer<'de>, T: FromStr<Err = String>>(from: D) -> Result<Option<T>, D::Error> {
+    parsed(Text::deserialize(from)?).map(Some)
+}
+
+fn from_texts<'de, D: Deserializer<'de>, T: FromStr<Err = String>>(from: D) -> Result<Option<Vec<T>>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Texts {
+        Many(Vec<Text>),
+        One(Text),
+    }
+    match Texts::deserialize(from)? {
+        Texts::Many(texts) => texts.into_iter().map(parsed).collect::<Result<Vec<T>, _>>().map(Some),
+        Texts::One(text) => Ok(Some(vec![parsed(text)?])),
+    }
+}
+
+fn limits_from_table<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Vec<Limit>>, D::Error> {
+    let table = BTreeMap::<String, u64>::deserialize(from)?;
+    Ok(Some(table.into_iter().map(|(name, value)| Limit { name, value }).collect()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_come_in_many_forms() {
+        let check = |text: &str| text.parse::<Listen>().ok().map(|listen| listen.0.to_string());
+        for (text, expect) in [
+            ("127.0.0.1:4566", "127.0.0.1:4566"),
+            ("0.0.0.0:1", "0.0.0.0:1"),
+            (":4567", "127.0.0.1:4567"),
+            ("0", "127.0.0.1:0"),
+            ("localhost:80", "127.0.0.1:80"),
+            ("localhost", "127.0.0.1:4566"),
+            ("10.0.0.1", "10.0.0.1:4566"),
+            ("[::1]:4566", "[::1]:4566"),
+            ("::1", "[::1]:4566"),
+        ] {
+            assert_eq!(check(text).as_deref(), Some(expect), "{text}");
+        }
+        for text in ["example.com:80", "127.0.0.1:99999", ":x", "70000"] {
+            assert_eq!(check(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn every_setting_is_a_flag_a_variable_and_a_key() {
+        let command = Settings::augment_args(clap::Command::new("settings"));
+        for argument in command.get_arguments() {
+            let name = argument.get_long().expect("every setting has a long flag");
+            let variable = argument.get_env().and_then(|name| name.to_str()).expect("every setting has a variable");
+            assert_eq!(variable, format!("STANDIN_{}", name.to_uppercase().replace('-', "_")));
+            assert!(env::STANDIN.iter().any(|(known, _)| *known == variable), "{variable}");
+            // Whatever the value should be, the key is known.
+            let error =
+                toml::from_str::<Settings>(&format!("{name} = [[[]]]")).expect_err("no setting nests that deep");
+            assert!(!error.to_string().contains("unknown field"), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_upper_layer_wins() {
+        let upper = Settings { seed: Some(1), ..Settings::default() };
+        let lower = Settings { seed: Some(2), region: Some("eu-west-1".into()), ..Settings::default() };
+        let both = upper.or(lower);
+        let limits = |text: &str| Settings { limits: Some(vec![text.parse().unwrap()]), ..Settings::default() };
+        let merged = limits("a=2").or(limits("a=1")).limits.unwrap();
+        assert_eq!(merged.last(), Some(&Limit { name: "a".into(), value: 2 }));
+        assert_eq!((both.seed, both.region.as_deref()), (Some(1), Some("eu-west-1")));
+    }
+}
