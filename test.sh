@@ -2,7 +2,7 @@
 # Runs every check and every test of the project, and sets up what they need. From a clean clone it takes about
 # 20 minutes on two cores. Names of steps as arguments run only those: ./test.sh rust python
 #
-#   lint         rustfmt, clippy
+#   lint         rustfmt, clippy, the layout of the workspace
 #   rust         unit, golden and property tests of the workspace
 #   generated    the packed catalogue is what xtask makes of its pinned sources
 #   python       boto3 against the binary
@@ -121,6 +121,10 @@ if wants lint; then
   else
     lacking clippy "clippy is not installed: rustup component add clippy"
   fi
+fi
+
+if wants lint; then
+  check tidy cargo xtask tidy
 fi
 
 if wants rust; then

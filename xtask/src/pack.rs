@@ -27,6 +27,8 @@ struct Package {
 
 /// Files of one API version, by name without `.gz`.
 type Version = BTreeMap<String, Value>;
+/// API versions by service and date.
+type Services = BTreeMap<String, BTreeMap<String, Version>>;
 
 pub fn run(folder: &Path) -> Result<()> {
     let sources: Sources = toml::from_str(&std::fs::read_to_string("catalogue/sources.toml")?)?;
@@ -82,9 +84,9 @@ fn find_or_download(folder: &Path, package: &Package) -> Result<PathBuf> {
     Ok(wheel)
 }
 
-fn read_wheel(wheel: &Path) -> Result<(BTreeMap<String, BTreeMap<String, Version>>, Value)> {
+fn read_wheel(wheel: &Path) -> Result<(Services, Value)> {
     let mut archive = zip::ZipArchive::new(std::fs::File::open(wheel)?)?;
-    let mut services: BTreeMap<String, BTreeMap<String, Version>> = BTreeMap::new();
+    let mut services = Services::new();
     let mut partitions = Value::Null;
     for at in 0..archive.len() {
         let mut file = archive.by_index(at)?;

@@ -2,9 +2,9 @@
 
 use aws_sdk_mwaa::config::{Credentials, Region, SharedHttpClient};
 use aws_smithy_http_client::Builder;
-use standin::Server;
+use standin::{RunningServer, Server};
 
-async fn start() -> Server {
+async fn start() -> RunningServer {
     Server::builder().start().await.expect("a free port on the loopback")
 }
 
