@@ -1,2 +1,23 @@
+//! The front of standin: listeners and TLS, identification, the way of a request, and the introspection API.
+//!
+//! # Invariants
+//! - Nothing here reads flags, the environment or exit codes.
+//! - No AWS service is special but S3, whose paths fit everything and which therefore comes last.
+//! - A request is recorded in the journal before its answer is sent.
+
+mod admin;
+mod app;
+mod canned;
+mod config;
+mod coverage;
+mod identify;
+mod journal;
 pub mod metrics;
 pub mod net;
+mod payload;
+mod pipeline;
+mod server;
+
+pub use config::{DEFAULT_ACCOUNT, DEFAULT_JOURNAL_SIZE, DEFAULT_REGION, ServerConfig};
+pub use server::{RunningServer, Server, ServerBuilder};
+pub use standin_mock::validation::Strictness;

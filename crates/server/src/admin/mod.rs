@@ -1,0 +1,184 @@
+//! The introspection API under `/_standin/`, and the addresses of other stand-ins that scripts and test containers ask.
+
+mod localstack;
+mod requests;
+mod services;
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::header::{ALLOW, CONTENT_TYPE, HeaderValue};
+use http::{Method, Request, Response, StatusCode};
+use serde_json::{Value, json};
+
+use crate::app::App;
+use crate::metrics;
+use crate::net::{Body, RequestBody};
+
+/// A body of the API itself is never longer, but for a list of canned responses.
+const BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+type Reply = Response<Body>;
+
+/// Whether a request is for this API rather than for an AWS service.
+pub(crate) fn claims(request: &Request<RequestBody>) -> bool {
+    let path = request.uri().path();
+    // `/health` could be a bucket: a signed request is S3's.
+    path.starts_with("/_standin/")
+        || path.starts_with("/_localstack/")
+        || path == "/moto-api/reset"
+        || (path == "/health" && !request.headers().contains_key(http::header::AUTHORIZATION))
+}
+
+/// Answers a request for which [`claims`] is true.
+pub(crate) async fn serve(app: &Arc<App>, request: Request<RequestBody>) -> Reply {
+    let (parts, body) = request.into_parts();
+    let path = parts.uri.path().trim_end_matches('/').to_owned();
+    let query = parts.uri.query().unwrap_or_default().to_owned();
+    let segments: Vec<&str> = path.trim_start_matches('/').split('/').collect();
+    let method = &parts.method;
+    let asked = Asked { app, method, query: &query, body };
+    match segments[..] {
+        ["_standin", ref rest @ ..] => own(asked, rest).await,
+        ["_localstack", ref rest @ ..] => localstack::serve(asked, rest).await,
+        ["health"] => localstack::serve(asked, &["health"]).await,
+        ["moto-api", "reset"] => {
+            app.reset();
+            json_reply(StatusCode::OK, &json!({"status": "ok"}))
+        }
+        _ => not_found(&path),
+    }
+}
+
+/// A request of this API, taken apart.
+struct Asked<'r> {
+    app: &'r Arc<App>,
+    method: &'r Method,
+    query: &'r str,
+    body: RequestBody,
+}
+
+impl Asked<'_> {
+    /// The body as JSON.
+    async fn json(self) -> Result<Value, Reply> {
+        let bytes =
+            self.body.buffered_up_to(BODY_BYTES_MAX).await.map_err(|error| fail(error.status(), error.to_string()))?;
+        serde_json::from_slice(&bytes)
+            .map_err(|error| fail(StatusCode::BAD_REQUEST, format!("the body is not JSON: {error}")))
+    }
+
+    /// The decoded value of a query parameter.
+    fn parameter(&self, name: &str) -> Option<String> {
+        let (_, value) = standin_wire::value::pairs(self.query).find(|(key, _)| *key == name)?;
+        standin_wire::value::form_decode(value).ok().map(Cow::into_owned)
+    }
+}
+
+async fn own(asked: Asked<'_>, rest: &[&str]) -> Reply {
+    let app = asked.app;
+    match (asked.method.as_str(), rest) {
+        ("GET" | "HEAD", ["health"]) => json_reply(StatusCode::OK, &health(app)),
+        ("GET", ["services"]) => services::list(&asked),
+        ("GET", ["services", id]) => services::one(app, id),
+        ("GET", ["requests"]) => requests::list(&asked),
+        ("DELETE", ["requests"]) => {
+            app.journal.clear();
+            empty()
+        }
+        ("GET", ["requests", "stream"]) => requests::stream(&asked),
+        ("POST", ["requests", "verify"]) => requests::verify(asked).await,
+        ("GET", ["explain", id]) => requests::explain(app, id),
+        ("GET", ["coverage"]) => json_reply(StatusCode::OK, &app.coverage.to_json()),
+        ("GET", ["responses"]) => json_reply(StatusCode::OK, &app.responses.to_json()),
+        ("PUT", ["responses"]) => {
+            let list = match asked.json().await {
+                Ok(list) => list,
+                Err(reply) => return reply,
+            };
+            match app.responses.set(app.catalogue, &list) {
+                Ok(count) => json_reply(StatusCode::OK, &json!({"rules": count})),
+                Err(reason) => fail(StatusCode::BAD_REQUEST, reason),
+            }
+        }
+        ("DELETE", ["responses"]) => {
+            app.responses.clear();
+            empty()
+        }
+        ("POST", ["reset"]) => {
+            app.reset();
+            empty()
+        }
+        ("GET", ["metrics"]) => text_reply(metrics::CONTENT_TYPE, app.metrics.render()),
+        ("GET", ["ca"]) => match app.authority.as_ref().map(|authority| authority.ca_pem()) {
+            Some(Ok(pem)) => text_reply("application/x-pem-file", pem),
+            Some(Err(error)) => fail(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
+            None => fail(StatusCode::NOT_FOUND, "this server runs without TLS"),
+        },
+        (_, known) => match allowed(known) {
+            "" => not_found(&format!("/_standin/{}", known.join("/"))),
+            methods => {
+                let mut reply = fail(StatusCode::METHOD_NOT_ALLOWED, format!("use {methods}"));
+                reply.headers_mut().insert(ALLOW, HeaderValue::from_static(methods));
+                reply
+            }
+        },
+    }
+}
+
+/// The methods of an address; empty for one that does not exist.
+fn allowed(rest: &[&str]) -> &'static str {
+    match rest {
+        ["health" | "services" | "coverage" | "metrics" | "ca"]
+        | ["services" | "explain", _]
+        | ["requests", "stream"] => "GET",
+        ["requests"] => "GET, DELETE",
+        ["responses"] => "GET, PUT, DELETE",
+        ["requests", "verify"] | ["reset"] => "POST",
+        _ => "",
+    }
+}
+
+fn health(app: &App) -> Value {
+    json!({
+        "status": "running",
+        "version": env!("CARGO_PKG_VERSION"),
+        "services": app.catalogue.services().filter(|entry| app.serves(entry.id)).count(),
+        "uptimeSeconds": app.started.elapsed().as_secs(),
+        "requests": app.journal.total(),
+        "seed": app.dice.seed(),
+        "time": app.clock.now().to_date_time(),
+    })
+}
+
+fn json_reply(status: StatusCode, value: &Value) -> Reply {
+    let mut reply = text_reply("application/json", value.to_string());
+    *reply.status_mut() = status;
+    reply
+}
+
+fn text_reply(kind: &'static str, text: String) -> Reply {
+    let mut reply = Response::new(Body::from(Bytes::from(text)));
+    reply.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    reply
+}
+
+fn empty() -> Reply {
+    let mut reply = Response::new(Body::empty());
+    *reply.status_mut() = StatusCode::NO_CONTENT;
+    reply
+}
+
+fn fail(status: StatusCode, message: impl AsRef<str>) -> Reply {
+    json_reply(status, &json!({ "error": message.as_ref() }))
+}
+
+fn not_found(path: &str) -> Reply {
+    fail(
+        StatusCode::NOT_FOUND,
+        format!(
+            "nothing at {path}; /_standin/ has health, services, services/ID, requests, requests/stream, \
+             requests/verify, explain/ID, coverage, responses, reset, metrics and ca"
+        ),
+    )
+}

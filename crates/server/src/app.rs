@@ -1,0 +1,160 @@
+//! Everything that requests share.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+
+use standin_core::{Clock, Dice, Fidelity, Hasher, Registry, Stopwatch};
+use standin_mock::synthesis::Synthesizer;
+use standin_mock::validation::Strictness;
+use standin_model::Catalogue;
+
+use crate::canned::Responses;
+use crate::config::ServerConfig;
+use crate::coverage::Coverage;
+use crate::identify::{Defaults, Index};
+use crate::journal::Journal;
+use crate::metrics::Metrics;
+use crate::net::{CertAuthority, Limits};
+
+/// Slots that count how often the same request came. Two requests that share a slot only skip numbers.
+const REPEAT_SLOTS: usize = 1 << 14;
+
+pub(crate) struct App {
+    pub(crate) catalogue: &'static Catalogue,
+    pub(crate) index: Index,
+    pub(crate) defaults: Defaults,
+    pub(crate) registry: Registry,
+    pub(crate) responses: Responses,
+    pub(crate) journal: Journal,
+    pub(crate) coverage: Coverage,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) clock: Clock,
+    pub(crate) dice: Dice,
+    pub(crate) started: Stopwatch,
+    pub(crate) validation: Strictness,
+    pub(crate) strict: Option<Fidelity>,
+    pub(crate) fidelity_header: bool,
+    /// Sorted catalogue ids; `None` for all.
+    pub(crate) served: Option<Vec<String>>,
+    pub(crate) limits: Limits,
+    pub(crate) authority: Option<Arc<CertAuthority>>,
+    /// Set once the server listens and its init hooks are done.
+    pub(crate) ready: AtomicBool,
+    pub(crate) stop: tokio::sync::Notify,
+    ordinal: AtomicU64,
+    repeats: Box<[AtomicU32]>,
+    warned_of_real_key: AtomicBool,
+}
+
+impl App {
+    pub(crate) fn new(config: ServerConfig) -> Self {
+        let catalogue = if config.models.is_empty() {
+            Catalogue::shared()
+        } else {
+            let mut own = Catalogue::embedded();
+            config.models.into_iter().for_each(|service| own.add(service));
+            Box::leak(Box::new(own))
+        };
+        let now = config.clock.now();
+        // Certificates are checked against the clients' clocks, not against a virtual one.
+        let real = Clock::real().now();
+        let authority = config.tls.then(|| {
+            Arc::new(match config.data_dir {
+                Some(folder) => CertAuthority::in_directory(folder, real),
+                None => CertAuthority::in_memory(real),
+            })
+        });
+        let served = config.services.map(|mut list| {
+            list.sort();
+            list
+        });
+        Self {
+            catalogue,
+            index: Index::new(catalogue),
+            defaults: Defaults { account: config.account.into(), region: config.region.into() },
+            registry: Registry::new(Arc::new(Synthesizer::new(catalogue))),
+            responses: Responses::default(),
+            journal: Journal::new(config.journal_size),
+            coverage: Coverage::default(),
+            metrics: Arc::new(Metrics::new(now)),
+            clock: config.clock,
+            dice: Dice::new(config.seed),
+            started: Stopwatch::start(),
+            validation: config.validation,
+            strict: config.strict,
+            fidelity_header: config.fidelity_header,
+            served,
+            authority,
+            limits: config.limits,
+            ready: AtomicBool::new(false),
+            stop: tokio::sync::Notify::new(),
+            ordinal: AtomicU64::new(0),
+            repeats: std::iter::repeat_with(|| AtomicU32::new(0)).take(REPEAT_SLOTS).collect(),
+            warned_of_real_key: AtomicBool::new(false),
+        }
+    }
+
+    pub(crate) fn next_ordinal(&self) -> u64 {
+        self.ordinal.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// A request id that depends on the seed, the request and how often it came, not on what else goes on.
+    pub(crate) fn request_id(&self, request: &Hasher) -> Box<str> {
+        let slot = &self.repeats[request.finish() as usize % REPEAT_SLOTS];
+        let mut key = request.clone();
+        key.number(u64::from(slot.fetch_add(1, Ordering::Relaxed)));
+        let mut draw = key.draw();
+        let (high, low) = (draw.next_u64(), draw.next_u64());
+        uuid_text(high, low)
+    }
+
+    /// Says once that a key looks like one of AWS's own.
+    pub(crate) fn note_access_key(&self, key: Option<&str>) {
+        let real = key.is_some_and(|key| key.len() >= 16 && (key.starts_with("AKIA") || key.starts_with("ASIA")));
+        if real && !self.warned_of_real_key.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                account = &*self.defaults.account,
+                "a client signs with a key that looks like a real AWS key; standin does not check or keep it and uses \
+                 the default account. Any 12-digit access key id names an account"
+            );
+        }
+    }
+
+    pub(crate) fn serves(&self, service: &str) -> bool {
+        self.served.as_ref().is_none_or(|list| list.iter().any(|id| id == service))
+    }
+
+    /// Back to the state after start: journal, coverage, canned answers and counters.
+    pub(crate) fn reset(&self) {
+        self.journal.clear();
+        self.coverage.clear();
+        self.responses.clear();
+        self.ordinal.store(0, Ordering::Relaxed);
+        self.repeats.iter().for_each(|slot| slot.store(0, Ordering::Relaxed));
+    }
+}
+
+/// A version-4 UUID of 128 drawn bits.
+fn uuid_text(high: u64, low: u64) -> Box<str> {
+    const HEX: &[u8; 16] = b"0123456789abcdef";
+    let high = high & !0xf000 | 0x4000;
+    let low = low & !(0b11 << 62) | 0b10 << 62;
+    let bits = u128::from(high) << 64 | u128::from(low);
+    let mut text = String::with_capacity(36);
+    for digit in 0..32 {
+        if matches!(digit, 8 | 12 | 16 | 20) {
+            text.push('-');
+        }
+        text.push(HEX[(bits >> (124 - 4 * digit)) as usize & 15] as char);
+    }
+    text.into()
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn ids_have_the_form_of_a_uuid() {
+        assert_eq!(&*super::uuid_text(0, 0), "00000000-0000-4000-8000-000000000000");
+        assert_eq!(&*super::uuid_text(u64::MAX, u64::MAX), "ffffffff-ffff-4fff-bfff-ffffffffffff");
+    }
+}

@@ -1,0 +1,75 @@
+//! What a server is told at start.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+
+use standin_core::{Clock, Fidelity};
+use standin_mock::validation::Strictness;
+use standin_model::Service;
+
+use crate::net::{CorsPolicy, Limits, ProxyPolicy};
+
+/// The account of requests whose access key names none.
+pub const DEFAULT_ACCOUNT: &str = "000000000000";
+pub const DEFAULT_REGION: &str = "us-east-1";
+/// The port that stand-ins for AWS share by habit.
+pub const DEFAULT_PORT: u16 = 4566;
+/// Requests that the journal keeps.
+pub const DEFAULT_JOURNAL_SIZE: usize = 1000;
+
+/// Everything that may be chosen. The default serves all services on 127.0.0.1:4566.
+#[derive(Debug)]
+pub struct ServerConfig {
+    /// Port 0 takes a free one.
+    pub listen: Vec<SocketAddr>,
+    pub limits: Limits,
+    /// TLS on the same port, with certificates of an own authority.
+    pub tls: bool,
+    pub proxy: ProxyPolicy,
+    /// Which web pages may call.
+    pub cors: CorsPolicy,
+    /// Host names to answer beside local ones and AWS's; `*` for any.
+    pub allowed_hosts: Vec<String>,
+    /// The same seed and requests give the same answers.
+    pub seed: u64,
+    /// 12 digits.
+    pub account: String,
+    pub region: String,
+    pub validation: Strictness,
+    /// Answers of lower fidelity are refused.
+    pub strict: Option<Fidelity>,
+    /// Whether answers carry `x-standin-fidelity`.
+    pub fidelity_header: bool,
+    /// Models that replace or join the embedded ones.
+    pub models: Vec<Service>,
+    /// Catalogue ids of the services to answer; all without it.
+    pub services: Option<Vec<String>>,
+    pub journal_size: usize,
+    /// Where state that outlives the process is kept; in memory without it.
+    pub data_dir: Option<PathBuf>,
+    pub clock: Clock,
+}
+
+impl Default for ServerConfig {
+    fn default() -> Self {
+        Self {
+            listen: vec![SocketAddr::from((Ipv4Addr::LOCALHOST, DEFAULT_PORT))],
+            limits: Limits::default(),
+            tls: true,
+            proxy: ProxyPolicy::default(),
+            cors: CorsPolicy::default(),
+            allowed_hosts: Vec::new(),
+            seed: 0,
+            account: DEFAULT_ACCOUNT.to_owned(),
+            region: DEFAULT_REGION.to_owned(),
+            validation: Strictness::default(),
+            strict: None,
+            fidelity_header: true,
+            models: Vec::new(),
+            services: None,
+            journal_size: DEFAULT_JOURNAL_SIZE,
+            data_dir: None,
+            clock: Clock::real(),
+        }
+    }
+}

@@ -1,0 +1,201 @@
+use super::*;
+
+struct Check {
+    index: Index,
+    defaults: Defaults,
+}
+
+impl Check {
+    fn new() -> Self {
+        Self {
+            index: Index::new(Catalogue::shared()),
+            defaults: Defaults { account: "000000000000".into(), region: "us-east-1".into() },
+        }
+    }
+
+    fn identify(
+        &self,
+        method: &str,
+        uri: &str,
+        headers: &[(&str, &str)],
+        form: Option<&str>,
+    ) -> Result<Identity, Box<Unidentified>> {
+        let mut request = http::Request::builder().method(method).uri(uri);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let (parts, ()) = request.body(()).expect("a request").into_parts();
+        self.index.identify(&parts, form.map(str::as_bytes), &self.defaults)
+    }
+
+    #[track_caller]
+    fn is(&self, method: &str, uri: &str, headers: &[(&str, &str)], form: Option<&str>, expect: &str) {
+        let found = self.identify(method, uri, headers, form);
+        let found = match &found {
+            Ok(identity) => format!("{}.{} {}", identity.service.id, identity.operation.name, identity.protocol),
+            Err(miss) => format!("{} {}", miss.protocol, miss.error.code),
+        };
+        assert_eq!(found, expect, "{method} {uri} {headers:?}");
+    }
+}
+
+fn signed(service: &str) -> String {
+    signed_by("test", "us-east-1", service)
+}
+
+fn signed_by(key: &str, region: &str, service: &str) -> String {
+    format!(
+        "AWS4-HMAC-SHA256 Credential={key}/20261122/{region}/{service}/aws4_request, SignedHeaders=host, Signature=0"
+    )
+}
+
+#[test]
+fn by_signature_and_path() {
+    let check = Check::new();
+    let auth = signed("airflow");
+    check.is("GET", "/environments", &[("authorization", &auth)], None, "mwaa.ListEnvironments restJson1");
+    check.is("GET", "/a/prefix/environments", &[("authorization", &auth)], None, "mwaa.ListEnvironments restJson1");
+    let identity = check.identify("GET", "/p/environments/x", &[("authorization", &auth)], None).expect("found");
+    assert_eq!(identity.path.as_deref(), Some("/environments/x"));
+    for (signing, uri, expect) in [
+        ("ses", "/v2/email/account", "sesv2.GetAccount restJson1"),
+        ("ses", "/v1/email/identities", "pinpoint-email.ListEmailIdentities restJson1"),
+        ("bedrock", "/foundation-models", "bedrock.ListFoundationModels restJson1"),
+        ("apigateway", "/restapis", "apigateway.GetRestApis restJson1"),
+        ("apigateway", "/v2/apis", "apigatewayv2.GetApis restJson1"),
+        ("execute-api", "/@connections/abc", "apigatewaymanagementapi.GetConnection restJson1"),
+        ("es", "/2015-01-01/domain", "es.ListDomainNames restJson1"),
+        ("es", "/2021-01-01/domain", "opensearch.ListDomainNames restJson1"),
+        ("s3", "/v20180820/jobs", "s3control.ListJobs restXml"),
+        ("s3", "/bucket/key", "s3.GetObject restXml"),
+        ("cloudfront", "/2020-05-31/distribution", "cloudfront.ListDistributions restXml"),
+        ("cloudfront", "/2014-05-31/distribution", "cloudfront.ListDistributions restXml"),
+    ] {
+        let auth = signed(signing);
+        let host = ("host", "127.0.0.1:4566");
+        let found = check.identify("GET", uri, &[("authorization", &auth), host], None);
+        let name = found.map(|i| format!("{}.{} {}", i.service.id, i.operation.name, i.protocol));
+        let name = name.unwrap_or_else(|miss| miss.error.to_string());
+        assert_eq!(name, expect, "{uri}");
+    }
+}
+
+#[test]
+fn by_target_rpc_path_and_action() {
+    let check = Check::new();
+    let json10 = ("content-type", "application/x-amz-json-1.0");
+    check.is(
+        "POST",
+        "/",
+        &[("x-amz-target", "AwsProton20200720.ListServices"), json10],
+        None,
+        "proton.ListServices awsJson1_0",
+    );
+    check.is("POST", "/", &[("x-amz-target", "AmazonSQS.ListQueues"), json10], None, "sqs.ListQueues awsJson1_0");
+    check.is(
+        "POST",
+        "/",
+        &[("x-amz-target", "AmazonSQS.ListQueuez"), json10],
+        None,
+        "awsJson1_0 UnknownOperationException",
+    );
+    let cbor = ("smithy-protocol", "rpc-v2-cbor");
+    let path = "/service/GraniteServiceVersion20100801/operation/ListMetrics";
+    check.is("POST", path, &[cbor], None, "cloudwatch.ListMetrics rpcv2Cbor");
+    check.is("POST", "/service/Nobody/operation/Nothing", &[cbor], None, "rpcv2Cbor UnknownOperationException");
+    let form = ("content-type", "application/x-www-form-urlencoded");
+    let auth = signed("ec2");
+    let body = Some("Action=DescribeInstances&Version=2016-11-15");
+    check.is("POST", "/", &[form, ("authorization", &auth)], body, "ec2.DescribeInstances ec2Query");
+    check.is("POST", "/", &[form], body, "ec2.DescribeInstances ec2Query");
+    check.is("GET", "/?Action=GetCallerIdentity&Version=2011-06-15", &[], None, "sts.GetCallerIdentity awsQuery");
+    check.is(
+        "POST",
+        "/",
+        &[form],
+        Some("Action=DescribeDBInstances&Version=2014-10-31"),
+        "rds.DescribeDBInstances awsQuery",
+    );
+    check.is("POST", "/", &[form], Some("Action=Nonsense&Version=2014-10-31"), "awsQuery InvalidAction");
+}
+
+#[test]
+fn the_user_agent_and_host_break_ties() {
+    let check = Check::new();
+    let form = ("content-type", "application/x-www-form-urlencoded");
+    let auth = signed("rds");
+    let body = Some("Action=DescribeDBClusters&Version=2014-10-31");
+    check.is("POST", "/", &[form, ("authorization", &auth)], body, "rds.DescribeDBClusters awsQuery");
+    let agent = ("x-amz-user-agent", "aws-sdk-js/3.1 ua/2.1 os/linux lang/js md/nodejs#20 api/neptune#3.1");
+    check.is("POST", "/", &[form, ("authorization", &auth), agent], body, "neptune.DescribeDBClusters awsQuery");
+}
+
+#[test]
+fn s3_by_host_and_as_the_last_guess() {
+    let check = Check::new();
+    let auth = signed("s3");
+    for host in ["my-bucket.s3.localhost:4566", "my-bucket.localhost", "my-bucket.s3.us-east-1.amazonaws.com"] {
+        let identity = check.identify("GET", "/key", &[("host", host), ("authorization", &auth)], None).expect("found");
+        assert_eq!(identity.operation.name, "GetObject", "{host}");
+        assert_eq!(identity.path.as_deref(), Some("/my-bucket/key"), "{host}");
+    }
+    let root =
+        check.identify("GET", "/", &[("host", "b.s3.localhost"), ("authorization", &auth)], None).expect("found");
+    assert_eq!((root.operation.name, root.path.as_deref()), ("ListObjects", Some("/b")));
+    check.is("GET", "/some-bucket/some-key", &[], None, "s3.GetObject restXml");
+    check.is("GET", "/", &[], None, "restJson1 UnknownOperationException");
+    // Never for a signed request of another service.
+    check.is(
+        "GET",
+        "/some-bucket/some-key",
+        &[("authorization", &signed("airflow"))],
+        None,
+        "restJson1 UnknownOperationException",
+    );
+    check.is(
+        "GET",
+        "/some-bucket/some-key",
+        &[("authorization", &signed("nobody"))],
+        None,
+        "restJson1 UnknownOperationException",
+    );
+}
+
+#[test]
+fn plain_requests_find_their_service_when_the_path_is_its_own() {
+    let check = Check::new();
+    check.is("GET", "/2015-03-31/functions", &[], None, "lambda.ListFunctions restJson1");
+    check.is("GET", "/environments", &[("host", "mwaa.localhost:4566")], None, "mwaa.ListEnvironments restJson1");
+    check.is(
+        "GET",
+        "/environments",
+        &[("host", "api.airflow.us-east-1.amazonaws.com")],
+        None,
+        "mwaa.ListEnvironments restJson1",
+    );
+}
+
+#[test]
+fn scope_comes_from_key_signature_and_host() {
+    let check = Check::new();
+    let scope = |headers: &[(&str, &str)]| check.identify("GET", "/environments", headers, None).expect("found").scope;
+    let auth = signed_by("123456789012", "eu-west-1", "airflow");
+    let found = scope(&[("authorization", &auth)]);
+    assert_eq!((&*found.account, &*found.region, found.partition), ("123456789012", "eu-west-1", "aws"));
+    let auth = signed_by("AKIAIOSFODNN7EXAMPLE", "cn-north-1", "airflow");
+    let found = scope(&[("authorization", &auth)]);
+    assert_eq!((&*found.account, &*found.region, found.partition), ("000000000000", "cn-north-1", "aws-cn"));
+    let found = scope(&[("host", "airflow.us-gov-west-1.amazonaws.com")]);
+    assert_eq!((&*found.region, found.partition, found.signed), ("us-gov-west-1", "aws-us-gov", false));
+}
+
+#[test]
+fn near_misses_are_told() {
+    let check = Check::new();
+    let headers = [("x-amz-target", "AwsProton20200720.ListServicez")];
+    let miss = check.identify("POST", "/", &headers, None).expect_err("unknown");
+    assert!(miss.error.message.contains("ListServices"), "{}", miss.error.message);
+    let auth = signed("airflw");
+    let miss = check.identify("GET", "/environments", &[("authorization", &auth)], None).expect_err("unknown");
+    assert!(miss.error.message.contains("airflow"), "{}", miss.error.message);
+}

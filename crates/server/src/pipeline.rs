@@ -1,0 +1,380 @@
+//! The way of a request: guard, identify, read, decode, validate, answer, encode, record.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::header::{HeaderMap, HeaderName, HeaderValue};
+use http::request::Parts;
+use standin_core::{Answer, BodySource, Call, CallContext, Fidelity, OperationError, Stopwatch, Trace, codes};
+use standin_mock::validation;
+use standin_model::{Document, Kind};
+use standin_wire::{Request, Response, server};
+
+use crate::admin;
+use crate::app::App;
+use crate::canned::Hit;
+use crate::identify::{Identity, Unidentified};
+use crate::journal::{LONG_BODY_BYTES, Outcome, Record, shorten};
+use crate::metrics::Observation;
+use crate::net::{Body, Front, Peer, RequestBody};
+use crate::payload::{self, Expected};
+
+const FIDELITY_HEADER: HeaderName = HeaderName::from_static("x-standin-fidelity");
+/// How much of a path and query the journal keeps.
+const TARGET_KEPT_BYTES: usize = 2048;
+
+type HttpRequest = http::Request<RequestBody>;
+type HttpResponse = http::Response<Body>;
+
+/// The front of the server, as the listener calls it.
+pub(crate) struct Pipeline(pub(crate) Arc<App>);
+
+impl Front for Pipeline {
+    async fn serve(&self, request: HttpRequest, peer: Peer) -> HttpResponse {
+        let app = &self.0;
+        if admin::claims(&request) { admin::serve(app, request).await } else { serve_aws(app, request, &peer).await }
+    }
+}
+
+/// What is known of a request while it is answered; becomes its record.
+struct Progress {
+    stopwatch: Stopwatch,
+    ordinal: u64,
+    body_bytes: u64,
+}
+
+async fn serve_aws(app: &Arc<App>, request: HttpRequest, peer: &Peer) -> HttpResponse {
+    let mut progress = Progress { stopwatch: Stopwatch::start(), ordinal: app.next_ordinal(), body_bytes: 0 };
+    let (mut parts, body) = request.into_parts();
+
+    // The operation stands in the body of forms only; whatever else can be identified before the body is read.
+    let mut form = None;
+    let mut body = Some(body);
+    if is_form(&parts.headers)
+        && let Some(body) = body.take()
+    {
+        match payload::collect(body, &parts.headers, Expected::FORM, &app.limits).await {
+            Ok(bytes) => form = Some(bytes),
+            Err(error) => {
+                let unidentified = match app.index.identify(&parts, None, &app.defaults) {
+                    Ok(Identity { protocol, service, scope, .. }) => {
+                        Unidentified { protocol, service: Some(service), scope, error }
+                    }
+                    Err(miss) => Unidentified { error, ..*miss },
+                };
+                return refuse(app, &parts, unidentified, &progress);
+            }
+        }
+    }
+    let identity = match app.index.identify(&parts, form.as_deref(), &app.defaults) {
+        Ok(identity) => identity,
+        Err(miss) => {
+            return refuse(app, &parts, *miss, &progress);
+        }
+    };
+    app.note_access_key(identity.scope.access_key.as_deref());
+    if !app.serves(identity.service.id) {
+        let text = format!("{} is not among the services that this server was told to serve", identity.service.title);
+        let error = OperationError::new(codes::NOT_IMPLEMENTED, text).with_status(501);
+        let Identity { protocol, service, scope, .. } = identity;
+        return refuse(app, &parts, Unidentified { protocol, service: Some(service), scope, error }, &progress);
+    }
+
+    let expected = Expected::by(identity.service, identity.operation);
+    let streaming = server::streaming_input(identity.service, identity.operation);
+    let mut stream = None;
+    let bytes = match (form, body) {
+        (Some(form), _) => Ok(form),
+        (None, None) => Ok(Bytes::new()),
+        (None, Some(body)) if streaming.is_some() => payload::stream(body, &parts.headers, expected).map(|source| {
+            stream = Some(source);
+            Bytes::new()
+        }),
+        (None, Some(body)) => payload::collect(body, &parts.headers, expected, &app.limits).await,
+    };
+    progress.body_bytes = bytes.as_ref().map_or(0, |bytes| bytes.len() as u64);
+
+    let context = context(app, &parts, peer, &identity, bytes.as_deref().unwrap_or_default(), progress.ordinal);
+    let mut call = Call { context, input: Document::map(), body: stream };
+    let answer = match bytes {
+        Ok(bytes) => answer(app, &mut parts, &identity, bytes, &mut call).await,
+        Err(error) => Err(error),
+    };
+    finish(app, &parts, identity, call, answer, &progress)
+}
+
+enum Answered {
+    Answer(Answer),
+    Raw(Response, Trace),
+}
+
+async fn answer(
+    app: &Arc<App>,
+    parts: &mut Parts,
+    identity: &Identity,
+    bytes: Bytes,
+    call: &mut Call,
+) -> Result<Answered, OperationError> {
+    let (service, operation) = (identity.service, identity.operation);
+    let request = Request {
+        method: parts.method.clone(),
+        path: identity.path.clone().unwrap_or_else(|| parts.uri.path().to_owned()),
+        query: parts.uri.query().unwrap_or_default().to_owned(),
+        // Nobody looks at them after this.
+        headers: std::mem::take(&mut parts.headers),
+        body: bytes,
+    };
+    call.input = server::decode_request(identity.protocol, service, operation, &request)?;
+    drop(request);
+    validation::validate(service, operation, &call.input, app.validation)?;
+
+    match app.responses.find(&call.context, &call.input) {
+        Some(Hit::Output(output)) => {
+            read_rest(call).await?;
+            let mut answer = Answer::new(output, Fidelity::Synthesized);
+            answer.trace.push(Cow::Borrowed("answered by a canned response (/_standin/responses)"));
+            return Ok(Answered::Answer(answer));
+        }
+        Some(Hit::Error(error)) => {
+            read_rest(call).await?;
+            return Err(error);
+        }
+        Some(Hit::Raw(response)) => {
+            read_rest(call).await?;
+            return Ok(Answered::Raw(response, vec![Cow::Borrowed("answered by a canned raw response")]));
+        }
+        None => {}
+    }
+
+    let handler = app.registry.find(&call.context);
+    let fidelity = handler.fidelity(service.id, operation.name);
+    if let Some(least) = app.strict
+        && fidelity < least
+    {
+        return Err(OperationError::new(
+            codes::NOT_IMPLEMENTED,
+            format!(
+                "{} of {} is answered at fidelity `{}` only, and this server was started with --strict {}",
+                operation.name,
+                service.title,
+                fidelity.name(),
+                least.name()
+            ),
+        )
+        .with_status(501));
+    }
+    if fidelity == Fidelity::Synthesized {
+        read_rest(call).await?;
+    }
+    let answer = handler.handle(call).await?;
+    Ok(Answered::Answer(answer))
+}
+
+/// Reads a streaming input that no handler wants: its checksums must hold and the connection stays usable.
+async fn read_rest(call: &mut Call) -> Result<(), OperationError> {
+    let context = &call.context;
+    let member = server::streaming_input(context.service, context.operation);
+    let events = member.is_some_and(|member| matches!(context.service.target(member).kind, Kind::Structure(_)));
+    if !events {
+        return payload::consume(&mut call.body).await;
+    }
+    // A client of a two-way stream may wait for the answer's head before it ends its own side.
+    let mut body = call.body.take();
+    tokio::spawn(async move {
+        if let Err(error) = payload::consume(&mut body).await {
+            tracing::debug!(%error, "an event stream broke off");
+        }
+    });
+    Ok(())
+}
+
+fn context(app: &App, parts: &Parts, peer: &Peer, identity: &Identity, body: &[u8], ordinal: u64) -> CallContext {
+    const HASHED_BYTES_MAX: usize = 64 * 1024;
+    let scope = &identity.scope;
+    let mut key = app.dice.key("request id");
+    key.text(parts.method.as_str())
+        .text(parts.uri.path())
+        .text(parts.uri.query().unwrap_or_default())
+        .text(&scope.account)
+        .text(&scope.region)
+        .text(identity.service.id)
+        .text(identity.operation.name)
+        .number(body.len() as u64)
+        .bytes(&body[..body.len().min(HASHED_BYTES_MAX)]);
+    CallContext {
+        request_id: app.request_id(&key),
+        ordinal,
+        service: identity.service,
+        operation: identity.operation,
+        protocol: identity.protocol,
+        partition: scope.partition,
+        account: scope.account.clone(),
+        region: scope.region.clone(),
+        access_key: scope.access_key.clone(),
+        base_url: peer.authority.base_url.clone(),
+        now: app.clock.now(),
+        origin: app.clock.origin(),
+        dice: app.dice,
+    }
+}
+
+/// Encodes what came of a call, and writes it into the journal, the coverage and the metrics.
+fn finish(
+    app: &App,
+    parts: &Parts,
+    identity: Identity,
+    call: Call,
+    answered: Result<Answered, OperationError>,
+    progress: &Progress,
+) -> HttpResponse {
+    let Call { context, mut input, body: unread } = call;
+    drop(unread);
+    let (service, operation, protocol) = (identity.service, identity.operation, identity.protocol);
+    let (mut response, body, outcome, fidelity, trace) = match answered {
+        Ok(Answered::Answer(Answer { output, body, fidelity, trace })) => {
+            let response = server::encode_response(protocol, service, operation, &context.request_id, &output);
+            (response, body, Outcome::Output(output), Some(fidelity), trace)
+        }
+        Ok(Answered::Raw(response, trace)) => (response, None, Outcome::Raw, None, trace),
+        Err(error) => {
+            if let Some(source) = &error.source {
+                tracing::error!(request = &*context.request_id, error = %source, "an operation failed inside standin");
+            }
+            let response = server::encode_error(protocol, Some(service), Some(operation), &context.request_id, &error);
+            let outcome = Outcome::Error { code: error.code.as_ref().into(), message: error.message.into() };
+            (response, None, outcome, None, Trace::new())
+        }
+    };
+    if app.fidelity_header {
+        let handler = app.registry.find(&context);
+        let level = fidelity.unwrap_or_else(|| handler.fidelity(service.id, operation.name));
+        response.headers.insert(FIDELITY_HEADER, HeaderValue::from_static(level.name()));
+    }
+    let mut outcome = outcome;
+    if progress.body_bytes > LONG_BODY_BYTES as u64 {
+        shorten(&mut input);
+    }
+    if response.body.len() > LONG_BODY_BYTES
+        && let Outcome::Output(output) = &mut outcome
+    {
+        shorten(output);
+    }
+    let status = response.status.as_u16();
+    let duration = progress.stopwatch.elapsed();
+    tracing::debug!(
+        request = &*context.request_id,
+        service = service.id,
+        operation = operation.name,
+        status,
+        micros = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX),
+        "answered"
+    );
+    app.coverage.count(service.id, operation, fidelity);
+    app.metrics.observe(&Observation {
+        service: service.id,
+        operation: operation.name,
+        status,
+        fidelity,
+        duration,
+        request_body_bytes: progress.body_bytes,
+    });
+    app.journal.push(Record {
+        id: context.request_id,
+        ordinal: context.ordinal,
+        time: context.now,
+        scope: identity.scope,
+        service: Some(service.id),
+        operation: Some(operation.name),
+        protocol,
+        service_by: Some(identity.service_by),
+        operation_by: Some(identity.operation_by),
+        method: parts.method.as_str().into(),
+        target: target(parts),
+        input,
+        status,
+        outcome,
+        fidelity,
+        trace,
+        duration,
+    });
+    to_http(app, response, body)
+}
+
+/// Answers a request that could not be identified, or not be read.
+fn refuse(app: &App, parts: &Parts, miss: Unidentified, progress: &Progress) -> HttpResponse {
+    let mut key = app.dice.key("request id of nobody");
+    key.text(parts.method.as_str()).text(parts.uri.path()).text(parts.uri.query().unwrap_or_default());
+    let id = app.request_id(&key);
+    let response = server::encode_error(miss.protocol, miss.service, None, &id, &miss.error);
+    let status = response.status.as_u16();
+    tracing::info!(request = &*id, status, error = %miss.error, "refused");
+    let duration = progress.stopwatch.elapsed();
+    let service = miss.service.map(|service| service.id);
+    app.metrics.observe(&Observation {
+        service: service.unwrap_or_default(),
+        operation: "",
+        status,
+        fidelity: None,
+        duration,
+        request_body_bytes: progress.body_bytes,
+    });
+    app.journal.push(Record {
+        id,
+        ordinal: progress.ordinal,
+        time: app.clock.now(),
+        scope: miss.scope,
+        service,
+        operation: None,
+        protocol: miss.protocol,
+        service_by: None,
+        operation_by: None,
+        method: parts.method.as_str().into(),
+        target: target(parts),
+        input: Document::Null,
+        status,
+        outcome: Outcome::Error { code: miss.error.code.as_ref().into(), message: miss.error.message.into() },
+        fidelity: None,
+        trace: Trace::new(),
+        duration,
+    });
+    to_http(app, response, None)
+}
+
+/// Path and query for the journal, without what grants access: signatures and tokens of presigned URLs.
+fn target(parts: &Parts) -> Box<str> {
+    let path = parts.uri.path();
+    let Some(query) = parts.uri.query() else {
+        return path[..path.floor_char_boundary(TARGET_KEPT_BYTES)].into();
+    };
+    let secret = |pair: &str| {
+        let name = pair.split('=').next().unwrap_or_default().to_ascii_lowercase();
+        matches!(&*name, "x-amz-signature" | "x-amz-security-token" | "signature" | "x-amz-credential")
+    };
+    let kept: Vec<&str> = query.split('&').filter(|pair| !secret(pair)).collect();
+    let mut text = if kept.is_empty() { path.to_owned() } else { format!("{path}?{}", kept.join("&")) };
+    text.truncate(text.floor_char_boundary(TARGET_KEPT_BYTES));
+    text.into()
+}
+
+fn to_http(app: &App, response: Response, body: Option<Box<dyn BodySource>>) -> HttpResponse {
+    let body = match body {
+        Some(source) => Body::source(source),
+        None => Body::from(response.body),
+    };
+    let mut http = http::Response::new(body);
+    *http.status_mut() = response.status;
+    *http.headers_mut() = response.headers;
+    // hyper dates answers by the system's clock; a virtual clock must show here too, since clients correct their skew by it.
+    if app.clock.is_frozen()
+        && let Ok(date) = HeaderValue::from_str(&app.clock.now().to_http_date())
+    {
+        http.headers_mut().insert(http::header::DATE, date);
+    }
+    http
+}
+
+fn is_form(headers: &HeaderMap) -> bool {
+    let kind = headers.get(http::header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    kind.starts_with("application/x-www-form-urlencoded") && !headers.contains_key("x-amz-target")
+}

@@ -1,0 +1,224 @@
+//! A server, from its configuration to its end.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use standin_core::{Clock, Fidelity};
+use standin_mock::validation::Strictness;
+use standin_model::Service;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::app::App;
+use crate::config::ServerConfig;
+use crate::net::{self, Guard, HostPolicy, Limits, NetConfig, NetError};
+use crate::pipeline::Pipeline;
+
+/// Starts servers.
+///
+/// ```no_run
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// let server = standin_server::Server::builder().start().await?;
+/// println!("{}", server.url());
+/// # Ok(()) }
+/// ```
+#[derive(Debug)]
+pub struct Server;
+
+impl Server {
+    /// A server on a free port of 127.0.0.1, as tests want it. [`ServerBuilder::config`] gives everything else.
+    pub fn builder() -> ServerBuilder {
+        let listen = vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 0))];
+        ServerBuilder { config: ServerConfig { listen, ..ServerConfig::default() } }
+    }
+}
+
+/// What can be chosen before a start. Each method documents itself by the field of [`ServerConfig`] that it sets.
+#[derive(Debug)]
+pub struct ServerBuilder {
+    config: ServerConfig,
+}
+
+impl ServerBuilder {
+    /// Replaces everything chosen so far.
+    #[must_use]
+    pub fn config(mut self, config: ServerConfig) -> Self {
+        self.config = config;
+        self
+    }
+
+    #[must_use]
+    pub fn listen(mut self, address: SocketAddr) -> Self {
+        self.config.listen = vec![address];
+        self
+    }
+
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.config.limits = limits;
+        self
+    }
+
+    #[must_use]
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.config.seed = seed;
+        self
+    }
+
+    #[must_use]
+    pub fn account(mut self, account: impl Into<String>) -> Self {
+        self.config.account = account.into();
+        self
+    }
+
+    #[must_use]
+    pub fn region(mut self, region: impl Into<String>) -> Self {
+        self.config.region = region.into();
+        self
+    }
+
+    #[must_use]
+    pub fn validation(mut self, validation: Strictness) -> Self {
+        self.config.validation = validation;
+        self
+    }
+
+    #[must_use]
+    pub fn strict(mut self, least: Fidelity) -> Self {
+        self.config.strict = Some(least);
+        self
+    }
+
+    #[must_use]
+    pub fn model(mut self, service: Service) -> Self {
+        self.config.models.push(service);
+        self
+    }
+
+    #[must_use]
+    pub fn clock(mut self, clock: Clock) -> Self {
+        self.config.clock = clock;
+        self
+    }
+
+    #[must_use]
+    pub fn data_dir(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.config.data_dir = Some(folder.into());
+        self
+    }
+
+    /// Binds and serves, on tasks of the caller's tokio runtime.
+    ///
+    /// # Errors
+    /// When an address cannot be bound.
+    pub async fn start(self) -> Result<RunningServer, NetError> {
+        let mut config = self.config;
+        let listen = std::mem::take(&mut config.listen);
+        let cors = std::mem::take(&mut config.cors);
+        let allowed_hosts = std::mem::take(&mut config.allowed_hosts);
+        let proxy = config.proxy;
+        let app = Arc::new(App::new(config));
+        let mut hosts = HostPolicy::new(app.catalogue.partitions());
+        allowed_hosts.iter().for_each(|name| hosts.allow(name));
+        let bound = net::bind(NetConfig {
+            listen,
+            limits: app.limits.clone(),
+            tls: app.authority.clone(),
+            proxy,
+            guard: Guard { cors, ..Guard::new(hosts) },
+            metrics: app.metrics.clone(),
+        })
+        .await?;
+        let addresses = bound.addresses().to_vec();
+        let (stop, mut stopped) = watch::channel(false);
+        let asked = app.clone();
+        let shutdown = async move {
+            tokio::select! {
+                // An error means that the handle is gone.
+                _ = stopped.wait_for(|stop| *stop) => {}
+                () = asked.stop.notified() => {}
+            }
+        };
+        let front = Pipeline(app.clone());
+        let task = tokio::spawn(async move {
+            if !bound.serve(front, shutdown).await.finished {
+                tracing::warn!(
+                    "some requests were cut at shutdown; limits.shutdown_grace_ms is how long they may take"
+                );
+            }
+        });
+        Ok(RunningServer { app, addresses, stop, task: Some(task) })
+    }
+}
+
+/// A server that runs until it is told to stop or dropped.
+pub struct RunningServer {
+    app: Arc<App>,
+    addresses: Vec<SocketAddr>,
+    stop: watch::Sender<bool>,
+    task: Option<JoinHandle<()>>,
+}
+
+impl RunningServer {
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// `http://HOST:PORT` of the first address; a wildcard address becomes 127.0.0.1.
+    pub fn url(&self) -> String {
+        match self.addresses.first() {
+            Some(address) if address.ip().is_unspecified() => format!("http://127.0.0.1:{}", address.port()),
+            Some(address) => format!("http://{address}"),
+            None => String::new(),
+        }
+    }
+
+    pub fn seed(&self) -> u64 {
+        self.app.dice.seed()
+    }
+
+    /// How many services are served, and their operations.
+    pub fn served(&self) -> (usize, usize) {
+        let served = self.app.catalogue.services().filter(|entry| self.app.serves(entry.id));
+        served.fold((0, 0), |(services, operations), entry| (services + 1, operations + entry.operation_count as usize))
+    }
+
+    /// Tells those who ask that start-up work such as init hooks is over.
+    pub fn set_ready(&self) {
+        self.app.ready.store(true, Ordering::Release);
+    }
+
+    /// Which operations were used, in a few lines; empty when none was.
+    pub fn coverage(&self) -> String {
+        self.app.coverage.summary()
+    }
+
+    /// Ends when the server does, for whatever reason.
+    pub async fn wait(&mut self) {
+        if let Some(task) = self.task.take()
+            && let Err(error) = task.await
+        {
+            tracing::error!(%error, "the listener ended by itself");
+        }
+    }
+
+    /// Lets requests under way finish within the grace time, then cuts them.
+    pub async fn shutdown(mut self) {
+        self.stop.send_replace(true);
+        self.wait().await;
+    }
+}
+
+impl Drop for RunningServer {
+    fn drop(&mut self) {
+        self.stop.send_replace(true);
+    }
+}
+
+impl std::fmt::Debug for RunningServer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RunningServer").field("addresses", &self.addresses).finish_non_exhaustive()
+    }
+}
