@@ -33,6 +33,8 @@ pub(crate) fn read_request(
     if let Some(payload) = structure.payload_member() {
         if streaming_member(service, operation.input).is_none()
             && let Some(value) = format.read_payload(protocol, service, payload, &request.body)?
+            // botocore sends an empty object where the payload is not set.
+            && (payload.required || value != Document::map())
         {
             fields.push(payload.name, value);
         }
@@ -173,7 +175,10 @@ pub(crate) fn write_request(
             value.and_then(|value| format.write_payload(protocol, service, payload, value))
         {
             request.body = body;
-            set_content_type(&mut request.headers, content_type);
+            // What a blob or text is, only the caller knows.
+            if !matches!(service.target(payload).kind, Kind::Blob { .. } | Kind::String { .. }) {
+                set_content_type(&mut request.headers, content_type);
+            }
         } else if format == BodyFormat::Json && matches!(service.target(payload).kind, Kind::Structure(_)) {
             // As botocore does: a JSON payload that is not set is an empty object.
             request.body = Bytes::from_static(b"{}");
