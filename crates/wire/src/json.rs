@@ -156,7 +156,8 @@ impl<'s, 'b> Reader<'s, 'b> {
         if self.lexer.peek()? != b'{' {
             return Err(match self.lexer.peek()? {
                 b'[' => DecodeError::new("Start of list found where not expected"),
-                _ => DecodeError::new("Expected null or a structure"),
+                b'"' | b't' | b'f' | b'-' | b'0'..=b'9' => DecodeError::new("Expected null or a structure"),
+                _ => self.lexer.syntax("a value"),
             });
         }
         let mut finder = MemberFinder::new(&structure.members);

@@ -51,11 +51,21 @@ pub fn decode_request(
         }
         Protocol::AwsQuery | Protocol::Ec2Query => query::read_form(protocol, service, operation, body),
     }
-    .map_err(|error| name_the_type(error, protocol, &request.headers))
+    .map_err(|error| name_the_type(error, protocol, service, operation, &request.headers))
 }
 
 /// A body that does not parse often is one of another protocol: then the message says so.
-fn name_the_type(error: DecodeError, protocol: Protocol, headers: &HeaderMap) -> DecodeError {
+fn name_the_type(
+    error: DecodeError,
+    protocol: Protocol,
+    service: &Service,
+    operation: &Operation,
+    headers: &HeaderMap,
+) -> DecodeError {
+    let payload = operation.input.and_then(|shape| service.structure(shape)?.payload_member());
+    if !error.path.is_empty() && payload.is_none_or(|payload| payload.name != error.path) {
+        return error;
+    }
     let Some(given) = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()) else { return error };
     let bare = given.split(';').next().unwrap_or_default().trim();
     let fits = match protocol {
@@ -64,7 +74,7 @@ fn name_the_type(error: DecodeError, protocol: Protocol, headers: &HeaderMap) ->
         Protocol::RpcV2Cbor => bare.contains("cbor"),
         Protocol::AwsQuery | Protocol::Ec2Query => bare.contains("form"),
     };
-    if fits || !error.path.is_empty() || bare == EVENT_STREAM_TYPE {
+    if fits || bare == EVENT_STREAM_TYPE {
         return error;
     }
     let reason = format!("{} (the content type is `{bare}`, the protocol is {protocol})", error.reason);
