@@ -46,7 +46,7 @@ impl Place {
     }
 }
 
-/// Members that hold what every message has: labels, the status, the type of the body and of the error.
+/// Members that hold what every message has: labels, the status, an event's payload, the type of the body and of the error.
 fn is_always_there(member: &Member) -> bool {
     let name = member.wire_name().to_ascii_lowercase();
     matches!(member.location, Location::Uri | Location::StatusCode)
@@ -85,7 +85,7 @@ impl Maker<'_> {
             let wanted = match only {
                 Some(only) => only == at,
                 None => {
-                    let must = member.required || (bound && is_always_there(member));
+                    let must = member.required || member.event_payload || (bound && is_always_there(member));
                     must || (!tight && self.draw.below(3) > 0)
                 }
             };
