@@ -21,7 +21,6 @@ pub mod import;
 mod ir;
 mod near;
 pub mod partition;
-pub mod shaped;
 mod timestamp;
 
 pub use catalogue::{Catalogue, CatalogueError, Entry, Examples, IndexedOperation, pack};

@@ -13,6 +13,9 @@ pub enum Kind {
     Failure,
     /// A service answered with an error. The exit code is the AWS CLI's.
     Service,
+    /// The command to run does not exist, or cannot be run. The exit codes are those of shells.
+    NotFound,
+    NotRunnable,
     /// Nobody reads the output any more (`standin services | head`). Not worth a word.
     Closed,
 }
@@ -23,6 +26,8 @@ impl Kind {
             Self::Usage => 2,
             Self::Failure => 1,
             Self::Service => 254,
+            Self::NotFound => 127,
+            Self::NotRunnable => 126,
             Self::Closed => 0,
         }
     }
@@ -48,6 +53,12 @@ impl CommandError {
 
     pub fn failure(error: impl Into<anyhow::Error>) -> Self {
         Self::new(Kind::Failure, error)
+    }
+
+    /// A command that could not be started.
+    pub fn not_started(command: &std::ffi::OsStr, error: io::Error) -> Self {
+        let kind = if error.kind() == io::ErrorKind::NotFound { Kind::NotFound } else { Kind::NotRunnable };
+        Self::new(kind, anyhow::Error::new(error).context(format!("cannot run {}", command.display())))
     }
 
     pub fn service(message: impl Display) -> Self {

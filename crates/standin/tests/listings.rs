@@ -145,7 +145,7 @@ fn call_checks_its_input_before_it_connects() {
     let folder = Folder::new("call-input");
     for (arguments, expect) in [
         (&["call", "mwaa", "get-environment", "--input", "{"][..], "error: the input is no JSON"),
-        (&["call", "mwaa", "get-environment", "--input", "{\"Nam\": 1}"], "near: Name"),
+        (&["call", "mwaa", "get-environment", "--input", "{\"Nam\": 1}"], "did you mean Name?"),
         (&["call", "mwaa", "get-environment", "--all"], "has no pages"),
         (&["call", "mwaa", "get-environment", "--protocol", "awsQuery"], "it speaks restJson1"),
         (&["call", "mwaa", "list-environments", "--body", "x"], "has no streaming member"),

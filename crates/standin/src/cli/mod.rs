@@ -1,8 +1,8 @@
 //! The command line: definitions, and the way from arguments to an exit code.
 
 pub mod commands;
-mod models;
-mod names;
+pub(crate) mod models;
+pub(crate) mod names;
 mod output;
 
 use std::ffi::OsString;
@@ -12,7 +12,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::error::CommandError;
-use commands::{aws, call, completions, describe, env, services};
+use commands::{aws, ca, call, completions, describe, env, introspect, run, serve, services};
 
 pub use models::Models;
 pub use output::Out;
@@ -27,15 +27,24 @@ pub use output::Out;
 pub struct Cli {
     #[command(subcommand)]
     pub command: Option<Command>,
+
+    #[command(flatten)]
+    pub serve: serve::ServeArgs,
 }
 
 #[derive(Subcommand, Debug)]
 pub enum Command {
+    Serve(serve::ServeArgs),
+    Run(run::RunArgs),
+    Call(call::CallArgs),
     Services(services::ServicesArgs),
     Describe(describe::DescribeArgs),
-    Call(call::CallArgs),
+    Requests(introspect::RequestsArgs),
+    Explain(introspect::ExplainArgs),
+    Coverage(introspect::CoverageArgs),
     Env(env::EnvArgs),
     Aws(aws::AwsArgs),
+    Ca(ca::CaArgs),
     Completions(completions::CompletionsArgs),
 }
 
@@ -73,12 +82,18 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 fn run_command(cli: Cli, out: &mut Out) -> Result<u8, CommandError> {
     match cli.command {
-        None => Ok(0),
+        None => cli.serve.run(out),
+        Some(Command::Serve(serve)) => serve.run(out),
+        Some(Command::Run(run)) => run.run(),
+        Some(Command::Call(call)) => call.run(out),
         Some(Command::Services(services)) => services.run(out),
         Some(Command::Describe(describe)) => describe.run(out),
-        Some(Command::Call(call)) => call.run(out),
+        Some(Command::Requests(requests)) => requests.run(out),
+        Some(Command::Explain(explain)) => explain.run(out),
+        Some(Command::Coverage(coverage)) => coverage.run(out),
         Some(Command::Env(env)) => env.run(out),
         Some(Command::Aws(aws)) => aws.run(out),
+        Some(Command::Ca(ca)) => ca.run(out),
         Some(Command::Completions(completions)) => completions.run(out),
     }
 }

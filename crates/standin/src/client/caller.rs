@@ -7,6 +7,7 @@ use http_body_util::Full;
 use standin_core::{Clock, Dice};
 use standin_model::partition::Partitions;
 use standin_model::{Document, Operation, Protocol, Service};
+use standin_wire::checksum::Algorithm;
 use standin_wire::client::{ServiceError, decode_response, encode_request};
 use standin_wire::sigv4::{self, Keys, Payload, Signing};
 use standin_wire::{DecodeError, EncodeError, Request};
@@ -141,6 +142,13 @@ impl<'c> Caller<'c> {
             service.version
         );
         request.headers.insert(USER_AGENT, HeaderValue::from_str(&agent).map_err(http::Error::from)?);
+        let flexible = operation.http_checksum.as_ref();
+        let is_required = operation.checksum_required || flexible.is_some_and(|checksum| checksum.request_required);
+        if is_required && !request.headers.keys().any(|name| name.as_str().starts_with("x-amz-checksum-")) {
+            // CRC-32 is what SDKs send by default, and every service with a required checksum takes it.
+            let value = HeaderValue::from_str(&Algorithm::Crc32.of(&request.body)).map_err(http::Error::from)?;
+            request.headers.insert(Algorithm::Crc32.header_name(), value);
+        }
         let Some(credentials) = credentials else { return Ok(()) };
         let schemes = if operation.auth.is_empty() { &service.auth } else { &operation.auth };
         match scheme(schemes) {

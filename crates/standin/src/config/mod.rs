@@ -9,8 +9,9 @@ use std::path::{Path, PathBuf};
 use standin_model::nearest;
 
 use crate::env::{self, Get};
+use crate::error::CommandError;
 
-pub use settings::{Account, DEFAULT_PORT, Fidelity, Listen, LogFormat, Settings, Validation};
+pub use settings::{Account, DEFAULT_PORT, Fidelity, Limit, Listen, LogFormat, ProxyPolicy, Settings, Validation};
 
 /// The file that is read without being named, where it exists.
 pub const DEFAULT_FILE: &str = "standin.toml";
@@ -28,8 +29,21 @@ pub enum ConfigError {
     Syntax { path: PathBuf, message: String },
     #[error("{}: there is no setting {key:?}", path.display())]
     UnknownKey { path: PathBuf, key: String, near: Vec<String> },
+    #[error("there is no limit {name:?}")]
+    UnknownLimit { name: String, near: Vec<String> },
     #[error("{name}: {reason}")]
     Variable { name: String, reason: String },
+}
+
+impl From<ConfigError> for CommandError {
+    fn from(error: ConfigError) -> Self {
+        let near = match &error {
+            ConfigError::UnknownKey { near, .. } | ConfigError::UnknownLimit { near, .. } => near.clone(),
+            _ => Vec::new(),
+        };
+        let near: Vec<&str> = near.iter().map(String::as_str).collect();
+        Self::usage(error).near(&near)
+    }
 }
 
 /// Where the layers come from.

@@ -74,7 +74,9 @@ pub struct Settings {
     #[arg(long, value_name = "NUMBER", env = env::JOURNAL_SIZE)]
     pub journal_size: Option<usize>,
 
-    /// Let web pages of this origin call AWS APIs; `*` for any [default: none]
+    /// Let web pages of this origin call AWS APIs: an origin, `local`, `none` or `*` [default: local]
+    ///
+    /// `local` are the pages of localhost and of loopback addresses.
     #[arg(long, value_name = "ORIGIN", env = env::CORS_ORIGIN, value_delimiter = ',', help_heading = "Access")]
     pub cors_origin: Option<Vec<String>>,
 

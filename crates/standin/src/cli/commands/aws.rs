@@ -38,9 +38,8 @@ impl AwsArgs {
         }
         out.flush()?;
         let error = replace_process(command);
-        let not_found = error.kind() == std::io::ErrorKind::NotFound;
-        let error = CommandError::failure(anyhow::Error::new(error).context("cannot run the AWS CLI"));
-        Err(if not_found { error.hint("is `aws` installed? `standin call` needs nothing but standin") } else { error })
+        let error = CommandError::not_started("aws".as_ref(), error);
+        Err(error.hint("`standin call` needs nothing but standin"))
     }
 }
 

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
-use standin_model::{Document, Operation, Protocol, Service, shaped};
+use standin_mock::validation::input_from_json;
+use standin_model::{Document, Kind, Member, Operation, Protocol, Service, ShapeIx};
 use standin_wire::client::ServiceError;
 
 use crate::cli::names::{self, kebab};
@@ -32,7 +33,7 @@ pub struct CallArgs {
 
     /// The input as JSON, @FILE to read it from a file, or - for standard input
     ///
-    /// Blobs are base64, timestamps are text or epoch seconds.
+    /// Blobs are base64, or text that is none; timestamps are date-times or epoch seconds.
     #[arg(long, short, value_name = "JSON", default_value = "{}", hide_default_value = true)]
     input: String,
 
@@ -172,12 +173,12 @@ impl CallArgs {
             };
         };
         let hint = || format!("`standin describe {} {}` shows the input", service.id, kebab(operation.name));
-        let mut input = shaped::from_json(service, ix, &value).map_err(|error| {
-            CommandError::usage(anyhow::Error::new(error).context("the input does not fit the model")).hint(hint())
+        let mut input = input_from_json(service, ix, &value).map_err(|violations| {
+            let all: Vec<String> = violations.iter().map(|violation| format!("\n  {violation}")).collect();
+            CommandError::usage(anyhow::anyhow!("the input does not fit the model{}", all.concat())).hint(hint())
         })?;
         if let Some(file) = &self.body {
-            let payload = service.structure(ix).and_then(|structure| structure.payload_member());
-            let Some(member) = payload.filter(|member| service.target(member).is_streaming()) else {
+            let Some(member) = streaming_member(service, Some(ix)) else {
                 let error = anyhow::anyhow!("the input of {} has no streaming member", operation.name);
                 return Err(CommandError::usage(error).hint(hint()));
             };
@@ -270,6 +271,13 @@ fn head(reply: &Reply) -> String {
     text
 }
 
+/// The member of an input or output whose bytes stream. Some models say so on the member, some on its shape.
+pub(super) fn streaming_member(service: &Service, structure: Option<ShapeIx>) -> Option<&Member> {
+    let member = service.structure(structure?)?.payload_member()?;
+    let shape = service.target(member);
+    (matches!(shape.kind, Kind::Blob { .. }) && (member.streaming || shape.is_streaming())).then_some(member)
+}
+
 /// Writes the streaming member to a file and leaves its length in its place.
 fn take_stream(
     service: &Service,
@@ -277,9 +285,7 @@ fn take_stream(
     output: &mut Document,
     file: &std::path::Path,
 ) -> Result<(), CommandError> {
-    let structure = operation.output.and_then(|ix| service.structure(ix));
-    let member = structure.and_then(|structure| structure.payload_member());
-    let Some(member) = member.filter(|member| service.target(member).is_streaming()) else {
+    let Some(member) = streaming_member(service, operation.output) else {
         let error = anyhow::anyhow!("the output of {} has no streaming member", operation.name);
         return Err(CommandError::usage(error));
     };

@@ -1,8 +1,12 @@
 //! One file per subcommand: its arguments, whose doc comments are the help, and what it does.
 
 pub mod aws;
+pub mod ca;
 pub mod call;
 pub mod completions;
 pub mod describe;
 pub mod env;
+pub mod introspect;
+pub mod run;
+pub mod serve;
 pub mod services;

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 use standin_core::Dice;
 use standin_mock::pattern;
+use standin_mock::validation::input_from_json;
 use standin_model::{Bound, Entry, Kind, Operation, Service, Shape, ShapeIx, Structure};
 
 /// Nothing is nested deeper in an example; structures that need themselves end here.
@@ -16,7 +17,7 @@ pub(super) fn input(entry: &Entry, service: &Service, operation: &Operation) -> 
     let modelled = entry.examples().map_or(&[][..], |examples| examples.of(operation.name));
     let fits = |input: &&Value| {
         structure.members.iter().filter(|member| member.required).all(|member| input.get(member.name).is_some())
-            && operation.input.is_some_and(|ix| standin_model::shaped::from_json(service, ix, input).is_ok())
+            && operation.input.is_some_and(|ix| input_from_json(service, ix, input).is_ok())
     };
     let smallest =
         modelled.iter().map(|example| &example.input).filter(fits).min_by_key(|input| input.to_string().len());
@@ -104,7 +105,7 @@ mod tests {
         let operation = service.operation(operation).expect("modelled");
         let example = input(entry, service, operation);
         if let Some(ix) = operation.input {
-            standin_model::shaped::from_json(service, ix, &example).expect("fits its shape");
+            input_from_json(service, ix, &example).expect("fits its shape");
         }
         example
     }

@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 use clap::Args;
 use standin_model::{Catalogue, Entry, Operation, Paginator, Service};
 
+use super::call::streaming_member;
 use crate::cli::names::{self, aws_command, kebab, quote};
 use crate::cli::{Models, Out};
 use crate::config::DEFAULT_PORT;
@@ -175,9 +176,7 @@ fn print_example(
     writeln!(out, "\nTry\n  standin call {} {command}{all}{given}", entry.id)?;
     // The AWS CLI knows the newest models only, and writes streams to a file that it wants named.
     if entry.newest && !entry.retired {
-        let output = operation.output.and_then(|ix| service.structure(ix));
-        let streams = output.and_then(|output| output.payload_member());
-        let file = if streams.is_some_and(|member| service.target(member).is_streaming()) { " out.bin" } else { "" };
+        let file = if streaming_member(service, operation.output).is_some() { " out.bin" } else { "" };
         let given = if is_empty { String::new() } else { format!(" --cli-input-json {}", quote(&input)) };
         writeln!(
             out,

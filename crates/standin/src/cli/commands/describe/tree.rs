@@ -155,6 +155,7 @@ fn notes(member: &Member, shape: &Shape, is_payload: bool) -> Vec<String> {
         Location::StatusCode => Some("the status".to_owned()),
     };
     let flags = [
+        (member.streaming && !shape.is_streaming(), "streaming"),
         (member.host_label, "in the host name"),
         (member.idempotency_token, "filled by clients with a fresh token"),
         (member.json_value, "JSON text on the wire"),

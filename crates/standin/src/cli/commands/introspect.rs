@@ -1,0 +1,163 @@
+//! `requests`, `explain`, `coverage`: what a running server tells of itself.
+
+use clap::Args;
+use serde_json::Value;
+
+use super::call::default_endpoint;
+use crate::cli::Out;
+use crate::client::{Endpoint, Introspection, Trust};
+use crate::env;
+use crate::error::{Attempt as _, CommandError};
+
+/// List the last requests of the running server
+#[derive(Args, Debug)]
+pub struct RequestsArgs {
+    /// Only of this service, by its id
+    #[arg(long, value_name = "ID")]
+    service: Option<String>,
+
+    /// Only of this operation
+    #[arg(long, value_name = "NAME")]
+    operation: Option<String>,
+
+    /// Only with this status, as in 200 or 4xx
+    #[arg(long)]
+    status: Option<String>,
+
+    /// Only the last of them
+    #[arg(long, value_name = "NUMBER", default_value_t = 50)]
+    limit: usize,
+
+    /// Print JSON, with inputs and outputs
+    #[arg(long)]
+    json: bool,
+
+    #[command(flatten)]
+    server: ServerArgs,
+}
+
+/// Tell why the answer to a request was what it was
+#[derive(Args, Debug)]
+pub struct ExplainArgs {
+    /// The request's id, from its answer's x-amzn-RequestId or from standin requests
+    #[arg(value_parser = request_id)]
+    id: String,
+
+    #[command(flatten)]
+    server: ServerArgs,
+}
+
+/// List the operations that were used on the running server, and how true their answers were
+#[derive(Args, Debug)]
+pub struct CoverageArgs {
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+
+    #[command(flatten)]
+    server: ServerArgs,
+}
+
+#[derive(Args, Debug)]
+struct ServerArgs {
+    /// Where the server is [default: http://127.0.0.1:4566]
+    #[arg(long, value_name = "URL", env = env::AWS_ENDPOINT_URL)]
+    endpoint: Option<Endpoint>,
+}
+
+impl RequestsArgs {
+    pub(crate) fn run(self, out: &mut Out) -> Result<u8, CommandError> {
+        let mut query = vec![format!("limit={}", self.limit)];
+        for (name, value) in [("service", self.service), ("operation", self.operation), ("status", self.status)] {
+            query.extend(value.map(|value| format!("{name}={}", percent_encoded(&value))));
+        }
+        let listed = self.server.ask(&format!("/_standin/requests?{}", query.join("&")))?;
+        if self.json {
+            out.json(&listed)?;
+            return Ok(0);
+        }
+        let rows: Vec<[String; 7]> = entries(&listed, "requests").map(row).collect();
+        out.table(["TIME", "STATUS", "SERVICE", "OPERATION", "FIDELITY", "MS", "REQUEST ID"], &rows)?;
+        Ok(0)
+    }
+}
+
+fn row(request: &Value) -> [String; 7] {
+    let micros = request["durationMicros"].as_u64().unwrap_or_default();
+    let error = request["error"]["code"].as_str().map(|code| format!(" {code}")).unwrap_or_default();
+    [
+        text(&request["time"]),
+        text(&request["status"]),
+        text(&request["service"]),
+        format!("{}{error}", text(&request["operation"])),
+        text(&request["fidelity"]),
+        format!("{}.{:03}", micros / 1000, micros % 1000),
+        text(&request["id"]),
+    ]
+}
+
+impl ExplainArgs {
+    pub(crate) fn run(&self, out: &mut Out) -> Result<u8, CommandError> {
+        let explained = self.server.ask(&format!("/_standin/explain/{}", self.id))?;
+        out.json(&explained)?;
+        Ok(0)
+    }
+}
+
+impl CoverageArgs {
+    pub(crate) fn run(&self, out: &mut Out) -> Result<u8, CommandError> {
+        let coverage = self.server.ask("/_standin/coverage")?;
+        if self.json {
+            out.json(&coverage)?;
+            return Ok(0);
+        }
+        let rows: Vec<[String; 6]> = entries(&coverage, "operations")
+            .map(|used| {
+                ["service", "operation", "synthesized", "stateful", "engine", "errors"]
+                    .map(|column| text(&used[column]))
+            })
+            .collect();
+        out.table(["SERVICE", "OPERATION", "SYNTHESIZED", "STATEFUL", "ENGINE", "ERRORS"], &rows)?;
+        Ok(0)
+    }
+}
+
+impl ServerArgs {
+    fn ask(&self, path: &str) -> Result<Value, CommandError> {
+        let endpoint = self.endpoint.clone().unwrap_or_else(default_endpoint);
+        let answer =
+            Introspection::new(endpoint.clone(), Trust::default()).and_then(|mut server| server.get(path)).map_err(
+                |error| CommandError::failure(error).hint("`standin` starts a server; --endpoint names another"),
+            )?;
+        serde_json::from_slice(&answer).attempt(format_args!("what answers at {endpoint} is no standin"))
+    }
+}
+
+fn entries<'v>(value: &'v Value, name: &str) -> impl Iterator<Item = &'v Value> {
+    value[name].as_array().into_iter().flatten()
+}
+
+/// A cell: texts without quotes, nothing for null.
+fn text(value: &Value) -> String {
+    match value {
+        Value::Null => "-".to_owned(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+fn request_id(text: &str) -> Result<String, String> {
+    let is_id = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    if is_id { Ok(text.to_owned()) } else { Err("a request id has letters, digits and dashes".to_owned()) }
+}
+
+fn percent_encoded(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => out.push(char::from(byte)),
+            _ => out.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    out
+}

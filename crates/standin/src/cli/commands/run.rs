@@ -1,0 +1,178 @@
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::ExitStatus;
+
+use clap::Args;
+use standin_core::Clock;
+use tokio::process::{Child, Command};
+use tokio::runtime::Runtime;
+
+use super::call::{default_endpoint, region_from_env};
+use super::serve::ServeArgs;
+use crate::cli::output::to_stderr;
+use crate::client::{CaFiles, Endpoint, Introspection, Trust, client_variables};
+use crate::config::{Listen, Settings};
+use crate::env;
+use crate::error::{Attempt as _, CommandError};
+use crate::serve;
+
+/// Run a command whose AWS calls go to standin
+///
+/// Takes the server at --endpoint if one answers there and no setting of a server is given; else starts one on a free
+/// port, which ends with the command. Sets what SDKs need (see standin env) and passes on signals and the exit code.
+#[derive(Args, Debug)]
+#[command(mut_arg("listen", |argument| argument.help("Listen on this address [default: a free port of 127.0.0.1]")))]
+pub struct RunArgs {
+    /// The command and its arguments
+    #[arg(required = true, last = true, value_name = "COMMAND")]
+    command: Vec<OsString>,
+
+    /// Also be the proxy of the command, for programs without an endpoint setting
+    #[arg(long)]
+    proxy: bool,
+
+    /// Take the server here, if one answers [default: http://127.0.0.1:4566]
+    #[arg(long, value_name = "URL", env = env::AWS_ENDPOINT_URL)]
+    endpoint: Option<Endpoint>,
+
+    /// Start a server in any case
+    #[arg(long)]
+    fresh: bool,
+
+    #[command(flatten)]
+    serve: ServeArgs,
+}
+
+impl RunArgs {
+    pub(crate) fn run(self) -> Result<u8, CommandError> {
+        let wants_own = self.fresh || self.serve.config.is_some() || self.serve.settings != Settings::default();
+        let endpoint = self.endpoint.unwrap_or_else(default_endpoint);
+        let is_there = !wants_own && introspection(&endpoint)?.is_standin();
+
+        let runtime = Runtime::new().attempt("cannot start the runtime")?;
+        let mut quiet = true;
+        let mut region = None;
+        let (endpoint, server) = if is_there {
+            (endpoint, None)
+        } else {
+            let listen = self.serve.settings.listen.clone();
+            let mut settings = self.serve.load()?;
+            // A port from the file is for the server that runs on its own.
+            settings.listen = listen.or_else(|| Some(vec![Listen(([127, 0, 0, 1], 0).into())]));
+            serve::init_logging(&settings)?;
+            quiet = settings.is_quiet();
+            region.clone_from(&settings.region);
+            let server = runtime.block_on(serve::start(&settings))?;
+            server.set_ready();
+            let endpoint =
+                server.url().parse().map_err(|reason: String| CommandError::failure(anyhow::anyhow!(reason)))?;
+            (endpoint, Some(server))
+        };
+
+        let folder =
+            if self.proxy { Some(OwnFolder::new().attempt("cannot make a folder for certificates")?) } else { None };
+        let ca = match &folder {
+            Some(folder) => {
+                let pem = introspection(&endpoint)?.ca().map_err(CommandError::failure)?;
+                Some(CaFiles::write(folder.path(), &pem, &env::process).attempt("cannot write certificates")?)
+            }
+            None => None,
+        };
+        let region = region.unwrap_or_else(region_from_env);
+        let mut command = Command::new(&self.command[0]);
+        command.args(&self.command[1..]);
+        for variable in client_variables(&endpoint, &region, ca.as_ref(), &env::process) {
+            match variable.value {
+                Some(value) => command.env(variable.name, value),
+                None => command.env_remove(variable.name),
+            };
+        }
+        let status = runtime.block_on(async {
+            let child = command.spawn().map_err(|error| CommandError::not_started(&self.command[0], error))?;
+            wait(child).await.attempt("cannot wait for the command")
+        });
+        if let Some(server) = server {
+            let coverage = server.coverage();
+            runtime.block_on(server.shutdown());
+            if !quiet && !coverage.is_empty() {
+                to_stderr(&format!("standin: {coverage}\n"));
+            }
+        }
+        status.map(exit_code)
+    }
+}
+
+fn introspection(endpoint: &Endpoint) -> Result<Introspection, CommandError> {
+    Introspection::new(endpoint.clone(), Trust::default()).map_err(CommandError::failure)
+}
+
+/// The command's own code, or what shells make of a signal.
+fn exit_code(status: ExitStatus) -> u8 {
+    #[cfg(unix)]
+    if let Some(signal) = std::os::unix::process::ExitStatusExt::signal(&status) {
+        return u8::try_from(128 + signal).unwrap_or(u8::MAX);
+    }
+    status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1)
+}
+
+/// Waits for the command and passes on the signals that are meant for it.
+#[cfg(unix)]
+async fn wait(mut child: Child) -> std::io::Result<ExitStatus> {
+    use rustix::process::{Pid, Signal, kill_process};
+    use tokio::signal::unix::{SignalKind, signal};
+
+    // A terminal sends Ctrl-C and Ctrl-\ to the command as well: passing them on would send them twice.
+    let from_terminal = std::io::IsTerminal::is_terminal(&std::io::stdin());
+    let mut hangup = signal(SignalKind::hangup())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut quit = signal(SignalKind::quit())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    loop {
+        let passed = tokio::select! {
+            status = child.wait() => return status,
+            _ = hangup.recv() => Some(Signal::HUP),
+            _ = interrupt.recv() => (!from_terminal).then_some(Signal::INT),
+            _ = quit.recv() => (!from_terminal).then_some(Signal::QUIT),
+            _ = terminate.recv() => Some(Signal::TERM),
+        };
+        let pid = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+        if let (Some(signal), Some(pid)) = (passed, pid) {
+            // It may have ended just now; then the next round tells.
+            let _ = kill_process(pid, signal);
+        }
+    }
+}
+
+/// Waits for the command; Ctrl-C reaches it without help.
+#[cfg(not(unix))]
+async fn wait(mut child: Child) -> std::io::Result<ExitStatus> {
+    loop {
+        tokio::select! {
+            status = child.wait() => return status,
+            _ = tokio::signal::ctrl_c() => {}
+        }
+    }
+}
+
+/// A folder that nobody had before and that goes with the process.
+struct OwnFolder(PathBuf);
+
+impl OwnFolder {
+    fn new() -> std::io::Result<Self> {
+        let name = format!("standin-{}-{}", std::process::id(), Clock::real().now().as_millis());
+        let path = std::env::temp_dir().join(name);
+        // Fails when the name is taken, also by a link: nobody can have prepared the folder.
+        std::fs::create_dir(&path)?;
+        Ok(Self(path))
+    }
+
+    fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for OwnFolder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}

@@ -1,0 +1,123 @@
+use std::path::PathBuf;
+
+use clap::Args;
+use standin_server::RunningServer;
+use tokio::runtime::Runtime;
+
+use crate::cli::Out;
+use crate::config::{self, Settings, Sources};
+use crate::env;
+use crate::error::{Attempt as _, CommandError, Kind};
+use crate::serve;
+
+/// Serve all AWS APIs until stopped
+#[derive(Args, Debug)]
+pub struct ServeArgs {
+    /// Read settings from this file [default: standin.toml, where it exists]
+    #[arg(long, value_name = "FILE", env = env::CONFIG)]
+    pub config: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub settings: Settings,
+}
+
+impl ServeArgs {
+    /// All layers of settings, these flags on top.
+    pub(super) fn load(self) -> Result<Settings, CommandError> {
+        Ok(config::load(Sources { flags: self.settings, file: self.config.as_deref(), get: &env::process })?)
+    }
+
+    pub(crate) fn run(self, out: &mut Out) -> Result<u8, CommandError> {
+        let settings = self.load()?;
+        serve::init_logging(&settings)?;
+        let runtime = Runtime::new().attempt("cannot start the runtime")?;
+        runtime.block_on(serve_until_stopped(&settings, out))?;
+        Ok(0)
+    }
+}
+
+async fn serve_until_stopped(settings: &Settings, out: &mut Out) -> Result<(), CommandError> {
+    let mut server = serve::start(settings).await?;
+    // Signals that come from now on end the server properly.
+    let mut signals = Signals::new().attempt("cannot listen to signals")?;
+    if !settings.is_quiet() {
+        unless_closed(banner(&server, settings, out))?;
+    }
+    server.set_ready();
+    unless_closed(writeln!(out, "Ready.").and_then(|()| out.flush()))?;
+    tokio::select! {
+        () = signals.stop() => {}
+        () = server.wait() => {}
+    }
+    let coverage = server.coverage();
+    tokio::select! {
+        () = server.shutdown() => {}
+        // Who asks twice does not want to wait.
+        () = signals.stop() => {}
+    }
+    if !settings.is_quiet() && !coverage.is_empty() {
+        unless_closed(writeln!(out, "{coverage}").and_then(|()| out.flush()))?;
+    }
+    Ok(())
+}
+
+/// Says what is served, where, and what to try.
+fn banner(server: &RunningServer, settings: &Settings, out: &mut Out) -> Result<(), CommandError> {
+    let (services, operations) = server.served();
+    let url = server.url();
+    let account = settings.account.as_ref().map_or(standin_server::DEFAULT_ACCOUNT, |account| &account.0);
+    let region = settings.region.as_deref().unwrap_or(standin_server::DEFAULT_REGION);
+    writeln!(out, "standin {} serves {services} AWS services, {operations} operations", env!("CARGO_PKG_VERSION"))?;
+    for address in server.addresses() {
+        writeln!(out, "  at       http://{address} and https://{address}")?;
+    }
+    writeln!(out, "  seed     {}", server.seed())?;
+    writeln!(out, "  default  account {account}, region {region}")?;
+    let endpoint = if url == crate::DEFAULT_URL { String::new() } else { format!(" --endpoint {url}") };
+    writeln!(out, "  try      standin call sts get-caller-identity{endpoint}")?;
+    writeln!(
+        out,
+        "  shell    eval \"$(standin env{endpoint})\", which also keeps SDKs from putting api. and the like"
+    )?;
+    writeln!(out, "           before the host: such names resolve nowhere, and the calls would fail")?;
+    Ok(())
+}
+
+/// A server serves on when nobody reads what it prints.
+fn unless_closed(written: Result<(), CommandError>) -> Result<(), CommandError> {
+    written.or_else(|error| if error.kind == Kind::Closed { Ok(()) } else { Err(error) })
+}
+
+/// What asks a process to end.
+struct Signals {
+    #[cfg(unix)]
+    terminate: tokio::signal::unix::Signal,
+    #[cfg(unix)]
+    interrupt: tokio::signal::unix::Signal,
+}
+
+#[cfg(unix)]
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    async fn stop(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
+#[cfg(not(unix))]
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self {})
+    }
+
+    async fn stop(&mut self) {
+        let _ = tokio::signal::ctrl_c().await;
+    }
+}

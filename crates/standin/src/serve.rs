@@ -1,0 +1,181 @@
+//! From settings to a running server.
+
+use std::path::Path;
+
+use serde::Deserialize as _;
+use standin_core::Clock;
+use standin_model::{Catalogue, Service, nearest};
+use standin_server::net::{CertAuthority, CorsPolicy, Limits, NetError, ProxyPolicy};
+use standin_server::{RunningServer, Server, ServerConfig, Strictness};
+use tracing_subscriber::EnvFilter;
+
+use crate::cli::{models, names};
+use crate::config::{self, ConfigError, Limit, LogFormat, Settings, Validation};
+use crate::error::{Attempt as _, CommandError};
+
+/// Warnings are what an operator should see without asking.
+const DEFAULT_LOG: &str = "warn";
+
+/// Starts a server on the current tokio runtime.
+///
+/// # Errors
+/// When a setting makes no sense, a model cannot be read or an address cannot be bound.
+pub async fn start(settings: &Settings) -> Result<RunningServer, CommandError> {
+    let config = server_config(settings)?;
+    Server::builder().config(config).start().await.map_err(|error| {
+        let in_use = matches!(&error, NetError::Bind { source, .. } if source.kind() == std::io::ErrorKind::AddrInUse);
+        let error = CommandError::failure(error);
+        if in_use {
+            error.hint("something listens there already; --listen takes another address, or port 0")
+        } else {
+            error
+        }
+    })
+}
+
+/// Translates settings into the server's own configuration.
+///
+/// # Errors
+/// When a setting makes no sense or a model cannot be read.
+pub fn server_config(settings: &Settings) -> Result<ServerConfig, CommandError> {
+    let defaults = ServerConfig::default();
+    let models = models::read(settings.model.as_deref().unwrap_or_default())?;
+    let services = settings.services.as_deref().map(|names| service_ids(names, &models)).transpose()?;
+    let cors = CorsPolicy::parse(settings.cors_origin.iter().flatten().map(String::as_str));
+    Ok(ServerConfig {
+        listen: settings.addresses(),
+        limits: limits(settings.limits.as_deref().unwrap_or_default())?,
+        proxy: settings.proxy_policy.map_or(defaults.proxy, |policy| match policy {
+            config::ProxyPolicy::AnswerAws => ProxyPolicy::AnswerAws,
+            config::ProxyPolicy::PassOthers => ProxyPolicy::PassOthers,
+            config::ProxyPolicy::Off => ProxyPolicy::Off,
+        }),
+        cors: cors.map_err(|error| CommandError::usage(anyhow::Error::new(error).context("cors-origin")))?,
+        allowed_hosts: settings.allow_host.clone().unwrap_or_default(),
+        seed: settings.seed.unwrap_or(defaults.seed),
+        account: settings.account.as_ref().map_or(defaults.account, |account| account.0.clone()),
+        region: settings.region.clone().unwrap_or(defaults.region),
+        validation: settings.validation.map_or(defaults.validation, |level| match level {
+            Validation::Strict => Strictness::Strict,
+            Validation::Lenient => Strictness::Lenient,
+            Validation::Off => Strictness::Off,
+        }),
+        strict: settings.strict.map(|level| match level {
+            config::Fidelity::Synthesized => standin_core::Fidelity::Synthesized,
+            config::Fidelity::Stateful => standin_core::Fidelity::Stateful,
+            config::Fidelity::Engine => standin_core::Fidelity::Engine,
+        }),
+        fidelity_header: !settings.no_fidelity_header.unwrap_or(false),
+        models,
+        services,
+        journal_size: settings.journal_size.unwrap_or(defaults.journal_size),
+        data_dir: settings.data_dir.clone(),
+        tls: defaults.tls,
+        clock: defaults.clock,
+    })
+}
+
+/// The CA certificate of a data directory; makes one where there is none.
+///
+/// # Errors
+/// When the directory cannot be used.
+pub fn ca_pem(data_dir: &Path) -> Result<String, CommandError> {
+    CertAuthority::in_directory(data_dir.to_owned(), Clock::real().now())
+        .ca_pem()
+        .attempt(format_args!("cannot read the certificate authority in {}", data_dir.display()))
+}
+
+/// Sends log lines to standard error. A bare level is that of standin itself; its libraries stay at `warn`.
+///
+/// # Errors
+/// When the filter cannot be understood.
+pub fn init_logging(settings: &Settings) -> Result<(), CommandError> {
+    let asked = settings.log.as_deref().unwrap_or(DEFAULT_LOG);
+    let directives = match asked {
+        "trace" | "debug" | "info" => format!("warn,standin={asked}"),
+        _ => asked.to_owned(),
+    };
+    let filter = EnvFilter::try_new(directives).map_err(|error| {
+        CommandError::usage(anyhow::Error::new(error).context(format!("log: cannot read {asked:?}")))
+    })?;
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // Only the first of a process counts; a test may have set one up.
+    let _ = match settings.log_format.unwrap_or(LogFormat::Text) {
+        LogFormat::Text => lines.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).try_init(),
+        LogFormat::Json => lines.json().try_init(),
+    };
+    Ok(())
+}
+
+/// Catalogue ids of services by whatever people call them.
+fn service_ids(names: &[String], models: &[Service]) -> Result<Vec<String>, CommandError> {
+    let find = |name: &String| match models.iter().find(|service| service.id == name || service.sdk_id == name) {
+        Some(service) => Ok(service.id.to_owned()),
+        None => names::service(Catalogue::shared(), name, None).map(|entry| entry.id.to_owned()),
+    };
+    names.iter().filter(|name| !name.trim().is_empty()).map(find).collect()
+}
+
+/// Puts limits in the place of the defaults.
+fn limits(changes: &[Limit]) -> Result<Limits, CommandError> {
+    let mut table = toml::Table::new();
+    for Limit { name, value } in changes {
+        let value = i64::try_from(*value).unwrap_or(i64::MAX);
+        table.insert(name.clone(), toml::Value::Integer(value));
+    }
+    Limits::deserialize(table).map_err(|error| {
+        let known = limit_names();
+        match changes.iter().find(|limit| !known.contains(&limit.name)) {
+            Some(unknown) => {
+                let near = nearest(&unknown.name, known.iter().map(String::as_str), 3);
+                let near = near.into_iter().map(str::to_owned).collect();
+                ConfigError::UnknownLimit { name: unknown.name.clone(), near }.into()
+            }
+            None => CommandError::usage(anyhow::Error::new(error).context("limits")),
+        }
+    })
+}
+
+/// The names of all limits, from the message in which serde lists them.
+fn limit_names() -> Vec<String> {
+    let unknown = toml::Table::from_iter([(String::new(), toml::Value::Integer(0))]);
+    let message = Limits::deserialize(unknown).err().map(|error| error.to_string()).unwrap_or_default();
+    let quoted = message.split('`').skip(1).step_by(2);
+    quoted.filter(|name| !name.is_empty()).map(str::to_owned).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn limit(text: &str) -> Result<Limits, CommandError> {
+        limits(&[text.parse().expect("NAME=NUMBER")])
+    }
+
+    #[test]
+    fn limits_are_set_by_name() {
+        assert_eq!(limit("connections-max=7").expect("known").connections_max, 7);
+        let error = limit("conections_max=7").expect_err("misspelt");
+        assert_eq!(error.hints, ["did you mean connections_max?"]);
+        assert!(limit("http2_streams_max=99999999999").is_err());
+    }
+
+    #[test]
+    fn every_limit_is_in_the_documentation() {
+        let text = include_str!("../../../docs/configuration.md");
+        let names = limit_names();
+        assert!(names.len() > 10, "{names:?}");
+        for name in names {
+            assert!(text.contains(&format!("`{name}`")), "docs/configuration.md says nothing of {name}");
+        }
+    }
+
+    #[test]
+    fn services_are_found_by_any_name() {
+        let settings = Settings { services: Some(vec!["airflow".into(), "S3".into()]), ..Settings::default() };
+        let config = server_config(&settings).expect("valid");
+        assert_eq!(config.services, Some(vec!["mwaa".to_owned(), "s3".to_owned()]));
+        let settings = Settings { services: Some(vec!["nothing".into()]), ..Settings::default() };
+        assert!(server_config(&settings).is_err());
+    }
+}
