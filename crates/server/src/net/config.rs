@@ -55,7 +55,7 @@ pub struct Limits {
     /// A connection without a request is closed after this. Longer than the pools of SDKs keep theirs (60 s and less),
     /// so that it is the client that closes, and no request meets a closing connection.
     pub idle_timeout_ms: u64,
-    /// The longest pause within a request's body.
+    /// The longest pause within a request's body; up to twice that in the midst of it.
     pub body_idle_timeout_ms: u64,
     /// The longest time in which a client takes none of the bytes that wait for it.
     pub write_stall_timeout_ms: u64,

@@ -2,17 +2,19 @@
 
 use std::future::poll_fn;
 use std::io;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use http::header::EXPECT;
 use http::{StatusCode, Version};
 use http_body::Body as _;
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use standin_core::{BodySource, BoxFuture};
+use tokio::time::{Instant, Sleep};
 
 use super::Limits;
 
@@ -22,15 +24,15 @@ const RESERVED_BYTES_MAX: usize = 1024 * 1024;
 /// The body of a request. Read it whole with [`buffered`](Self::buffered), or piece by piece: it is a [`BodySource`].
 ///
 /// When it is dropped before its end, the rest is read and thrown away for a while ([`Limits`]), because most clients
-/// write all of it before they read the answer.
+/// write all of it before they read the answer, or (curl by HTTP/2) lose the answer when their stream is reset.
 #[derive(Debug)]
 pub struct RequestBody {
     from: From,
     limits: Arc<Limits>,
-    /// The client waits for `100 Continue` before it sends; asking for the first piece makes hyper send that.
+    /// The client waits for `100 Continue` before it sends; asking for the first piece makes hyper send that (not by
+    /// HTTP/2, where clients give up waiting).
     awaits_continue: bool,
-    /// HTTP/1 has no other way than reading to get rid of a body.
-    discards: bool,
+    patience: Patience,
 }
 
 #[derive(Debug)]
@@ -79,7 +81,7 @@ impl std::convert::From<Bytes> for RequestBody {
             from: if bytes.is_empty() { From::Nothing } else { From::Memory(bytes) },
             limits: Arc::default(),
             awaits_continue: false,
-            discards: false,
+            patience: Patience::default(),
         }
     }
 }
@@ -89,10 +91,11 @@ impl RequestBody {
         let network = !body.is_end_stream();
         Self {
             awaits_continue: network
-                && head.headers.get(http::header::EXPECT).is_some_and(|v| v.as_bytes() == b"100-continue"),
+                && head.version < Version::HTTP_2
+                && head.headers.get(EXPECT).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue")),
             from: if network { From::Network(body) } else { From::Nothing },
             limits,
-            discards: head.version < Version::HTTP_2,
+            patience: Patience::default(),
         }
     }
 
@@ -149,38 +152,43 @@ impl RequestBody {
 
     /// The next piece, never empty; `None` at the end. After an error there is nothing more.
     pub async fn next_piece(&mut self) -> Option<Result<Bytes, BodyError>> {
+        poll_fn(|cx| self.poll_piece(cx)).await
+    }
+
+    fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>> {
         loop {
             let body = match &mut self.from {
                 From::Network(body) => body,
-                From::Memory(_) => {
+                From::Memory(_) | From::Nothing => {
                     let From::Memory(bytes) = std::mem::replace(&mut self.from, From::Nothing) else {
-                        unreachable!("matched above")
+                        return Poll::Ready(None);
                     };
-                    return Some(Ok(bytes));
+                    return Poll::Ready(Some(Ok(bytes)));
                 }
-                From::Nothing => return None,
             };
             self.awaits_continue = false;
-            let frame = match within(self.limits.body_idle_timeout(), body.frame()).await {
-                Some(frame) => frame,
-                None => {
+            let frame = match Pin::new(body).poll_frame(cx) {
+                Poll::Ready(frame) => frame,
+                Poll::Pending => {
+                    ready!(self.patience.poll(cx, self.limits.body_idle_timeout()));
                     self.from = From::Nothing;
-                    return Some(Err(BodyError::Idle { timeout_ms: self.limits.body_idle_timeout_ms }));
+                    return Poll::Ready(Some(Err(BodyError::Idle { timeout_ms: self.limits.body_idle_timeout_ms })));
                 }
             };
+            self.patience.frames += 1;
             match frame {
                 // Trailers: those of aws-chunked are part of the data, others mean nothing here.
                 Some(Ok(frame)) => match frame.into_data() {
-                    Ok(data) if !data.is_empty() => return Some(Ok(data)),
+                    Ok(data) if !data.is_empty() => return Poll::Ready(Some(Ok(data))),
                     _ => {}
                 },
                 Some(Err(error)) => {
                     self.from = From::Nothing;
-                    return Some(Err(BodyError::Broken(error)));
+                    return Poll::Ready(Some(Err(BodyError::Broken(error))));
                 }
                 None => {
                     self.from = From::Nothing;
-                    return None;
+                    return Poll::Ready(None);
                 }
             }
         }
@@ -207,7 +215,7 @@ impl BodySource for RequestBody {
 
 impl Drop for RequestBody {
     fn drop(&mut self) {
-        if !self.discards || self.awaits_continue {
+        if self.awaits_continue {
             return;
         }
         let From::Network(body) = std::mem::replace(&mut self.from, From::Nothing) else { return };
@@ -224,18 +232,40 @@ async fn discard(mut body: Incoming) {
     while let Some(Ok(_)) = body.frame().await {}
 }
 
-/// Like `tokio::time::timeout`, but without a timer where the future is ready at once.
-async fn within<F: Future>(limit: Duration, future: F) -> Option<F::Output> {
-    let mut future = pin!(future);
-    let at_once = poll_fn(|cx| {
-        Poll::Ready(match Pin::as_mut(&mut future).poll(cx) {
-            Poll::Ready(output) => Some(output),
-            Poll::Pending => None,
-        })
-    });
-    match at_once.await {
-        Some(output) => Some(output),
-        None => tokio::time::timeout(limit, future).await.ok(),
+/// Runs out when no frame comes for a time, or at most for twice that time.
+///
+/// Timers are costly beside everything else that a small body takes, so there is none for bodies that came together
+/// with their headers, and one for all the frames of others.
+#[derive(Debug, Default)]
+struct Patience {
+    frames: u64,
+    /// The body was asked again before a timer was set. hyper has nothing ready when it is asked the first time.
+    asked_twice: bool,
+    timer: Option<Pin<Box<Sleep>>>,
+    /// `frames` when the timer was set.
+    frames_then: u64,
+}
+
+impl Patience {
+    /// Called when the body has nothing ready.
+    fn poll(&mut self, cx: &mut Context<'_>, limit: Duration) -> Poll<()> {
+        if !self.asked_twice {
+            self.asked_twice = true;
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        let timer = self.timer.get_or_insert_with(|| {
+            self.frames_then = self.frames;
+            Box::pin(tokio::time::sleep(limit))
+        });
+        loop {
+            ready!(timer.as_mut().poll(cx));
+            if self.frames_then == self.frames {
+                return Poll::Ready(());
+            }
+            self.frames_then = self.frames;
+            timer.as_mut().reset(Instant::now() + limit);
+        }
     }
 }
 

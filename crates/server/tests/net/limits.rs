@@ -5,7 +5,7 @@ use http_body_util::Full;
 use standin_server::net::{Limits, NetConfig};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-use crate::harness::{Server, config, get, http1, read_to_end, read_until, start};
+use crate::harness::{Server, config, get, http1, http2, read_to_end, read_until, start};
 
 async fn limited(limits: Limits) -> Server {
     start(NetConfig { limits, ..config() }).await
@@ -81,20 +81,19 @@ async fn a_slow_body_is_given_up() {
     assert!(answer.starts_with("HTTP/1.1 408"), "{answer}");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_client_that_takes_nothing_is_cut() {
-    let server = limited(Limits { write_stall_timeout_ms: 40, ..Limits::default() }).await;
+    let server = limited(Limits { write_stall_timeout_ms: 1000, ..Limits::default() }).await;
     let mut stream = server.connect().await;
     stream.write_all(b"GET /endless HTTP/1.1\r\nhost: a\r\n\r\n").await.expect("writes");
     while server.metrics.connections_open() == 0 {
         tokio::task::yield_now().await;
     }
     while server.metrics.connections_open() > 0 {
-        tokio::time::sleep(Duration::from_millis(1)).await;
+        tokio::time::sleep(Duration::from_secs(1)).await;
     }
-    let mut rest = Vec::new();
-    let ended = tokio::time::timeout(Duration::from_secs(60), stream.read_to_end(&mut rest)).await;
-    assert!(ended.is_ok(), "the answer has no end");
+    // The answer has an end, in order or not.
+    let _ = stream.read_to_end(&mut Vec::new()).await;
 }
 
 #[tokio::test]
@@ -129,6 +128,14 @@ async fn a_client_that_writes_before_it_reads_gets_the_refusal() {
         stream.write_all(b"GET /next HTTP/1.1\r\nhost: a\r\n\r\n").await.expect("writes");
         read_until(&mut stream, "GET /next").await;
     }
+}
+
+#[tokio::test]
+async fn by_http2_the_refusal_arrives_before_the_stream_ends() {
+    let server = limited(Limits { body_buffered_bytes_max: 1000, ..Limits::default() }).await;
+    let request = Request::post("http://a/whole").body(Full::from(vec![b'x'; 20_000_000])).expect("a request");
+    let (status, text) = http2(server.connect().await, request).await;
+    assert_eq!(status, StatusCode::PAYLOAD_TOO_LARGE, "{text}");
 }
 
 #[tokio::test]
