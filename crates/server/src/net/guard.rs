@@ -49,20 +49,19 @@ impl Default for CorsPolicy {
 pub struct CorsError(String);
 
 impl CorsPolicy {
-    /// Reads the words of a configuration: `none` forbids all, `local` allows local pages (the default), `*` all pages
-    /// for AWS calls, everything else is an origin such as `https://app.example`.
+    /// Reads the words of a configuration, which add to local pages: `*` allows all pages for AWS calls, `null` those
+    /// without an origin (files), everything else is an origin such as `https://app.example`. `none` takes local pages
+    /// out, `local` stands for what is the default.
     ///
     /// # Errors
     /// With a word that is none of these.
     pub fn parse<'a>(words: impl IntoIterator<Item = &'a str>) -> Result<Self, CorsError> {
-        let mut policy = Self { local: false, any: false, origins: Vec::new() };
-        let mut some = false;
+        let mut policy = Self::default();
         for word in words.into_iter().map(str::trim).filter(|word| !word.is_empty()) {
-            some = true;
             match word {
-                "local" => policy.local = true,
+                "local" => {}
                 "*" => policy.any = true,
-                "none" => {}
+                "none" => policy.local = false,
                 "null" => policy.origins.push("null".into()),
                 origin => match origin.split_once("://") {
                     Some((scheme, host)) if !scheme.is_empty() && !host.is_empty() && !host.contains('/') => {
@@ -72,7 +71,7 @@ impl CorsPolicy {
                 },
             }
         }
-        Ok(if some { policy } else { Self::default() })
+        Ok(policy)
     }
 
     fn allows(&self, origin: &str, admin: bool) -> bool {
@@ -137,7 +136,7 @@ impl Guard {
         }
         if !self.cors.allows(text, is_admin(request.uri.path())) {
             let reason = format!(
-                "standin refuses requests of the web page {text:?}. To allow its calls of AWS operations: --cors {}",
+                "standin refuses requests of the web page {text:?}. To allow it: --cors-origin {}",
                 if text == "null" { "null" } else { "ORIGIN" }
             );
             return Verdict::Refuse(Refused::Origin, reason);
@@ -279,6 +278,8 @@ mod tests {
             ("", "POST localhost:4566/ | origin: file://localhost", "origin"),
             ("none", "POST localhost:4566/ | origin: http://localhost:3000", "origin"),
             ("null", "POST localhost:4566/ | origin: null", "cors"),
+            ("none https://app.example", "POST localhost:4566/ | origin: http://localhost:3000", "origin"),
+            ("https://app.example", "POST localhost:4566/ | origin: http://localhost:3000", "cors"),
             ("https://app.example", "POST localhost:4566/ | origin: https://app.example", "cors"),
             ("https://app.example", "POST localhost:4566/ | origin: https://app.example.evil", "origin"),
             ("https://app.example", "POST localhost:4566/_standin/reset | origin: https://app.example", "cors"),

@@ -71,12 +71,14 @@ fn is_own(ip: IpAddr, own: &[SocketAddr], local: SocketAddr) -> bool {
 pub(super) fn refusal(policy: ProxyPolicy, target: &Authority) -> String {
     let host = &target.text;
     if policy == ProxyPolicy::Off {
-        return format!("standin does not serve as a proxy: it is switched off (--proxy off); asked for {host}\n");
+        return format!(
+            "standin does not serve as a proxy: it is switched off (--proxy-policy off); asked for {host}\n"
+        );
     }
     let hint = if target.kind == HostKind::Local || is_or_below(&target.host, "169.254.169.254") {
         format!("name it in NO_PROXY so that clients go there themselves: NO_PROXY={}", target.host)
     } else {
-        "name it in NO_PROXY, or start standin with --proxy pass-others to have such requests sent on".to_owned()
+        "name it in NO_PROXY, or start standin with --proxy-policy pass-others to have such requests sent on".to_owned()
     };
     format!("standin is a proxy for AWS hosts and for itself only, and {host} is neither. To reach it, {hint}\n")
 }
@@ -187,7 +189,7 @@ mod tests {
         let refusal = |target| {
             refusal(ProxyPolicy::AnswerAws, &Authority::parse(Scheme::Http, target, &hosts).expect("an authority"))
         };
-        assert!(refusal("pypi.org").contains("--proxy pass-others"));
+        assert!(refusal("pypi.org").contains("--proxy-policy pass-others"));
         assert!(refusal("localhost:5432").contains("NO_PROXY=localhost"));
     }
 

@@ -55,7 +55,7 @@ async fn connect_to_aws_is_answered_here() {
 async fn others_are_refused_with_what_helps() {
     let server = start(config()).await;
     let refusal = tunnel(&server, "pypi.org:443").await.expect_err("refused");
-    assert!(refusal.starts_with("HTTP/1.1 403") && refusal.contains("--proxy pass-others"), "{refusal}");
+    assert!(refusal.starts_with("HTTP/1.1 403") && refusal.contains("--proxy-policy pass-others"), "{refusal}");
     let refusal = server.raw("GET http://pypi.org/ HTTP/1.1\r\nhost: pypi.org\r\nconnection: close\r\n\r\n").await;
     assert!(refusal.starts_with("HTTP/1.1 403") && refusal.contains("NO_PROXY"), "{refusal}");
     assert!(server.metrics.render().contains(r#"standin_requests_refused_total{reason="proxy"} 2"#));
