@@ -4,7 +4,6 @@
 //! - Knows no bytes, no HTTP and no particular service in code; what is special about a service is data.
 //! - The same call with the same seed gives the same answer.
 
-mod near_miss;
 pub mod pattern;
 pub mod synthesis;
 pub mod validation;

@@ -11,10 +11,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use standin_core::{CallContext, OperationError};
 use standin_mock::validation::input_from_json;
-use standin_model::{Catalogue, Document, Operation, Service, Str};
+use standin_model::{Catalogue, Document, Operation, Service, Str, nearest};
 use standin_wire::Response;
-
-use crate::identify::near;
 
 /// One rule as people write it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -173,14 +171,14 @@ impl Canned {
 
 fn check(catalogue: &'static Catalogue, rule: Rule) -> Result<Canned, String> {
     let entry = catalogue.find(&rule.service).ok_or_else(|| {
-        let hints = near(&rule.service, catalogue.services().map(|entry| entry.id), 3);
+        let hints = nearest(&rule.service, catalogue.services().map(|entry| entry.id), 3);
         did_you_mean(format!("no service `{}`", rule.service), &hints)
     })?;
     let service = entry.open().map_err(|error| error.to_string())?;
     let operation = match rule.operation.as_str() {
         "*" => None,
         name => Some(service.operation(name).ok_or_else(|| {
-            let hints = near(name, service.operations.iter().map(|operation| operation.name), 3);
+            let hints = nearest(name, service.operations.iter().map(|operation| operation.name), 3);
             did_you_mean(format!("{} has no operation `{name}`", service.title), &hints)
         })?),
     };

@@ -3,11 +3,10 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
-use standin_model::{Document, Fields, Key, Kind, Service, ShapeIx, Structure, Timestamp};
+use standin_model::{Document, Fields, Key, Kind, Service, ShapeIx, Structure, Timestamp, nearest};
 
 use super::violation::{Constraint, Shown, Violation};
 use super::walk::{Step, VIOLATIONS_MAX, kind_name};
-use crate::near_miss;
 
 /// JSON that was parsed is at most this deep (`serde_json` allows 128); what programs build may be deeper.
 const DEPTH_MAX: usize = 256;
@@ -100,7 +99,7 @@ impl<'v> Reader<'v> {
                     fields.push(member.name, value);
                 }
                 None => {
-                    let near = near_miss::nearest(name, structure.members.iter().map(|member| member.name));
+                    let near = nearest(name, structure.members.iter().map(|member| member.name), 1).first().copied();
                     self.path.push(Step::Member(name));
                     self.report(Shown::Hidden, Constraint::Unknown(near));
                     self.path.pop();

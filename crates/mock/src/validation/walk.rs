@@ -2,11 +2,10 @@
 
 use standin_model::{
     Bound, Constraints, Document, Fields, Kind, ListShape, Location, MapShape, Member, Protocol, Service, Shape,
-    ShapeIx, Structure,
+    ShapeIx, Structure, nearest,
 };
 
 use super::violation::{Constraint, Number, Shown, Violation};
-use crate::near_miss;
 use crate::pattern::{self, Verdict};
 
 /// Further violations are not told: nobody reads them, and a hostile list of a million items would make a message of
@@ -149,7 +148,7 @@ impl Walk<'_> {
         for (name, value) in fields.iter().filter(|(_, value)| !value.is_null()) {
             let Some(member) = structure.member(name) else {
                 if self.options.unknown_members {
-                    let near = near_miss::nearest(name, structure.members.iter().map(|member| member.name));
+                    let near = nearest(name, structure.members.iter().map(|member| member.name), 1).first().copied();
                     self.report(&path.then(Step::Member(name)), Shown::Hidden, Constraint::Unknown(near));
                 }
                 continue;

@@ -2,11 +2,10 @@
 
 use http::StatusCode;
 use serde_json::{Value, json};
-use standin_model::{Entry, Protocol};
+use standin_model::{Entry, Protocol, nearest};
 
 use super::{Asked, Reply, fail, json_reply};
 use crate::app::App;
-use crate::identify::near;
 
 /// All services; `?filter=` for those whose id or title contains a text.
 pub(super) fn list(asked: &Asked<'_>) -> Reply {
@@ -36,7 +35,7 @@ fn summary(app: &App, entry: &Entry) -> Value {
 /// One service with its operations.
 pub(super) fn one(app: &App, id: &str) -> Reply {
     let Some(entry) = app.catalogue.find(id).filter(|entry| app.serves(entry.id)) else {
-        let hints = near(id, app.catalogue.services().map(|entry| entry.id), 3);
+        let hints = nearest(id, app.catalogue.services().map(|entry| entry.id), 3);
         let hint = if hints.is_empty() { String::new() } else { format!("; did you mean {}?", hints.join(", ")) };
         return fail(StatusCode::NOT_FOUND, format!("no service `{id}`{hint}"));
     };

@@ -5,7 +5,6 @@
 //! their service, the path among all routes when it fits exactly one service; S3 last, for unsigned requests only.
 
 mod host;
-mod near;
 mod router;
 
 use std::collections::HashMap;
@@ -15,10 +14,9 @@ use http::HeaderMap;
 use http::request::Parts;
 use standin_core::OperationError;
 use standin_core::codes;
-use standin_model::{Catalogue, Entry, Operation, Protocol, Service, Str};
+use standin_model::{Catalogue, Entry, Operation, Protocol, Service, Str, nearest};
 use standin_wire::sigv4::{self, Credential};
 
-pub(crate) use near::near;
 use router::{Fit, Router};
 
 /// How something was found out, for `/_standin/explain`.
@@ -455,7 +453,7 @@ impl Index {
         };
         message.push_str(&format!(" ({})", understood.join(", ")));
         let hints: Vec<&str> = match (miss.service, miss.operation.as_deref()) {
-            (Some(service), Some(name)) => near(name, service.operations.iter().map(|op| op.name), 3),
+            (Some(service), Some(name)) => nearest(name, service.operations.iter().map(|op| op.name), 3),
             (None, _) if miss.rivals.is_empty() => {
                 let wanted = facts
                     .credential
@@ -465,7 +463,7 @@ impl Index {
                     .unwrap_or_default();
                 let entries = self.catalogue.services();
                 let names = entries.flat_map(|e| [Some(e.id), Some(e.signing_name), e.target_prefix]).flatten();
-                near(wanted, names, 3)
+                nearest(wanted, names, 3)
             }
             _ => miss.rivals.iter().take(8).copied().collect(),
         };
