@@ -5,7 +5,7 @@ use regex_syntax::hir::{Class, ClassUnicode, ClassUnicodeRange, HirKind};
 /// A set of characters, quick to ask.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct CharSet {
-    ascii: u128,
+    ascii: [u64; 2],
     /// What lies beyond ASCII; sorted, first and last of each range.
     beyond: Box<[(u32, u32)]>,
 }
@@ -14,7 +14,7 @@ impl CharSet {
     pub(super) fn contains(&self, c: impl Into<u32>) -> bool {
         let code = c.into();
         if code < 128 {
-            return self.ascii >> code & 1 == 1;
+            return self.ascii[(code / 64) as usize] >> (code % 64) & 1 == 1;
         }
         let at = self.beyond.partition_point(|(_, last)| *last < code);
         self.beyond.get(at).is_some_and(|(first, _)| *first <= code)
@@ -26,19 +26,19 @@ impl CharSet {
 
     /// Any member, for sets that no friendlier character is in; `None` for the empty set.
     pub(super) fn any(&self) -> Option<char> {
-        let ascii = (self.ascii != 0).then(|| self.ascii.trailing_zeros());
+        let ascii = (0..128).find(|code| self.contains(*code));
         ascii.or(self.beyond.first().map(|(first, _)| *first)).and_then(char::from_u32)
     }
 }
 
 impl From<&ClassUnicode> for CharSet {
     fn from(class: &ClassUnicode) -> Self {
-        let mut ascii = 0;
+        let mut ascii = [0; 2];
         let mut beyond = Vec::new();
         for range in class.ranges() {
             let (first, last) = (u32::from(range.start()), u32::from(range.end()));
             for code in first..=last.min(127) {
-                ascii |= 1 << code;
+                ascii[(code / 64) as usize] |= 1 << (code % 64);
             }
             if last > 127 {
                 beyond.push((first.max(128), last));

@@ -166,11 +166,10 @@ impl<'t, C: Copy + Into<u32>> Search<'t, C> {
             }
             let wanted = start.saturating_add(max).min(length);
             let before = scanned;
-            while open && scanned < wanted {
-                if member(self.text[scanned]) {
-                    scanned += 1;
-                } else {
-                    open = false;
+            if open && scanned < wanted {
+                match self.text[scanned..wanted].iter().position(|c| !member(*c)) {
+                    Some(members) => (scanned, open) = (scanned + members, false),
+                    None => scanned = wanted,
                 }
             }
             self.spend(scanned - before)?;

@@ -1,7 +1,9 @@
 //! Sweeps over all models.
 
+use std::collections::HashMap;
+
 use standin_core::Draw;
-use standin_model::{Bound, Fields, Kind, Member, Shape, ShapeIx, Structure};
+use standin_model::{Bound, Fields, Kind, Member, Shape, ShapeIx, Str, Structure};
 
 use super::*;
 use crate::pattern;
@@ -11,6 +13,8 @@ struct Sampler<'s> {
     service: &'s Service,
     stack: Vec<ShapeIx>,
     depth_max: usize,
+    /// By shape and seed.
+    texts: HashMap<(Str, u64), Option<String>>,
 }
 
 impl Sampler<'_> {
@@ -77,7 +81,16 @@ impl Sampler<'_> {
         })
     }
 
-    fn text(&self, shape: &Shape, seed: u64) -> Option<String> {
+    fn text(&mut self, shape: &Shape, seed: u64) -> Option<String> {
+        if let Some(text) = self.texts.get(&(shape.name, seed)) {
+            return text.clone();
+        }
+        let text = Self::new_text(shape, seed);
+        self.texts.insert((shape.name, seed), text.clone());
+        text
+    }
+
+    fn new_text(shape: &Shape, seed: u64) -> Option<String> {
         let Kind::String { enum_values } = &shape.kind else { return None };
         if !enum_values.is_empty() {
             return Some(enum_values[seed as usize % enum_values.len()].to_owned());
@@ -96,12 +109,13 @@ fn kind_is_whole(kind: &Kind) -> bool {
     matches!(kind, Kind::Byte | Kind::Short | Kind::Integer | Kind::Long | Kind::BigInteger)
 }
 
-fn sample(service: &Service, ix: ShapeIx, depth_max: usize) -> Option<Document> {
-    Sampler { service, stack: Vec::new(), depth_max }.sample(ix)
+fn sampler(service: &Service, depth_max: usize) -> Sampler<'_> {
+    Sampler { service, stack: Vec::new(), depth_max, texts: HashMap::new() }
 }
 
 /// Values of a member, each of which breaks one constraint, which the message must name.
-fn breaking(service: &Service, member: &Member) -> Vec<(Document, String)> {
+fn breaking(sampler: &mut Sampler<'_>, member: &Member) -> Vec<(Document, String)> {
+    let service = sampler.service;
     let target = service.target(member);
     let mut wrong = Vec::new();
     let constraints = target.constraints.as_deref();
@@ -142,12 +156,12 @@ fn breaking(service: &Service, member: &Member) -> Vec<(Document, String)> {
                 wrong.push((Document::List(Vec::new()), format!("greater than or equal to {min}")));
             }
             if let Some(max) = max.map(Bound::as_i64).filter(|max| *max < 20) {
-                let item = sample(service, list.member.target, 3).unwrap_or(Document::Bool(true));
+                let item = sampler.sample(list.member.target).unwrap_or(Document::Bool(true));
                 let items = vec![item; usize::try_from(max + 1).unwrap_or(0)];
                 wrong.push((Document::List(items), format!("less than or equal to {max}")));
             }
             if matches!(service.target(&list.member).kind, Kind::String { .. }) {
-                for (item, _) in breaking(service, &list.member) {
+                for (item, _) in breaking(sampler, &list.member) {
                     wrong.push((Document::List(vec![item]), "Member must satisfy constraint: [".to_owned()));
                 }
             }
@@ -178,18 +192,18 @@ fn every_constraint_of_every_structure_is_told() {
     let (mut structures, mut told) = (0, 0);
     for entry in Catalogue::shared().services() {
         let service = entry.open().expect("opens");
+        let mut sampler = sampler(service, 3);
         for (at, shape) in service.shapes.iter().enumerate() {
             let Kind::Structure(structure) = &shape.kind else { continue };
             let ix = ShapeIx(u32::try_from(at).expect("small"));
-            let Some(Document::Map(good)) = sample(service, ix, 3) else { continue };
+            let Some(good) = sampler.sample(ix) else { continue };
             let id = format!("{}.{}", service.id, shape.name);
             structures += 1;
-            let good_value = Document::Map(good.clone());
-            assert_eq!(check_shape(service, ix, &good_value), [], "{id}: {good_value:?}");
+            assert_eq!(check_shape(service, ix, &good), [], "{id}: {good:?}");
             for member in &structure.members {
-                for (wrong, expected) in breaking(service, member) {
-                    let mut fields = if structure.union { Fields::new() } else { good.clone() };
-                    fields.insert(member.name, wrong.clone());
+                for (wrong, expected) in breaking(&mut sampler, member) {
+                    let mut fields = Fields::new();
+                    fields.push(member.name, wrong);
                     check_one(service, ix, &Document::Map(fields), member, &expected, &id);
                     told += 1;
                 }
@@ -226,10 +240,11 @@ fn every_operation_takes_a_good_input_and_refuses_an_empty_one() {
     let (mut taken, mut refused) = (0, 0);
     for entry in Catalogue::shared().entries() {
         let service = entry.open().expect("opens");
+        let mut sampler = sampler(service, 8);
         for operation in &service.operations {
             let Some(input) = operation.input else { continue };
             let id = format!("{}.{}", service.id, operation.name);
-            let Some(good) = sample(service, input, 8) else { continue };
+            let Some(good) = sampler.sample(input) else { continue };
             if let Err(error) = validate(service, operation, &good, Strictness::Strict) {
                 panic!("{id}: {error}\n{good:?}");
             }
