@@ -416,7 +416,7 @@ pub struct Member {
     pub target: ShapeIx,
     pub required: bool,
     pub location: Location,
-    /// `locationName`: the name on the wire where it differs from `name`.
+    /// `locationName`: the name on the wire where it differs from `name`. Of an XML payload: the root element's name.
     pub location_name: Option<Str>,
     /// EC2 query only: the name in requests.
     pub query_name: Option<Str>,

@@ -132,10 +132,8 @@ impl BodyFormat {
                     Self::Json => json::write(service, member.target, value, &mut out),
                     Self::Xml => {
                         let namespace = member.xml_namespace.as_deref().or(shape.xml_namespace.as_ref());
-                        let root = Root {
-                            name: member.location_name.or(shape.location_name).unwrap_or(shape.name),
-                            namespace: namespace.map(|namespace| namespace.uri),
-                        };
+                        let root =
+                            Root { name: member.wire_name(), namespace: namespace.map(|namespace| namespace.uri) };
                         root.write(service, member.target, value, &mut out);
                     }
                 }

@@ -37,6 +37,7 @@ pub fn service(files: &Files<'_>) -> Result<Service> {
     let mut names = Interner::default();
     let text = |names: &mut Interner, key: &str| metadata.get(key).and_then(Value::as_str).map(|text| names.get(text));
 
+    let query_compatible = metadata.contains_key("awsQueryCompatible");
     // Sorted, so that shapes are found by name.
     let sorted: BTreeMap<&String, &Value> = shapes.iter().collect();
     let places: BTreeMap<&str, ShapeIx> =
@@ -44,6 +45,10 @@ pub fn service(files: &Files<'_>) -> Result<Service> {
     let mut reader = Reader { names: &mut names, places };
     let mut shapes = sorted.iter().map(|(name, shape)| reader.shape(name, shape)).collect::<Result<Vec<_>>>()?;
     bind_query_params(&mut shapes);
+    let protocols = protocols(metadata, query_compatible)?;
+    if protocols.contains(&Protocol::RestXml) {
+        name_payload_roots(&sorted, &mut shapes);
+    }
     let mut sorted_operations: Vec<(&String, &Value)> = operations.iter().collect();
     sorted_operations.sort_by_key(|(name, _)| *name);
     let mut read = Vec::with_capacity(sorted_operations.len());
@@ -64,7 +69,6 @@ pub fn service(files: &Files<'_>) -> Result<Service> {
         Some(id) => names.get(id),
         None => names.get(&sdk_id.to_lowercase().replace(' ', "-")),
     };
-    let query_compatible = metadata.contains_key("awsQueryCompatible");
     let auth = match metadata.get("auth") {
         Some(_) => strings(&mut names, metadata.get("auth")),
         None => text(&mut names, "signatureVersion").into_iter().collect(),
@@ -77,7 +81,7 @@ pub fn service(files: &Files<'_>) -> Result<Service> {
         endpoint_prefix,
         signing_name: text(&mut names, "signingName").unwrap_or(endpoint_prefix),
         global_endpoint: text(&mut names, "globalEndpoint"),
-        protocols: protocols(metadata, query_compatible)?,
+        protocols,
         target_prefix: text(&mut names, "targetPrefix"),
         xml_namespace: metadata
             .get("xmlNamespace")
@@ -102,6 +106,26 @@ fn bind_query_params(shapes: &mut [Shape]) {
                     member.location = Location::QueryParams;
                 }
             }
+        }
+    }
+}
+
+/// An XML payload without a name of its own has that of its shape.
+fn name_payload_roots(from: &BTreeMap<&String, &Value>, shapes: &mut [Shape]) {
+    let roots: Vec<Option<Str>> = shapes
+        .iter()
+        .map(|shape| match &shape.kind {
+            Kind::Structure(structure) if !structure.event_stream => Some(shape.location_name.unwrap_or(shape.name)),
+            _ => None,
+        })
+        .collect();
+    for (shape, from) in shapes.iter_mut().zip(from.values()) {
+        let Kind::Structure(structure) = &mut shape.kind else { continue };
+        let Some(payload) = structure.payload else { continue };
+        let member = &mut structure.members[usize::from(payload)];
+        let is_named = from.get("members").and_then(|members| members.get(member.name)?.get("locationName")).is_some();
+        if !is_named {
+            member.location_name = roots[member.target.0 as usize].filter(|root| *root != member.name);
         }
     }
 }
@@ -429,5 +453,34 @@ fn timestamp_format(at: &str, from: &Value) -> Result<Option<TimestampFormat>> {
         Some("unixTimestamp") => Ok(Some(TimestampFormat::EpochSeconds)),
         Some("rfc822") => Ok(Some(TimestampFormat::HttpDate)),
         Some(other) => Err(ImportError::new(at, format!("unknown timestamp format `{other}`"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_xml_payload_has_a_root_name() {
+        let roots = |protocol: &str| {
+            let model = serde_json::json!({
+                "metadata": {"endpointPrefix": "x", "protocol": protocol},
+                "operations": {},
+                "shapes": {
+                    "Own": {"type": "structure", "members": {"Body": {"shape": "Part", "locationName": "Body"}}, "payload": "Body"},
+                    "Shape": {"type": "structure", "members": {"Body": {"shape": "Part"}}, "payload": "Body"},
+                    "Bytes": {"type": "structure", "members": {"Body": {"shape": "Blob"}}, "payload": "Body"},
+                    "Part": {"type": "structure", "members": {}},
+                    "Blob": {"type": "blob"},
+                }
+            });
+            let service = service(&Files { service: &model, ..Files::default() }).expect("a model");
+            ["Own", "Shape", "Bytes"].map(|name| {
+                let structure = service.shape_named(name).and_then(|ix| service.structure(ix)).expect("there");
+                structure.payload_member().expect("has one").wire_name()
+            })
+        };
+        assert_eq!(roots("rest-xml"), ["Body", "Part", "Body"]);
+        assert_eq!(roots("rest-json"), ["Body", "Body", "Body"]);
     }
 }

@@ -98,16 +98,8 @@ impl Reader<'_> {
             }
             members.push(self.member(id, name, member, *role)?);
         }
-        if let (true, Some(payload), Some(uri)) = (role.input, payload, self.dialect.xml_namespace) {
-            // The payload is the root of a request, which stands in the service's namespace.
-            let payload: &mut Member = &mut members[usize::from(payload)];
-            let is_element = |target: &Value| matches!(ast::type_of(target), "structure" | "union");
-            let target = node.get("members").and_then(|members| members.get(payload.name)?.get("target")?.as_str());
-            if let Some(target) = target
-                && is_element(self.ast.shape(id, target)?)
-            {
-                payload.xml_namespace.get_or_insert_with(|| Box::new(XmlNamespace { prefix: None, uri }));
-            }
+        if let Some(payload) = payload.filter(|_| self.dialect.xml_names) {
+            self.payload_root(entry, &mut members[usize::from(payload)])?;
         }
         let union = ast::type_of(node) == "union";
         Ok(Structure {
@@ -118,6 +110,28 @@ impl Reader<'_> {
             event_stream: union && has(node, "smithy.api#streaming"),
             event: entry.event && !has(node, "smithy.api#error"),
         })
+    }
+
+    /// The payload is the root of an XML body. Without a name of its own it has that of its shape; that of a request stands
+    /// in the service's namespace.
+    fn payload_root(&mut self, entry: &Entry<'_>, payload: &mut Member) -> Result<()> {
+        let node = entry.shape.get("members").and_then(|members| members.get(payload.name));
+        let Some((node, target)) = node.and_then(|node| Some((node, node.get("target")?.as_str()?))) else {
+            return Ok(());
+        };
+        let shape = self.ast.shape(entry.id, target)?;
+        if !matches!(ast::type_of(shape), "structure" | "union") || has(shape, "smithy.api#streaming") {
+            return Ok(());
+        }
+        if let (true, Some(uri)) = (entry.role.input, self.dialect.xml_namespace) {
+            payload.xml_namespace.get_or_insert_with(|| Box::new(XmlNamespace { prefix: None, uri }));
+        }
+        if text_of(node, "smithy.api#xmlName").is_none() {
+            let bare = target.rsplit('#').next().unwrap_or(target);
+            let root = text_of(shape, "smithy.api#xmlName").unwrap_or(bare);
+            payload.location_name = Some(self.names.get(root)).filter(|root| *root != payload.name);
+        }
+        Ok(())
     }
 
     fn error(&mut self, node: &Value, blame: &str) -> ErrorTrait {

@@ -351,6 +351,7 @@ fn names_on_the_wire_follow_the_protocol() {
     assert_eq!(shape(&xml, "SayInput").location_name, Some("Root"));
     assert_eq!(xml.xml_namespace, Some("http://foo/"));
     assert_eq!(shape(&xml, "Part").xml_namespace, Some(XmlNamespace { prefix: Some("p"), uri: "http://p/" }));
+    assert_eq!(member(&xml, "SayInput", "part").wire_name(), "Part");
     let payload = member(&xml, "SayInput", "part").xml_namespace.as_deref();
     assert_eq!(payload, Some(&XmlNamespace { prefix: None, uri: "http://foo/" }));
 
