@@ -199,3 +199,89 @@ fn near_misses_are_told() {
     let miss = check.identify("GET", "/environments", &[("authorization", &auth)], None).expect_err("unknown");
     assert!(miss.error.message.contains("airflow"), "{}", miss.error.message);
 }
+
+/// Any mixture of what real and broken clients say gets an answer, and what is signed for another service is never taken
+/// for S3.
+#[test]
+fn mixtures_of_everything() {
+    const METHODS: [&str; 6] = ["GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS"];
+    const URIS: [&str; 20] = [
+        "/",
+        "*",
+        "//",
+        "/%",
+        "/%ff/%00",
+        "/a//b/../c",
+        "/bucket/key?list-type=2",
+        "/?Action=ListUsers&Version=2010-05-08",
+        "/?Action=&Version=&Action=x",
+        "/service/AmazonSQS/operation/SendMessage",
+        "/service//operation/",
+        "/environments/x",
+        "/2015-03-31/functions/f/invocations",
+        "/v20180820/jobs",
+        "http://s3.amazonaws.com/b/k",
+        "/tags/arn:aws:x",
+        "/?&=&%",
+        "/?X-Amz-Credential=a%2F20260101%2Fus-east-1%2Fiam%2Faws4_request",
+        "/prefix/v2/email/account",
+        "/bucket?uploads&x=%zz",
+    ];
+    const HEADERS: [(&str, &[&str]); 6] = [
+        (
+            "host",
+            &[
+                "",
+                "localhost",
+                "b.s3.amazonaws.com",
+                "sqs.us-east-1.amazonaws.com",
+                "[::1]:1",
+                "a..b.",
+                "x.execute-api.localhost",
+            ],
+        ),
+        ("x-amz-target", &["", ".", "DynamoDB_20120810.ListTables", "a.b.c.D", "DynamoDB_20120810.", "\u{e9}"]),
+        (
+            "content-type",
+            &["", "application/x-www-form-urlencoded", "application/cbor", "application/x-amz-json-1.1", ";;"],
+        ),
+        ("smithy-protocol", &["", "rpc-v2-cbor", "rpc-v2-json"]),
+        ("user-agent", &["", "api/s3#1.0", "Boto3/1 md/x api/dynamodb#1", "aws-sdk-js/3 api/#"]),
+        ("authorization", &["", "AWS a:b", "Bearer x", "AWS4-HMAC-SHA256 Credential=/////"]),
+    ];
+    const FORMS: [&[u8]; 6] = [
+        b"",
+        b"Action=ListUsers&Version=2010-05-08",
+        b"Action=%",
+        b"\xff\xfe=&Action=\xff",
+        b"{}",
+        b"Version=2012-11-05&Action=SendMessage&Action=x",
+    ];
+    let check = Check::new();
+    let signings = ["iam", "s3", "dynamodb", "airflow", "execute-api", "nonsense", "\u{e9}"].map(signed);
+    let mut draw = standin_core::Draw::from_seed(1);
+    let mut identified = 0;
+    for _ in 0..5000 {
+        let mut request =
+            http::Request::builder().method(*draw.pick(&METHODS).expect("some")).uri(*draw.pick(&URIS).expect("some"));
+        for (name, values) in HEADERS {
+            if draw.below(3) == 0 {
+                request = request.header(name, *draw.pick(values).expect("some"));
+            }
+        }
+        let signing = (draw.below(2) == 0).then(|| draw.pick(&signings).expect("some"));
+        let Ok(request) = request.body(()) else { continue };
+        let (mut parts, ()) = request.into_parts();
+        if let Some(signing) = signing {
+            parts.headers.insert("authorization", signing.parse().expect("a header"));
+        }
+        let form = (draw.below(2) == 0).then(|| *draw.pick(&FORMS).expect("some"));
+        let found = check.index.identify(&parts, form, &check.defaults);
+        let Ok(identity) = found else { continue };
+        identified += 1;
+        if signing.is_some_and(|signing| signing.contains("/iam/") || signing.contains("/dynamodb/")) {
+            assert_ne!(identity.service.id, "s3", "{parts:?}");
+        }
+    }
+    assert!(identified > 500, "{identified}");
+}
