@@ -313,6 +313,16 @@ fn run_is_the_proxy_of_programs_without_an_endpoint() {
 }
 
 #[test]
+fn run_makes_https_trusted_only_where_others_stay_trusted() {
+    let folder = Folder::new("run-ca");
+    let script = "grep -c BEGIN \"$AWS_CA_BUNDLE\"; echo ${HTTPS_PROXY-none}";
+    std::fs::write(folder.path().join("system.pem"), "-----BEGIN SOMETHING-----\n").expect("written");
+    let mut command = folder.standin(&["run", "--fresh", "--", "sh", "-c", script]);
+    let (_, output, error) = outcome(&command.env("SSL_CERT_FILE", "system.pem").output().expect("the binary runs"));
+    assert_eq!((output.as_str(), error.as_str()), ("2\nnone\n", ""));
+}
+
+#[test]
 fn run_passes_signals_on() {
     let folder = Folder::new("run-signal");
     let script = "trap 'kill $!; exit 5' TERM; sleep 1000 & echo Ready.; wait";

@@ -13,7 +13,7 @@ pub struct Variable {
     pub why: &'static str,
 }
 
-/// Certificates for clients in proxy mode.
+/// Files with certificates that clients are told to trust.
 #[derive(Clone, Debug)]
 pub struct CaFiles {
     /// The server's own CA alone.
@@ -22,9 +22,21 @@ pub struct CaFiles {
     pub bundle: PathBuf,
 }
 
-/// All variables for programs that call AWS APIs at `endpoint`. With `proxy`, also those for programs that have no
-/// endpoint setting, or whose endpoint gets a host prefix.
-pub fn client_variables(endpoint: &Endpoint, region: &str, proxy: Option<&CaFiles>, get: Get<'_>) -> Vec<Variable> {
+/// How a program reaches the server.
+#[derive(Clone, Copy, Debug)]
+pub struct Access<'a> {
+    pub endpoint: &'a Endpoint,
+    pub region: &'a str,
+    /// For `https:`; needed with `proxy`.
+    pub ca: Option<&'a CaFiles>,
+    /// The server is the proxy for everything: for programs that have no endpoint setting, or whose endpoint gets a
+    /// host prefix.
+    pub proxy: bool,
+}
+
+/// All variables for programs that call AWS APIs.
+pub fn client_variables(access: Access<'_>, get: Get<'_>) -> Vec<Variable> {
+    let Access { endpoint, region, ca, proxy } = access;
     let mut variables = Vec::new();
     let mut set = |name, value: &str, why| variables.push(Variable { name, value: Some(value.to_owned()), why });
     // An access key of twelve digits chooses the account: a real key is never of that form.
@@ -45,9 +57,8 @@ pub fn client_variables(endpoint: &Endpoint, region: &str, proxy: Option<&CaFile
         "boto3 and the AWS CLI: no api. before the endpoint's host, which would resolve nowhere",
     );
     set(env::AWS_EC2_METADATA_DISABLED, "true", "all SDKs: do not look for credentials of an EC2 instance");
-    if let Some(ca) = proxy {
+    if proxy {
         let url = format!("http://{}", endpoint.authority());
-        let (own, bundle) = (ca.own.to_string_lossy(), ca.bundle.to_string_lossy());
         for name in [env::HTTP_PROXY, "http_proxy"] {
             set(name, &url, "programs without an endpoint setting, and host prefixes: http goes through standin");
         }
@@ -58,6 +69,9 @@ pub fn client_variables(endpoint: &Endpoint, region: &str, proxy: Option<&CaFile
             set(name, "localhost,127.0.0.1,::1", "what is local is reached without the proxy");
         }
         set(env::NODE_USE_ENV_PROXY, "1", "Node.js 24 and later: obey the proxy variables");
+    }
+    if let Some(ca) = ca {
+        let (own, bundle) = (ca.own.to_string_lossy(), ca.bundle.to_string_lossy());
         set(env::AWS_CA_BUNDLE, &bundle, "boto3, the AWS CLI and standin call: trust standin's certificates");
         set(env::REQUESTS_CA_BUNDLE, &bundle, "Python's requests: the same");
         set(env::SSL_CERT_FILE, &bundle, "OpenSSL, Go, Ruby and others: the same");
@@ -111,7 +125,8 @@ mod tests {
         let endpoint: Endpoint = "http://127.0.0.1:4566".parse().unwrap();
         for (key, expect) in [("AKIAIOSFODNN7EXAMPLE", "test"), ("123456789012", "123456789012"), ("", "test")] {
             let get = |name: &str| (name == env::AWS_ACCESS_KEY_ID).then(|| key.into());
-            let variables = client_variables(&endpoint, "eu-west-1", None, &get);
+            let access = Access { endpoint: &endpoint, region: "eu-west-1", ca: None, proxy: false };
+            let variables = client_variables(access, &get);
             assert_eq!(value(&variables, env::AWS_ACCESS_KEY_ID).as_deref(), Some(expect));
             assert_eq!(value(&variables, env::AWS_REGION).as_deref(), Some("eu-west-1"));
             assert!(variables.contains(&Variable {

@@ -8,7 +8,7 @@ mod server;
 mod trust;
 
 pub use caller::{Call, CallError, Caller, Credentials, DUMMY_KEY, Reply, fill_idempotency_tokens};
-pub use environment::{CaFiles, Variable, bundle, client_variables};
+pub use environment::{Access, CaFiles, Variable, bundle, client_variables};
 pub use http::{ClientError, Connection, Endpoint};
 pub use pages::all_pages;
 pub use server::{Introspection, IntrospectionError};

@@ -74,9 +74,9 @@ pub struct Settings {
     #[arg(long, value_name = "NUMBER", env = env::JOURNAL_SIZE)]
     pub journal_size: Option<usize>,
 
-    /// Let web pages of this origin call AWS APIs: an origin, `local`, `none` or `*` [default: local]
+    /// Let web pages of this origin call AWS APIs, besides those of localhost
     ///
-    /// `local` are the pages of localhost and of loopback addresses.
+    /// `*` lets all call, `none` forbids those of localhost. May be given several times.
     #[arg(long, value_name = "ORIGIN", env = env::CORS_ORIGIN, value_delimiter = ',', help_heading = "Access")]
     pub cors_origin: Option<Vec<String>>,
 

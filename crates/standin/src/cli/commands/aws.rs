@@ -5,7 +5,7 @@ use clap::Args;
 
 use super::call::{default_endpoint, region_from_env};
 use crate::cli::Out;
-use crate::client::{Endpoint, client_variables};
+use crate::client::{Access, Endpoint, client_variables};
 use crate::env;
 use crate::error::CommandError;
 
@@ -30,7 +30,8 @@ impl AwsArgs {
         };
         let mut command = Command::new("aws");
         command.args(self.arguments);
-        for variable in client_variables(&endpoint, &region_from_env(), None, &env::process) {
+        let access = Access { endpoint: &endpoint, region: &region_from_env(), ca: None, proxy: false };
+        for variable in client_variables(access, &env::process) {
             match variable.value {
                 Some(value) => command.env(variable.name, value),
                 None => command.env_remove(variable.name),

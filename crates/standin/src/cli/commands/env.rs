@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use super::call::{default_endpoint, region_from_env};
 use crate::cli::Out;
-use crate::client::{CaFiles, Endpoint, Introspection, Trust, Variable, client_variables};
+use crate::client::{Access, CaFiles, Endpoint, Introspection, Trust, Variable, client_variables};
 use crate::env::{self, Get};
 use crate::error::{Attempt as _, CommandError};
 
@@ -51,7 +51,10 @@ impl EnvArgs {
         let endpoint = self.endpoint.unwrap_or_else(default_endpoint);
         let region = self.region.unwrap_or_else(region_from_env);
         let ca = if self.proxy { Some(fetch_ca(&endpoint)?) } else { None };
-        let variables = client_variables(&endpoint, &region, ca.as_ref(), &env::process);
+        let variables = client_variables(
+            Access { endpoint: &endpoint, region: &region, ca: ca.as_ref(), proxy: self.proxy },
+            &env::process,
+        );
         if self.json {
             let entries = variables.into_iter().map(|variable| (variable.name.to_owned(), variable.value.into()));
             out.json(&Value::Object(entries.collect::<Map<String, Value>>()))?;

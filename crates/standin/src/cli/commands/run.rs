@@ -10,7 +10,7 @@ use tokio::runtime::Runtime;
 use super::call::{default_endpoint, region_from_env};
 use super::serve::ServeArgs;
 use crate::cli::output::to_stderr;
-use crate::client::{CaFiles, Endpoint, Introspection, Trust, client_variables};
+use crate::client::{Access, CaFiles, Endpoint, Introspection, Trust, client_variables, system_roots};
 use crate::config::{Listen, Settings};
 use crate::env;
 use crate::error::{Attempt as _, CommandError};
@@ -46,7 +46,7 @@ pub struct RunArgs {
 impl RunArgs {
     pub(crate) fn run(self) -> Result<u8, CommandError> {
         let wants_own = self.fresh || self.serve.config.is_some() || self.serve.settings != Settings::default();
-        let endpoint = self.endpoint.unwrap_or_else(default_endpoint);
+        let endpoint = self.endpoint.clone().unwrap_or_else(default_endpoint);
         let is_there = !wants_own && introspection(&endpoint)?.is_standin();
 
         let runtime = Runtime::new().attempt("cannot start the runtime")?;
@@ -56,7 +56,7 @@ impl RunArgs {
             (endpoint, None)
         } else {
             let listen = self.serve.settings.listen.clone();
-            let mut settings = self.serve.load()?;
+            let mut settings = self.serve.clone().load()?;
             // A port from the file is for the server that runs on its own.
             settings.listen = listen.or_else(|| Some(vec![Listen(([127, 0, 0, 1], 0).into())]));
             serve::init_logging(&settings)?;
@@ -69,19 +69,13 @@ impl RunArgs {
             (endpoint, Some(server))
         };
 
-        let folder =
-            if self.proxy { Some(OwnFolder::new().attempt("cannot make a folder for certificates")?) } else { None };
-        let ca = match &folder {
-            Some(folder) => {
-                let pem = introspection(&endpoint)?.ca().map_err(CommandError::failure)?;
-                Some(CaFiles::write(folder.path(), &pem, &env::process).attempt("cannot write certificates")?)
-            }
-            None => None,
-        };
+        let folder = OwnFolder::new().attempt("cannot make a folder for certificates")?;
+        let ca = self.certificates(&endpoint, folder.path())?;
         let region = region.unwrap_or_else(region_from_env);
         let mut command = Command::new(&self.command[0]);
         command.args(&self.command[1..]);
-        for variable in client_variables(&endpoint, &region, ca.as_ref(), &env::process) {
+        let access = Access { endpoint: &endpoint, region: &region, ca: ca.as_ref(), proxy: self.proxy };
+        for variable in client_variables(access, &env::process) {
             match variable.value {
                 Some(value) => command.env(variable.name, value),
                 None => command.env_remove(variable.name),
@@ -99,6 +93,22 @@ impl RunArgs {
             }
         }
         status.map(exit_code)
+    }
+}
+
+impl RunArgs {
+    /// Writes the files that the command is to trust. Without the proxy they are a courtesy, for programs that use
+    /// `https:` by themselves: it must not cost the command its trust in everybody else, so it needs the system's
+    /// certificates.
+    fn certificates(&self, endpoint: &Endpoint, folder: &Path) -> Result<Option<CaFiles>, CommandError> {
+        if !self.proxy && system_roots(&env::process).is_none() {
+            return Ok(None);
+        }
+        match introspection(endpoint)?.ca() {
+            Ok(pem) => CaFiles::write(folder, &pem, &env::process).attempt("cannot write certificates").map(Some),
+            Err(error) if self.proxy => Err(CommandError::failure(error)),
+            Err(_) => Ok(None),
+        }
     }
 }
 

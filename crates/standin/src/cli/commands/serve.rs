@@ -11,7 +11,7 @@ use crate::error::{Attempt as _, CommandError, Kind};
 use crate::serve;
 
 /// Serve all AWS APIs until stopped
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug)]
 pub struct ServeArgs {
     /// Read settings from this file [default: standin.toml, where it exists]
     #[arg(long, value_name = "FILE", env = env::CONFIG)]
