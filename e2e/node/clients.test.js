@@ -69,7 +69,7 @@ async function can(service, operation, answer) {
   const response = await fetch(`${url}/_standin/responses`, {
     method: "PUT",
     headers: { "content-type": "application/json" },
-    body: JSON.stringify([{ match: { service, operation }, ...answer }]),
+    body: JSON.stringify([{ service, operation, ...answer }]),
   });
   assert.equal(response.ok, true, await response.text());
 }

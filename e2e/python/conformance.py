@@ -33,12 +33,15 @@ from botocore.eventstream import EventStream
 
 import models
 import outputs
+import understood
 from eventstream_in import frames
 from inputs import Inputs
 from serve import Standin
 
 WORKERS = 2
 PAGES_MAX = 12
+# Calls between two looks into the journal, which keeps the last 1000 requests of all workers.
+JOURNAL_SHARE = 300
 HERE = Path(__file__).resolve().parent
 EXCEPTIONS = tomllib.loads((HERE / "exceptions.toml").read_text())
 # How AWS calls a refused input when the operation models no error for it.
@@ -85,7 +88,11 @@ class Worker:
         result = {"api": api.name, "service": api.service, "retired_in": api.retired_in, "newest": api.newest}
         names = [name for name in client.meta.service_model.operation_names if self._wanted(api, name)]
         if "calls" in self.parts:
-            result["calls"] = [self._call(api, client, name, wire) for name in names]
+            result["calls"] = []
+            for at in range(0, len(names), JOURNAL_SHARE):
+                batch = [self._call(api, client, name, wire) for name in names[at : at + JOURNAL_SHARE]]
+                self._understood(api, client, batch)
+                result["calls"] += batch
         if "pages" in self.parts:
             result["paginators"] = [found for name in names if (found := self._paginate(api, client, name))]
         if "waiters" in self.parts:
@@ -115,6 +122,8 @@ class Worker:
                 parsed = self._raw_call(client, operation, given, wire)
             else:
                 parsed = client._make_api_call(name, given)
+                headers = wire["headers"]
+                record["sent"] = headers.get("x-amzn-requestid") or headers.get("x-amz-request-id"), given
             findings = self._check(operation, parsed, wire)
         except botocore.exceptions.ClientError as error:
             code = error.response.get("Error", {}).get("Code")
@@ -130,6 +139,32 @@ class Worker:
         if findings.wrong:
             return {**record, "outcome": "invalid", "detail": findings.wrong[0], "wrong": findings.wrong}
         return {**record, "outcome": "ok"}
+
+    def _understood(self, api, client, batch):
+        """Compares the inputs of a batch with what the server decoded."""
+        if not any("sent" in record for record in batch) or "understood" not in self.parts:
+            for record in batch:
+                record.pop("sent", None)
+            return
+        journal = understood.journal(self.url, api.service)
+        for record in batch:
+            request_id, given = record.pop("sent", (None, None))
+            if request_id is None:
+                continue
+            name = record["operation"]
+            seen = journal.get(request_id)
+            shape = client.meta.service_model.operation_model(name).input_shape
+            if seen is None:
+                wrong = [f"the journal of {api.service} has no request {request_id}"]
+            elif seen["operation"] != name:
+                wrong = [f"taken for {seen['operation']}"]
+            else:
+                given = {member: value for member, value in given.items() if f"{api.service}.{member}" not in EXCEPTIONS["rewritten"]}
+                wrong = understood.differences(shape, given, seen["input"])
+            if wrong and record["outcome"] == "ok":
+                record.update(outcome="misunderstood", detail=wrong[0])
+            if wrong:
+                record["misunderstood"] = wrong
 
     def _check(self, operation, parsed, wire):
         findings = outputs.Findings()
@@ -308,7 +343,7 @@ def main():
     options.add_argument("--seed", default="standin")
     options.add_argument("--all-versions", action="store_true", help="older API versions too")
     options.add_argument("--only", nargs="*", help="services, or SERVICE.OPERATION")
-    options.add_argument("--parts", nargs="*", default=["calls", "negative", "pages", "waiters"])
+    options.add_argument("--parts", nargs="*", default=["calls", "understood", "negative", "pages", "waiters"])
     options.add_argument("--report", default=str(models.CACHE.parent / "conformance.json"))
     options.add_argument("--docs", help="write the summary for people to this file")
     options.add_argument("--require", type=float, default=99.0, help="percentage of operations that must succeed")

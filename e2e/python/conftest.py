@@ -45,19 +45,16 @@ class Admin:
             return text
 
     def requests(self, **filters):
-        """Journal entries, the newest first."""
+        """Journal entries, the newest last."""
         query = "&".join(f"{name}={value}" for name, value in filters.items())
         return self("GET", f"/_standin/requests?{query}")["requests"]
 
     def last(self, service, operation):
-        return self.requests(service=service, operation=operation, limit=1)[0]
+        return self.requests(service=service, operation=operation, limit=1)[-1]
 
     def can(self, service, operation, **answer):
         """Installs one canned answer."""
-        match = {"service": service, "operation": operation}
-        if "input" in answer:
-            match["input"] = answer.pop("input")
-        return self("PUT", "/_standin/responses", [{"match": match, **answer}])
+        return self("PUT", "/_standin/responses", [{"service": service, "operation": operation, **answer}])
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,7 @@ import collections
 import re
 from pathlib import Path
 
-BAD = ("invalid", "error", "broken", "unread", "unsent")
+BAD = ("invalid", "misunderstood", "error", "broken", "unread", "unsent")
 
 
 def cause(record):

@@ -1,7 +1,6 @@
 """The API models as botocore reads them: those of the installed botocore, and the retired ones of older packages."""
 
 import hashlib
-import os
 import subprocess
 import sys
 import tomllib
@@ -14,7 +13,7 @@ import botocore.session
 import botocore.tokens
 
 ROOT = Path(__file__).resolve().parents[2]
-CACHE = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "botocore"
+CACHE = ROOT / "target" / "botocore"
 
 
 @dataclass(frozen=True)

@@ -55,7 +55,7 @@ def test_arns_carry_the_partition_of_the_region(admin, client):
 )
 def test_signing_names_shared_by_services_resolve_right(admin, client, service, operation, given):
     client(service)._make_api_call(operation, given)
-    newest = admin.requests(limit=1)[0]
+    newest = admin.requests(limit=1)[-1]
     assert (newest["service"], newest["operation"]) == (service, operation)
 
 

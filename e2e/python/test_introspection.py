@@ -21,7 +21,7 @@ def test_health_and_services(admin):
 def test_requests_are_journalled(admin, client):
     client("mwaa").get_environment(Name="birds")
     client("sqs").list_queues(QueueNamePrefix="b")
-    newest, older = admin.requests(limit=2)
+    older, newest = admin.requests(limit=2)
     assert (newest["service"], newest["operation"], newest["status"]) == ("sqs", "ListQueues", 200)
     assert newest["input"] == {"QueueNamePrefix": "b"}
     assert newest["output"]["QueueUrls"]
@@ -47,7 +47,9 @@ def test_explain_tells_why(admin, client):
     headers = answer["ResponseMetadata"]["HTTPHeaders"]
     assert headers["x-standin-fidelity"] == "synthesized"
     told = admin("GET", f"/_standin/explain/{answer['ResponseMetadata']['RequestId']}")
-    assert (told["service"], told["operation"]) == ("mwaa", "GetEnvironment")
+    assert (told["identified"]["service"], told["identified"]["operation"]) == ("mwaa", "GetEnvironment")
+    assert told["fidelity"] == "synthesized"
+    assert told["decisions"]
     with pytest.raises(urllib.error.HTTPError) as caught:
         admin("GET", "/_standin/explain/00000000-0000-0000-0000-000000000000")
     assert caught.value.code == 404
@@ -83,6 +85,34 @@ def test_canned_answers_run_out(admin, client):
     assert seen == ["CREATING", "CREATING", "AVAILABLE"]
 
 
+def test_canned_sequences(admin, client):
+    steps = [{"output": {"Environment": {"Status": status}}} for status in ("CREATING", "UPDATING")]
+    admin.can("mwaa", "GetEnvironment", sequence=steps)
+    seen = [client("mwaa").get_environment(Name="heron")["Environment"]["Status"] for _ in range(3)]
+    assert seen == ["CREATING", "UPDATING", "UPDATING"]
+
+
+def test_canned_raw_answers(admin, client):
+    admin.can("mwaa", "GetEnvironment", raw={"status": 503, "headers": {"Retry-After": "1"}, "body": "{}"})
+    mwaa = client("mwaa")
+    with pytest.raises(mwaa.exceptions.ClientError) as caught:
+        mwaa.get_environment(Name="heron")
+    assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 503
+    assert caught.value.response["ResponseMetadata"]["HTTPHeaders"]["retry-after"] == "1"
+
+
+def test_wrong_canned_answers_are_refused(admin):
+    def refusal(**rule):
+        with pytest.raises(urllib.error.HTTPError) as caught:
+            admin.can("mwaa", "GetEnvironment", **rule)
+        assert caught.value.code == 400
+        return json.loads(caught.value.read())["error"]
+
+    assert "ResourceNotFoundException" in refusal(error={"code": "NoSuchThing"})
+    assert "Environment" in refusal(output={"Environment": "a string"})
+    assert "rule 0" in refusal(outputs={})
+
+
 def test_coverage(admin, client):
     client("mwaa").get_environment(Name="birds")
     assert "GetEnvironment" in json.dumps(admin("GET", "/_standin/coverage"))
@@ -109,7 +139,7 @@ def test_health_of_localstack(admin, path):
 
 def test_info_and_init_of_localstack(admin):
     assert admin("GET", "/_localstack/info")["version"]
-    assert "completed" in admin("GET", "/_localstack/init")
+    assert admin("GET", "/_localstack/init")["completed"]["READY"] is True
     assert admin("GET", "/_localstack/init/ready")["completed"] is True
 
 

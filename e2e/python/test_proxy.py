@@ -14,7 +14,7 @@ def ca(server, tmp_path_factory):
     import urllib.request
 
     path = tmp_path_factory.mktemp("ca") / "ca.pem"
-    with urllib.request.urlopen(f"{server.url}/_standin/ca.pem") as answer:
+    with urllib.request.urlopen(f"{server.url}/_standin/ca") as answer:
         path.write_bytes(answer.read())
     return path
 
