@@ -27,7 +27,7 @@ os.environ.update(
 
 import botocore.exceptions
 from botocore.auth import SigV4Auth
-from botocore.awsrequest import AWSRequest
+from botocore.awsrequest import AWSRequest, HeadersDict
 from botocore.config import Config
 from botocore.eventstream import EventStream
 
@@ -40,8 +40,8 @@ from serve import Standin
 
 WORKERS = 2
 PAGES_MAX = 12
-# Calls between two looks into the journal, which keeps the last 1000 requests of all workers.
-JOURNAL_SHARE = 300
+# Calls between two looks into the journal, which keeps the last requests of all workers.
+JOURNAL_SHARE = 200
 HERE = Path(__file__).resolve().parent
 EXCEPTIONS = tomllib.loads((HERE / "exceptions.toml").read_text())
 # How AWS calls a refused input when the operation models no error for it.
@@ -73,8 +73,12 @@ class Worker:
         url, verify = self.url, None
         if model.signature_version == "bearer" or "smithy.api#httpBearerAuth" in (model.metadata.get("auth") or []):
             url, verify = self.url.replace("http://", "https://"), False  # clients refuse to send tokens in the clear
+        config = CONFIG
+        if api.service in EXCEPTIONS["proxied"]:
+            config = CONFIG.merge(Config(proxies={"http": self.url, "https": self.url}, inject_host_prefix=True))
+            url, verify = None, False
         return self.session.create_client(
-            api.service, api_version=api.version, region_name="us-east-1", endpoint_url=url, verify=verify, config=CONFIG
+            api.service, api_version=api.version, region_name="us-east-1", endpoint_url=url, verify=verify, config=config
         )
 
     def run(self, api):
@@ -116,8 +120,6 @@ class Worker:
             given = inputs.make()
             if inputs.notes:
                 record["notes"] = inputs.notes
-            if name == "Predict" and api.service == "machinelearning":
-                given["PredictEndpoint"] = self.url
             if operation.has_event_stream_input:
                 parsed = self._raw_call(client, operation, given, wire)
             else:
@@ -146,7 +148,7 @@ class Worker:
             for record in batch:
                 record.pop("sent", None)
             return
-        journal = understood.journal(self.url, api.service)
+        journal = understood.journal(self.url)
         for record in batch:
             request_id, given = record.pop("sent", (None, None))
             if request_id is None:
@@ -155,12 +157,14 @@ class Worker:
             seen = journal.get(request_id)
             shape = client.meta.service_model.operation_model(name).input_shape
             if seen is None:
-                wrong = [f"the journal of {api.service} has no request {request_id}"]
+                wrong = [f"the journal has no request {request_id}"]
             elif seen["operation"] != name:
-                wrong = [f"taken for {seen['operation']}"]
+                wrong = [f"taken for {seen['service']}.{seen['operation']}"]
             else:
                 given = {member: value for member, value in given.items() if f"{api.service}.{member}" not in EXCEPTIONS["rewritten"]}
                 wrong = understood.differences(shape, given, seen["input"])
+            if seen and seen["service"] != api.service:
+                record["answered_as"] = seen["service"]
             if wrong and record["outcome"] == "ok":
                 record.update(outcome="misunderstood", detail=wrong[0])
             if wrong:
@@ -220,9 +224,8 @@ class Worker:
         response = connection.getresponse()
         answer = response.read()
         found = {name.lower(): value for name, value in response.getheaders()}
-        from botocore.httpchecksum import CaseInsensitiveDict  # the type that parsers expect
         parser = client._endpoint._response_parser_factory.create_parser(operation.service_model.resolved_protocol)
-        plain = {"headers": CaseInsensitiveDict(found), "status_code": response.status, "body": answer}
+        plain = {"headers": HeadersDict(found), "status_code": response.status, "body": answer}
         wire.update(plain)
         if response.status >= 300:
             raise botocore.exceptions.ClientError(parser.parse(plain, operation.output_shape), operation.name)
@@ -245,10 +248,12 @@ class Worker:
         shape = operation.input_shape
         if shape is None or operation.has_event_stream_input:
             return None
+        payload = shape.serialization.get("payload")
         droppable = [
             member
             for member in shape.required_members
-            if shape.members[member].serialization.get("location") != "uri"
+            if member != payload  # no body and an empty one look alike
+            and shape.members[member].serialization.get("location") != "uri"
             and member not in operation.idempotent_members
             and not shape.members[member].serialization.get("hostLabel")
             and f"{api.service}.{member}" not in EXCEPTIONS["defaulted"]
@@ -350,7 +355,7 @@ def main():
     chosen = options.parse_args()
     if chosen.url:
         return check_all(chosen, chosen.url, lambda: True)
-    with Standin("--log", "warn") as server:
+    with Standin("--log", "warn", "--journal-size", "4000") as server:
         return check_all(chosen, server.url, server.alive)
 
 

@@ -23,6 +23,8 @@ CLIENT_WISHES = {
     ("s3", "Expires"): datetime.datetime(2026, 3, 4, 5, 6, 7, tzinfo=datetime.timezone.utc),
     ("s3control", "AccountId"): ACCOUNT,
     ("s3control", "Bucket"): "standin-bucket",
+    ("cloudfront-keyvaluestore", "KvsARN"): f"arn:aws:cloudfront::{ACCOUNT}:key-value-store/0b9a1c2d-3e4f-4a5b-8c6d-7e8f9a0b1c2d",
+    ("machinelearning", "PredictEndpoint"): "https://realtime.machinelearning.us-east-1.amazonaws.com",
     ("kinesis", "StreamARN"): f"arn:aws:kinesis:us-east-1:{ACCOUNT}:stream/heron",
     ("kinesis", "ConsumerARN"): f"arn:aws:kinesis:us-east-1:{ACCOUNT}:stream/heron/consumer/grebe:1700000000",
     ("kinesis", "ResourceARN"): f"arn:aws:kinesis:us-east-1:{ACCOUNT}:stream/heron",
@@ -69,6 +71,11 @@ class Inputs:
         else:
             required = [name for name in members if name in shape.required_members]
             chosen = required + [name for name in members if name not in required and self._wanted(name, members, path, depth)]
+        if not chosen and depth > 0:
+            # Query protocols cannot tell an empty structure from none.
+            chosen = [name for name in members if members[name].type_name not in ("structure", "list", "map")][:1] or [
+                name for name in members if members[name].name not in above
+            ][:1]
         out = {}
         for name in chosen:
             member = members[name]
@@ -82,14 +89,17 @@ class Inputs:
                 continue
             in_http = member.serialization.get("location") in ("uri", "header", "headers", "querystring")
             in_host = member.serialization.get("hostLabel") or _in_host(self.operation, name)
-            out[name] = self.value(member, f"{path}/{name}", depth + 1, above, safe=safe or in_http or in_host)
+            noted = len(self.notes)
+            value = self.value(member, f"{path}/{name}", depth + 1, above, safe=safe or in_http or in_host)
+            if len(self.notes) > noted and name not in shape.required_members and len(chosen) > 1:
+                del self.notes[noted:]  # nothing fits: leave it out
+                continue
+            out[name] = value
         return out
 
     def _wanted(self, name, members, path, depth):
         if not self.optional or self.values > VALUES_MAX or depth >= DEPTH_MAX:
             return False
-        if name == "StreamId" and self.service == "kinesis":
-            return False  # with it botocore ignores the endpoint that it was given
         if name == "DryRun" and self.service == "ec2":
             return False  # AWS answers a dry run with an error
         if depth == 0 and (name in self.tokens or self.service == "s3" and name.startswith(("SSECustomer", "CopySourceSSE", "Checksum", "ContentMD5"))):
@@ -101,7 +111,7 @@ class Inputs:
     def _list(self, shape, path, depth, above, *, safe=False):
         bounds = shape.metadata
         least = bounds.get("min", 0)
-        if depth >= DEPTH_MAX or above.count(shape.member.name) > 1:
+        if depth >= DEPTH_MAX + 2 or above.count(shape.member.name) > 1:
             count = least
         else:
             count = max(least, min(bounds.get("max", 2), self.draw(f"{path}#").choice((1, 1, 2))))
@@ -114,7 +124,7 @@ class Inputs:
 
     def _map(self, shape, path, depth, above, *, safe=False):
         bounds = shape.metadata
-        count = max(bounds.get("min", 0), 0 if depth >= DEPTH_MAX else min(bounds.get("max", 1), 1))
+        count = max(bounds.get("min", 0), 0 if depth >= DEPTH_MAX + 2 else min(bounds.get("max", 1), 1))
         headers = safe and shape.serialization.get("location") == "headers"
         out = {}
         for at in range(count):

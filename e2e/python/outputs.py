@@ -43,6 +43,8 @@ def _structure(shape, value, path, findings):
     for name, item in value.items():
         if name == "ResponseMetadata" and name not in members:
             continue
+        if name == "ExpiresString":
+            continue  # added by botocore
         if name not in members:
             findings.wrong.append(f"{path}.{name}: not in the model")
             continue
@@ -75,7 +77,7 @@ def _string(shape, value, path, findings):
         return
     if not isinstance(value, str):
         # What botocore decodes for its callers: policies of IAM, templates of CloudFormation.
-        if not (isinstance(value, dict) and re.search(r"(?i)(policy|template)", path)):
+        if not (isinstance(value, dict) and re.search(r"(?i)(policy|template|document)", path)):
             findings.wrong.append(f"{path}: {type(value).__name__} instead of a string")
         return
     if shape.enum:

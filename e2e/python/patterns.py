@@ -126,8 +126,10 @@ def _surrogates(pattern):
 def readings(pattern):
     """The pattern as written and, where that is not a pattern at all, what was most likely meant."""
     plain = re.sub(r"\\x\{([0-9a-fA-F]+)\}", lambda code: "\\u" + code.group(1).zfill(4), pattern)
+    # Java takes a bound after `$` as one of the anchor, and one after a bound as plain text.
+    plain = re.sub(r"(?<!\\)\$\{[0-9,]+\}", "$", plain)
+    plain = re.sub(r"(\{[0-9]+(?:,[0-9]*)?\})\{([0-9,]+)\}", r"\1\\{\2\\}", plain)
     yield plain
-    yield plain.replace("${", "{")
     if plain.startswith("/") and plain.endswith("/") and len(plain) > 2:
         yield plain[1:-1]
     inline = re.search(r"\(\?[isx]\)", plain)
@@ -171,8 +173,10 @@ class _Maker:
     """Walks a parsed pattern and writes a text; `stretch` is how far open repeats go beyond their minimum: always
     that far where `exact`."""
 
-    def __init__(self, draw, stretch, exact):
+    def __init__(self, draw, stretch, exact, most):
         self.draw = draw
+        # Nested repeats multiply: no text is made much longer than wanted.
+        self.left = most + 100
         self.stretch = stretch
         self.exact = exact
         self.groups = {}
@@ -181,6 +185,7 @@ class _Maker:
         return "".join(self.item(operation, argument) for operation, argument in items)
 
     def item(self, operation, argument):
+        self.left -= 1
         if operation is sre.LITERAL:
             return chr(argument)
         if operation is sre.NOT_LITERAL:
@@ -199,10 +204,10 @@ class _Maker:
         if operation in (sre.MAX_REPEAT, sre.MIN_REPEAT, getattr(sre, "POSSESSIVE_REPEAT", None)):
             least, most, items = argument
             top = min(int(most) if most is not sre.MAXREPEAT else least + REPEATS_MAX, least + self.stretch)
-            count = max(least, top)
+            count = max(least, top) if self.left > 0 else least
             if (not self.exact or most == 1) and self.draw.random() < 0.3:
                 count = self.draw.randint(least, count)
-            return "".join(self.sequence(items) for _ in range(count))
+            return "".join(self.sequence(items) for at in range(count) if at < least or self.left > 0)
         if operation is getattr(sre, "ATOMIC_GROUP", None):
             return self.sequence(argument)
         if operation is sre.GROUPREF:
@@ -267,8 +272,8 @@ def _make(pattern, least, most, seed, fine):
     missing = max(0, least - tree.getwidth()[0])
     for attempt in range(160):
         draw = random.Random(f"{seed}/{attempt}")
-        stretch = (missing, 2, 5, 9, least, least // 2 + 1, 16, 33, 64, 0)[attempt % 10]
-        text = _Maker(draw, min(stretch, REPEATS_MAX), exact=attempt % 10 == 0).sequence(tree)
+        stretch = missing if attempt % 4 == 1 else (missing, 2, 5, 9, least, least // 2 + 1, 16, 33, 64, 0)[attempt % 10]
+        text = _Maker(draw, min(stretch, REPEATS_MAX), attempt % 10 == 0 or attempt % 4 == 1, min(most, 5000)).sequence(tree)
         if least <= len(text) <= most and fine(text) and fits(pattern, text):
             return text
     raise Unsatisfiable(f"found no text of {least} to {most} characters that fits {pattern}")
