@@ -47,8 +47,8 @@ pub enum ChunkedError {
     AfterEnd,
     #[error("the body ends before its last chunk")]
     Cut,
-    #[error("{DECODED_LENGTH} is missing or no number")]
-    NoLength,
+    #[error("{DECODED_LENGTH} is no number")]
+    BadLength,
     #[error("{DECODED_LENGTH} says {expected} bytes, but the chunks hold {}{actual}", if actual > expected { "at least " } else { "" })]
     Length { expected: u64, actual: u64 },
 }
@@ -57,7 +57,7 @@ impl From<ChunkedError> for OperationError {
     /// S3's codes: nobody else uses the coding.
     fn from(error: ChunkedError) -> Self {
         let (code, status) = match &error {
-            ChunkedError::NoLength => ("MissingContentLength", 411),
+            ChunkedError::BadLength => ("InvalidArgument", 400),
             ChunkedError::Cut | ChunkedError::Length { .. } => ("IncompleteBody", 400),
             ChunkedError::Trailer(_) | ChunkedError::TooManyTrailers => ("MalformedTrailerError", 400),
             ChunkedError::ChunkTooLarge(_) => ("EntityTooLarge", 400),
@@ -129,7 +129,7 @@ impl Decoder {
     /// length, and the last chunk ends them.
     pub fn of_headers(headers: &HeaderMap) -> Result<Self, ChunkedError> {
         let length = headers.get(DECODED_LENGTH).map(|value| {
-            value.to_str().ok().and_then(|text| text.trim_ascii().parse().ok()).ok_or(ChunkedError::NoLength)
+            value.to_str().ok().and_then(|text| text.trim_ascii().parse().ok()).ok_or(ChunkedError::BadLength)
         });
         Ok(Self::new(length.transpose()?))
     }
