@@ -34,7 +34,7 @@ pub enum Verdict {
 /// `pattern` trait).
 ///
 /// Takes time in the order of the text's length for all but a few patterns, and gives up with [`Verdict::Unknown`]
-/// before it takes noticeable time. Allocates only for texts beyond 255 characters or ASCII, and for patterns that were
+/// before it takes noticeable time. Allocates only for long texts, texts beyond ASCII, and for patterns that were
 /// not used lately.
 pub fn matches(pattern: &str, text: &str) -> Verdict {
     programs::get(pattern).matches(text)

@@ -7,11 +7,11 @@ use super::Verdict;
 use super::parse::{Assert, Node};
 use super::positions::Positions;
 
-/// Longer texts are not checked.
-const CHARS_MAX: usize = 1 << 20;
+/// Longer texts are not checked; few shapes allow them, and none of those has a pattern that says much.
+const BYTES_MAX: usize = 1 << 18;
 /// Steps that a check may take in any case, and in addition for each character.
 const BUDGET_BASE: usize = 500_000;
-const BUDGET_PER_CHAR: usize = 64;
+const BUDGET_PER_CHAR: usize = 16;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Extent {
@@ -22,7 +22,7 @@ pub(super) enum Extent {
 
 /// Whether the pattern is found in the text.
 pub(super) fn found(node: &Node, text: &str, extent: Extent) -> Verdict {
-    if text.len() > CHARS_MAX {
+    if text.len() > BYTES_MAX {
         return Verdict::Unknown;
     }
     let found = if text.is_ascii() {
@@ -53,8 +53,8 @@ impl<'t, C: Copy + Into<u32>> Search<'t, C> {
     fn found(&mut self, node: &Node, extent: Extent) -> Result<bool, OutOfBudget> {
         let length = self.text.len();
         match extent {
-            Extent::Anywhere => Ok(!self.ends(node, &Positions::all(length))?.is_empty()),
-            Extent::Whole => Ok(self.ends(node, &Positions::one(length, 0))?.contains(length)),
+            Extent::Anywhere => Ok(!self.ends(node, &Positions::up_to(length))?.is_empty()),
+            Extent::Whole => Ok(self.ends(node, &Positions::one(0))?.contains(length)),
         }
     }
 
@@ -70,7 +70,7 @@ impl<'t, C: Copy + Into<u32>> Search<'t, C> {
         match node {
             Node::Empty => Ok(from.clone()),
             Node::Literal(literal) => {
-                let mut ends = Positions::none(length);
+                let mut ends = Positions::none();
                 for start in from.iter() {
                     let end = start + literal.len();
                     let here = self.text.get(start..end);
@@ -81,7 +81,7 @@ impl<'t, C: Copy + Into<u32>> Search<'t, C> {
                 Ok(ends)
             }
             Node::Class(set) => {
-                let mut ends = Positions::none(length);
+                let mut ends = Positions::none();
                 for start in from.iter() {
                     if self.text.get(start).is_some_and(|c| set.contains(*c)) {
                         ends.insert(start + 1);
@@ -101,7 +101,7 @@ impl<'t, C: Copy + Into<u32>> Search<'t, C> {
                 Ok(at)
             }
             Node::Alternation(choices) => {
-                let mut ends = Positions::none(length);
+                let mut ends = Positions::none();
                 for choice in choices {
                     ends.union(&self.ends(choice, from)?);
                 }
@@ -117,15 +117,15 @@ impl<'t, C: Copy + Into<u32>> Search<'t, C> {
             Node::Look { behind: false, negative, node } => {
                 let mut kept = from.clone();
                 for start in from.iter() {
-                    let seen = !self.ends(node, &Positions::one(length, start))?.is_empty();
+                    let seen = !self.ends(node, &Positions::one(start))?.is_empty();
                     if seen == *negative {
-                        kept.subtract(&Positions::one(length, start));
+                        kept.subtract(&Positions::one(start));
                     }
                 }
                 Ok(kept)
             }
             Node::Look { behind: true, negative, node } => {
-                let seen = self.ends(node, &Positions::all(length))?;
+                let seen = self.ends(node, &Positions::up_to(length))?;
                 let mut kept = from.clone();
                 kept.retain(|position| seen.contains(position) != *negative);
                 Ok(kept)
@@ -134,9 +134,9 @@ impl<'t, C: Copy + Into<u32>> Search<'t, C> {
                 let mut kept = from.clone();
                 match assert {
                     // Far more often than not the whole text is asked about: no walk over it.
-                    Assert::Start if from.contains(0) => return Ok(Positions::one(length, 0)),
-                    Assert::End if from.contains(length) => return Ok(Positions::one(length, length)),
-                    Assert::Start | Assert::End => return Ok(Positions::none(length)),
+                    Assert::Start if from.contains(0) => return Ok(Positions::one(0)),
+                    Assert::End if from.contains(length) => return Ok(Positions::one(length)),
+                    Assert::Start | Assert::End => return Ok(Positions::none()),
                     _ => kept.retain(|position| self.holds(*assert, position)),
                 }
                 Ok(kept)
@@ -154,7 +154,7 @@ impl<'t, C: Copy + Into<u32>> Search<'t, C> {
         from: &Positions,
     ) -> Result<Positions, OutOfBudget> {
         let length = self.text.len();
-        let mut ends = Positions::none(length);
+        let mut ends = Positions::none();
         // `scanned` characters are looked at; those from `start` on, while `open`, are members up to there.
         let (mut scanned, mut open, mut filled) = (0, false, 0);
         for start in from.iter() {

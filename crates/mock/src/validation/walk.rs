@@ -14,6 +14,9 @@ pub(super) const VIOLATIONS_MAX: usize = 100;
 /// Decoders refuse deeper values long before.
 const DEPTH_MAX: usize = 256;
 
+/// Texts of more bytes that are too long are not held to their pattern as well.
+const HUGE_BYTES: usize = 16 * 1024;
+
 /// What a walk looks at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct Options {
@@ -338,7 +341,9 @@ fn each_broken_in_text(shape: &Shape, text: &str, mut broken: impl FnMut(Constra
     if few || many {
         check_length(text.chars().count(), *min, *max, &mut broken);
     }
-    if let Some(pattern) = pattern
+    // That a huge text is too long says enough.
+    let is_huge = many && bytes > HUGE_BYTES;
+    if let Some(pattern) = pattern.filter(|_| !is_huge)
         && pattern::matches(pattern, text) == Verdict::No
         && !max.is_some_and(|max| pattern::is_contradictory(pattern, usize::try_from(max.as_i64()).unwrap_or(0)))
     {
