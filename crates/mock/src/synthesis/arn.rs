@@ -1,0 +1,334 @@
+//! Reads from a modelled pattern what form of ARN it asks for.
+
+use std::borrow::Cow;
+
+use standin_model::Str;
+
+use super::template::{Letters, Piece, push};
+
+/// What can stand in a place that the pattern leaves open, most telling first.
+const FILLERS: &[&[Piece]] = &[
+    &[Piece::Own],
+    &[Piece::Name],
+    &[Piece::Id],
+    &[Piece::Uuid],
+    &[Piece::Fill(Letters::Hex, 32)],
+    &[Piece::Word(super::template::Case::Lower)],
+    &[Piece::Fill(Letters::Hex, 17)],
+    &[Piece::Fill(Letters::LowerAlnum, 10)],
+    &[Piece::Fill(Letters::Digits, 12)],
+    &[Piece::Fill(Letters::LowerAlnum, 12)],
+    &[Piece::Fill(Letters::LowerAlnum, 26)],
+    &[Piece::Fill(Letters::UpperAlnum, 13)],
+    &[Piece::Fill(Letters::Hex, 8)],
+];
+
+/// Forms of ARN that a pattern may accept, best first; none where the pattern is not about ARNs. Whether a form really fits
+/// is for the caller to check.
+pub(super) fn forms(pattern: Str, service: Str) -> Vec<Box<[Piece]>> {
+    let mut out = Vec::new();
+    for choice in alternatives(bare(pattern)) {
+        let parts = split(bare(choice), ':');
+        if parts.len() < 6 || !parts[0].trim_start_matches(['^', '(']).ends_with("arn") {
+            continue;
+        }
+        let service = named_service(parts[2], service);
+        let region = plain(parts[3]);
+        let account = plain(parts[4]);
+        let resource: Vec<Token> = parts[5..]
+            .iter()
+            .enumerate()
+            .flat_map(|(at, part)| (at > 0).then_some(Token::Text(":".into())).into_iter().chain(tokens(part)))
+            .collect();
+        let holes = resource.iter().filter(|token| matches!(token, Token::Hole)).count();
+        for filler in FILLERS {
+            let mut pieces = vec![Piece::Text("arn:".into()), Piece::Partition];
+            push(&mut pieces, format!(":{service}:").into());
+            section(&mut pieces, region.as_deref(), Piece::Region);
+            push(&mut pieces, ":".into());
+            section(&mut pieces, account.as_deref(), Piece::Account);
+            push(&mut pieces, ":".into());
+            let mut hole = 0;
+            for token in &resource {
+                match token {
+                    Token::Text(text) => push(&mut pieces, text.clone()),
+                    Token::Hole => {
+                        hole += 1;
+                        // What stands before the resource's own place belongs to its parents.
+                        let own = hole == holes;
+                        let parent = matches!(filler[0], Piece::Own | Piece::Name | Piece::Id);
+                        if !own && parent {
+                            pieces.push(Piece::Word(super::template::Case::Lower));
+                        } else {
+                            pieces.extend(filler.iter().cloned());
+                        }
+                    }
+                }
+            }
+            out.push(pieces.into_boxed_slice());
+            if holes == 0 {
+                break;
+            }
+        }
+    }
+    out
+}
+
+/// A region or account that the pattern spells out, or the call's own.
+fn section(pieces: &mut Vec<Piece>, spelled: Option<&str>, own: Piece) {
+    match spelled {
+        Some(text) => push(pieces, text.to_owned().into()),
+        None => pieces.push(own),
+    }
+}
+
+/// The service that a pattern's third part asks for.
+fn named_service(part: &str, own: Str) -> String {
+    if let Some(text) = plain(part) {
+        return text;
+    }
+    let inner = part.trim_start_matches("(?:").trim_start_matches('(').trim_end_matches(')');
+    let choices: Vec<&str> = inner.split('|').filter(|choice| plain(choice).is_some_and(|c| !c.is_empty())).collect();
+    choices
+        .iter()
+        .find(|choice| **choice == own)
+        .or(choices.first())
+        .map_or_else(|| own.to_owned(), |c| (*c).to_owned())
+}
+
+/// The text of a part without any metacharacter; `None` for others.
+fn plain(part: &str) -> Option<String> {
+    let mut out = String::new();
+    let mut chars = part.chars();
+    while let Some(c) = chars.next() {
+        match c {
+            '\\' => match chars.next() {
+                Some(c) if !c.is_ascii_alphanumeric() => out.push(c),
+                _ => return None,
+            },
+            c if c.is_ascii_alphanumeric() || matches!(c, '-' | '/' | '_' | ',') => out.push(c),
+            _ => return None,
+        }
+    }
+    Some(out)
+}
+
+#[derive(Debug, PartialEq)]
+enum Token {
+    Text(Cow<'static, str>),
+    Hole,
+}
+
+/// Literals and open places of the resource part. What is optional is left out.
+fn tokens(part: &str) -> Vec<Token> {
+    let chars: Vec<char> = part.chars().collect();
+    let mut out: Vec<Token> = Vec::new();
+    let mut at = 0;
+    while at < chars.len() {
+        let start = at;
+        let mut literal = None;
+        match chars[at] {
+            '\\' => {
+                let escaped = chars.get(at + 1).copied().unwrap_or('\\');
+                if escaped == 'u' {
+                    let code: String = chars.iter().skip(at + 2).take(4).collect();
+                    literal = u32::from_str_radix(&code, 16).ok().and_then(char::from_u32);
+                    at += 6;
+                } else {
+                    literal = (!escaped.is_ascii_alphanumeric()).then_some(escaped);
+                    at += 2;
+                }
+            }
+            '[' => at = closing(&chars, at, '[', ']') + 1,
+            '(' => at = closing(&chars, at, '(', ')') + 1,
+            '$' | '^' => {
+                at += 1;
+                continue;
+            }
+            '.' => at += 1,
+            c => {
+                literal = Some(c);
+                at += 1;
+            }
+        }
+        let atom_end = at.min(chars.len());
+        let mut optional = false;
+        let mut repeated = false;
+        match chars.get(at) {
+            Some('?' | '*') => {
+                optional = true;
+                at += 1;
+            }
+            Some('+') => {
+                repeated = true;
+                at += 1;
+            }
+            Some('{') => {
+                let end = closing(&chars, at, '{', '}');
+                let counts: String = chars[at + 1..end.min(chars.len())].iter().collect();
+                optional = counts.starts_with('0');
+                repeated = counts != "1";
+                at = end + 1;
+            }
+            _ => {}
+        }
+        // A lazy or possessive mark.
+        if (optional || repeated) && matches!(chars.get(at), Some('?' | '+')) {
+            at += 1;
+        }
+        let group = chars[start] == '(';
+        // `.*` and `[^:]*` are open places although they may be empty.
+        if optional && (group || literal.is_some()) {
+            continue;
+        }
+        match literal {
+            Some(c) => text(&mut out, &c.to_string()),
+            None if group && !repeated => {
+                let inner: String = chars[start + 1..atom_end.saturating_sub(1).max(start + 1)].iter().collect();
+                let inner = inner.trim_start_matches("?:");
+                let first = alternatives(inner).first().copied().unwrap_or_default();
+                for token in tokens(first) {
+                    match token {
+                        Token::Text(more) => text(&mut out, &more),
+                        Token::Hole => hole(&mut out),
+                    }
+                }
+            }
+            None => hole(&mut out),
+        }
+    }
+    out
+}
+
+fn text(out: &mut Vec<Token>, more: &str) {
+    if let Some(Token::Text(before)) = out.last_mut() {
+        before.to_mut().push_str(more);
+    } else {
+        out.push(Token::Text(more.to_owned().into()));
+    }
+}
+
+fn hole(out: &mut Vec<Token>) {
+    // Two open places side by side are one. A dash between two, as in a spelled-out UUID, makes them one as well.
+    match out.as_slice() {
+        [.., Token::Hole] => {}
+        [.., Token::Hole, Token::Text(dash)] if dash == "-" => {
+            out.pop();
+        }
+        _ => out.push(Token::Hole),
+    }
+}
+
+/// The place of the bracket that closes the one at `open`; the end where none does.
+fn closing(chars: &[char], open: usize, opens: char, closes: char) -> usize {
+    let mut depth = 0usize;
+    let mut at = open;
+    while at < chars.len() {
+        match chars[at] {
+            '\\' => at += 1,
+            c if c == opens && (opens != '[' || depth == 0) => depth += 1,
+            c if c == closes => {
+                depth -= 1;
+                if depth == 0 {
+                    return at;
+                }
+            }
+            _ => {}
+        }
+        at += 1;
+    }
+    chars.len()
+}
+
+/// Without anchors, and without a group around everything.
+fn bare(pattern: &str) -> &str {
+    let mut text = pattern.trim_start_matches('^').trim_end_matches('$');
+    loop {
+        let chars: Vec<char> = text.chars().collect();
+        let wrapped = chars.first() == Some(&'(')
+            && chars.last() == Some(&')')
+            && closing(&chars, 0, '(', ')') == chars.len() - 1
+            && !text.starts_with("(?!")
+            && !text.starts_with("(?=");
+        if !wrapped {
+            return text;
+        }
+        text = text[1..text.len() - 1].trim_start_matches("?:").trim_start_matches('^').trim_end_matches('$');
+    }
+}
+
+fn alternatives(pattern: &str) -> Vec<&str> {
+    split(pattern, '|')
+}
+
+/// Splits at a character outside of any bracket.
+fn split(pattern: &str, at: char) -> Vec<&str> {
+    let mut out = Vec::new();
+    let mut depth = 0usize;
+    let mut class = false;
+    let mut start = 0;
+    let mut escaped = false;
+    for (place, c) in pattern.char_indices() {
+        if escaped {
+            escaped = false;
+            continue;
+        }
+        match c {
+            '\\' => escaped = true,
+            '[' if !class => class = true,
+            ']' => class = false,
+            '(' if !class => depth += 1,
+            ')' if !class => depth = depth.saturating_sub(1),
+            c if c == at && depth == 0 && !class => {
+                out.push(&pattern[start..place]);
+                start = place + c.len_utf8();
+            }
+            _ => {}
+        }
+    }
+    out.push(&pattern[start..]);
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::synthesis::entity::tests::with_pen;
+
+    fn check(pattern: Str, expect: &str) {
+        let forms = forms(pattern, "own");
+        let pieces: Vec<Piece> =
+            forms[0].iter().map(|p| if *p == Piece::Own { Piece::Text("X".into()) } else { p.clone() }).collect();
+        with_pen(|pen| {
+            let mut out = String::new();
+            pen.write(&pieces, &mut out);
+            assert_eq!(out, expect, "{pattern}");
+        });
+    }
+
+    #[test]
+    fn patterns_tell_the_form() {
+        check(
+            "arn:aws[a-z\\-]*:mediatailor:[a-z0-9-]+:[0-9]+:playbackConfiguration/[a-zA-Z0-9-]+",
+            "arn:aws:mediatailor:eu-central-1:111122223333:playbackConfiguration/X",
+        );
+        check(
+            "arn:(aws[a-zA-Z-]*)?:lambda:[a-z]{2}((-gov)|(-iso(b?)))?-[a-z]+-\\d{1}:\\d{12}:function:[a-zA-Z0-9-_\\.]+(:(\\$LATEST|[a-zA-Z0-9-_]+))?",
+            "arn:aws:lambda:eu-central-1:111122223333:function:X",
+        );
+        check("arn:aws[a-z-]*:sso:::instance/[a-zA-Z0-9-]+", "arn:aws:sso:::instance/X");
+        check(
+            "^arn:aws(?:-[a-z]+)*:(codestar-connections|codeconnections):[a-z\\-0-9]+:\\d{12}:repository-link\\/[a-z]+",
+            "arn:aws:codestar-connections:eu-central-1:111122223333:repository-link/X",
+        );
+        check("arn:[^:]+:[^:]+:[^:]*:[^:]*:.+", "arn:aws:own:eu-central-1:111122223333:X");
+    }
+
+    #[test]
+    fn other_patterns_have_no_form() {
+        assert!(forms("[a-z]+", "own").is_empty());
+        assert!(forms("arn:.*", "own").is_empty());
+        assert!(forms("(((((", "own").is_empty());
+        assert!(forms("arn:a:b:c:d:[", "own").iter().all(|form| !form.is_empty()));
+    }
+}

@@ -1,0 +1,152 @@
+//! Answers made from the model alone: valid in every constraint, plausible, and the same for the same request, account,
+//! region and seed.
+//!
+//! An operation's output is planned once ([`compile`]): what every member means is read off its name, its place, its
+//! shape and the service's waiters, and every text is tried against its pattern. A call then only follows the plan
+//! ([`render`]): it echoes what the input says, and draws the rest from keys that hold seed, account, region, service and
+//! the resource in question.
+
+mod arn;
+mod compile;
+mod echo;
+mod entity;
+mod examples;
+mod facts;
+mod inputs;
+mod pagination;
+mod plan;
+mod render;
+mod scalars;
+mod settled;
+mod tables;
+mod template;
+mod texts;
+mod time;
+mod words;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use standin_core::{Answer, BoxFuture, Call, CallContext, Draw, Fidelity, Handler, OperationError};
+use standin_model::{Catalogue, Document, Fields, Operation, Service, ShapeIx, Timestamp};
+
+use compile::{Compiler, Mode};
+use entity::Scene;
+use plan::Plan;
+use render::Renderer;
+
+/// Plans are kept up to so many nodes (about 40 bytes each); beyond, all are dropped and made anew when asked for.
+const CACHED_NODES_MAX: usize = 400_000;
+
+/// How much of an input [`example_input`] fills.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fill {
+    /// Required members only.
+    Required,
+    /// Every member that is not deprecated, to a depth of a few structures.
+    All,
+}
+
+/// Answers every operation with a model-valid, plausible, repeatable output.
+#[derive(Debug, Default)]
+pub struct Synthesizer {
+    catalogue: Option<&'static Catalogue>,
+    plans: RwLock<Plans>,
+}
+
+#[derive(Debug, Default)]
+struct Plans {
+    /// By the operation's address: operations live as long as the process.
+    by_operation: HashMap<usize, Arc<Plan>>,
+    nodes: usize,
+}
+
+impl Synthesizer {
+    /// `catalogue` has the modelled examples.
+    pub fn new(catalogue: &'static Catalogue) -> Self {
+        Self { catalogue: Some(catalogue), plans: RwLock::default() }
+    }
+
+    /// The output for an input: valid against the output shape in every constraint. An empty map where the operation has
+    /// no output. A streaming blob is a [`Document::Blob`], an event stream a list of maps with one entry each.
+    pub fn synthesize(&self, context: &CallContext, input: &Document) -> Document {
+        let Some(plan) = self.plan(context.service, context.operation) else { return Document::map() };
+        let scene = Scene::of(context, input);
+        Document::Map(make(context.service, &plan, &scene))
+    }
+
+    fn plan(&self, service: &'static Service, operation: &'static Operation) -> Option<Arc<Plan>> {
+        let key = std::ptr::from_ref(operation).addr();
+        if let Some(plan) = self.plans.read().unwrap_or_else(PoisonError::into_inner).by_operation.get(&key) {
+            return Some(Arc::clone(plan));
+        }
+        let example = self.catalogue.and_then(|catalogue| examples::output(catalogue, service, operation));
+        let plan = Arc::new(Compiler::new(service, Some(operation), Mode::Output).plan(operation.output?, example));
+        let mut plans = self.plans.write().unwrap_or_else(PoisonError::into_inner);
+        if plans.nodes > CACHED_NODES_MAX {
+            *plans = Plans::default();
+        }
+        plans.nodes += plan.size;
+        plans.by_operation.insert(key, Arc::clone(&plan));
+        Some(plan)
+    }
+}
+
+impl Handler for Synthesizer {
+    fn handle<'a>(&'a self, call: &'a mut Call) -> BoxFuture<'a, Result<Answer, OperationError>> {
+        let output = self.synthesize(&call.context, &call.input);
+        Box::pin(std::future::ready(Ok(Answer::new(output, Fidelity::Synthesized))))
+    }
+
+    fn fidelity(&self, _service: &str, _operation: &str) -> Fidelity {
+        Fidelity::Synthesized
+    }
+}
+
+/// The members of an error shape but its message, filled like an output's.
+pub fn synthesize_error(
+    context: &CallContext,
+    service: &'static Service,
+    operation: Option<&'static Operation>,
+    error_shape: ShapeIx,
+) -> Fields {
+    let plan = Compiler::new(service, operation, Mode::Error).plan(error_shape, None);
+    let input = Document::Null;
+    make(service, &plan, &Scene::of(context, &input))
+}
+
+/// An input that the model accepts. Different draws give different resources.
+pub fn example_input(
+    service: &'static Service,
+    operation: &'static Operation,
+    fill: Fill,
+    draw: &mut Draw,
+) -> Document {
+    let Some(shape) = operation.input else { return Document::map() };
+    let plan = Compiler::new(service, Some(operation), Mode::Input(fill)).plan(shape, None);
+    let input = Document::Null;
+    let scene = Scene {
+        partition: "aws",
+        account: "000000000000",
+        region: "us-east-1",
+        base_url: "http://localhost:4566",
+        origin: Timestamp::from_seconds(EXAMPLE_ORIGIN_SECONDS),
+        key: draw.next_u64(),
+        input: &input,
+    };
+    Document::Map(make(service, &plan, &scene))
+}
+
+/// 2026-01-01T00:00:00Z, as the clock's default origin.
+const EXAMPLE_ORIGIN_SECONDS: i64 = 1_767_225_600;
+
+fn make(service: &'static Service, plan: &Plan, scene: &Scene<'_>) -> Fields {
+    let fields = Renderer { service, plan, scene, loose: false }.root();
+    if fields.is_empty() && !plan.root.is_empty() {
+        return Renderer { service, plan, scene, loose: true }.root();
+    }
+    fields
+}
