@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use http::Method;
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use http::request::Parts;
 use standin_core::{Answer, BodySource, Call, CallContext, Fidelity, OperationError, Stopwatch, Trace, codes};
@@ -67,7 +68,7 @@ async fn serve_aws(app: &Arc<App>, request: HttpRequest, peer: &Peer) -> HttpRes
             }
         }
     }
-    let identity = match app.index.identify(&parts, form.as_deref(), &app.defaults) {
+    let mut identity = match app.index.identify(&parts, form.as_deref(), &app.defaults) {
         Ok(identity) => identity,
         Err(miss) => {
             return refuse(app, &parts, *miss, &progress);
@@ -84,7 +85,7 @@ async fn serve_aws(app: &Arc<App>, request: HttpRequest, peer: &Peer) -> HttpRes
     let expected = Expected::by(identity.service, identity.operation);
     let streaming = server::streaming_input(identity.service, identity.operation);
     let mut stream = None;
-    let bytes = match (form, body) {
+    let bytes = match (form.clone(), body) {
         (Some(form), _) => Ok(form),
         (None, None) => Ok(Bytes::new()),
         (None, Some(body)) if streaming.is_some() => payload::stream(body, &parts.headers, expected).map(|source| {
@@ -95,10 +96,16 @@ async fn serve_aws(app: &Arc<App>, request: HttpRequest, peer: &Peer) -> HttpRes
     };
     progress.body_bytes = bytes.as_ref().map_or(0, |bytes| bytes.len() as u64);
 
-    let context = context(app, &parts, peer, &identity, bytes.as_deref().unwrap_or_default(), progress.ordinal);
-    let mut call = Call { context, input: Document::map(), body: stream };
-    let answer = match bytes {
-        Ok(bytes) => answer(app, &mut parts, &identity, bytes, &mut call).await,
+    let hashed = bytes.as_ref().map_or_else(|_| Bytes::new(), Bytes::clone);
+    let (input, verdict) = match bytes {
+        Ok(bytes) => understand(app, &mut parts, &mut identity, form.as_deref(), bytes),
+        Err(error) => (Document::map(), Err(error)),
+    };
+    let context = context(app, &parts, peer, &identity, &hashed, progress.ordinal);
+    drop(hashed);
+    let mut call = Call { context, input, body: stream };
+    let answer = match verdict {
+        Ok(()) => answer(app, &identity, &mut call).await,
         Err(error) => Err(error),
     };
     finish(app, &parts, identity, call, answer, &progress)
@@ -109,26 +116,59 @@ enum Answered {
     Raw(Response, Trace),
 }
 
-async fn answer(
-    app: &Arc<App>,
+/// Decodes the input and checks it. Where it does not fit the model and the request may as well be another service's,
+/// it is taken for that one whose model it fits. Beside an error stands as much of the input as was understood.
+fn understand(
+    app: &App,
     parts: &mut Parts,
-    identity: &Identity,
+    identity: &mut Identity,
+    form: Option<&[u8]>,
     bytes: Bytes,
-    call: &mut Call,
-) -> Result<Answered, OperationError> {
-    let (service, operation) = (identity.service, identity.operation);
-    let request = Request {
+) -> (Document, Result<(), OperationError>) {
+    let mut request = Request {
         method: parts.method.clone(),
         path: identity.path.clone().unwrap_or_else(|| parts.uri.path().to_owned()),
         query: parts.uri.query().unwrap_or_default().to_owned(),
-        // Nobody looks at them after this.
+        // Nobody looks at them after this but the search for siblings.
         headers: std::mem::take(&mut parts.headers),
         body: bytes,
     };
-    call.input = server::decode_request(identity.protocol, service, operation, &request)?;
-    drop(request);
-    validation::validate(service, operation, &call.input, app.validation)?;
+    if identity.form_is_query {
+        request.method = Method::GET;
+        request.query = String::from_utf8_lossy(&request.body).into_owned();
+        request.body = Bytes::new();
+    }
+    let read = |protocol, service, operation, request: &Request| match server::decode_request(
+        protocol, service, operation, request,
+    ) {
+        Ok(input) => {
+            let verdict = validation::validate(service, operation, &input, app.validation);
+            (input, verdict)
+        }
+        Err(error) => (Document::map(), Err(error.into())),
+    };
+    let first = read(identity.protocol, identity.service, identity.operation, &request);
+    if first.1.is_ok() || server::streaming_input(identity.service, identity.operation).is_some() {
+        return first;
+    }
+    parts.headers = std::mem::take(&mut request.headers);
+    let siblings = app.index.siblings(parts, form, identity);
+    request.headers = std::mem::take(&mut parts.headers);
+    for sibling in siblings {
+        if server::streaming_input(sibling.service, sibling.operation).is_some() {
+            continue;
+        }
+        let second = read(sibling.protocol, sibling.service, sibling.operation, &request);
+        if second.1.is_ok() {
+            identity.become_sibling(&sibling);
+            return second;
+        }
+    }
+    first
+}
 
+async fn answer(app: &Arc<App>, identity: &Identity, call: &mut Call) -> Result<Answered, OperationError> {
+    let (service, operation) = (identity.service, identity.operation);
     match app.responses.find(&call.context, &call.input) {
         Some(Hit::Output(output)) => {
             read_rest(call).await?;

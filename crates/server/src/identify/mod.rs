@@ -6,6 +6,7 @@
 
 mod host;
 mod router;
+mod siblings;
 
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
@@ -33,6 +34,8 @@ pub(crate) enum By {
     Default,
     /// Nothing else fitted, and the request is unsigned.
     LastGuess,
+    /// Among services that nothing else tells apart, the one whose model the input fits.
+    Input,
 }
 
 impl By {
@@ -47,6 +50,7 @@ impl By {
             Self::Path => "the method and path",
             Self::AccessKey => "the access key id, which is an account id",
             Self::Default => "the server's default",
+            Self::Input => "its input, which fits no other service of the same signing name and path",
             Self::LastGuess => "elimination: unsigned, and no other service has such a path",
         }
     }
@@ -61,6 +65,8 @@ pub(crate) struct Identity {
     pub(crate) scope: Scope,
     /// The path for decoding, where it differs from the request's: without an endpoint's prefix, with the bucket in front.
     pub(crate) path: Option<String>,
+    /// The body is what the query string of a GET would be: some clients send long queries so (CloudSearch).
+    pub(crate) form_is_query: bool,
     pub(crate) service_by: By,
     pub(crate) operation_by: By,
 }
@@ -126,6 +132,9 @@ impl Index {
             }
             index.by_signing.entry(entry.signing_name).or_default().push(at);
             index.by_host.entry(entry.endpoint_prefix).or_default().push(at);
+            for (_, other) in siblings::OTHER_SIGNING_NAMES.iter().filter(|(id, _)| *id == entry.id) {
+                index.by_signing.entry(other).or_default().push(at);
+            }
             if entry.id == "s3" {
                 index.s3 = Some(at);
             }
@@ -174,6 +183,7 @@ impl Index {
                 operation: found.operation,
                 protocol: found.protocol,
                 path: found.path,
+                form_is_query: found.form_is_query,
                 operation_by: found.operation_by,
                 scope,
             }),
@@ -316,6 +326,7 @@ impl Index {
         if !candidates.is_empty() {
             if let Some(mut found) = self.best_route(facts, candidates, path, service_by) {
                 found.path = with_bucket;
+                found.operation = siblings::meant_by_signature(facts, &found).unwrap_or(found.operation);
                 return Ok(found);
             }
             // An endpoint URL with a path prefix: drop leading segments until a route fits. Not for S3, where any path fits.
@@ -326,6 +337,9 @@ impl Index {
                     found.path = Some(path[start..].to_owned());
                     return Ok(found);
                 }
+            }
+            if let Some(found) = self.get_sent_as_post(facts, candidates, service_by) {
+                return Ok(found);
             }
             let service = self.preferred(facts, candidates).first().map(|at| self.open(*at));
             return Err(Box::new(Miss { service, ..Miss::default() }));
@@ -422,6 +436,7 @@ impl Index {
         if list.len() > 1 {
             // RDS before DocumentDB and Neptune, which sign and name their hosts as it does.
             list.sort_by_key(|at| self.entry(*at).id != self.entry(*at).endpoint_prefix);
+            list.sort_by_key(|at| siblings::SUPERSEDED.contains(&self.entry(*at).id));
             if !facts.host.services.is_empty() {
                 list.sort_by_key(|at| !facts.host.services.contains(at));
             }
@@ -492,6 +507,7 @@ struct Found {
     operation: &'static Operation,
     protocol: Protocol,
     path: Option<String>,
+    form_is_query: bool,
     service_by: By,
     operation_by: By,
 }
@@ -504,7 +520,7 @@ impl Found {
         service_by: By,
         operation_by: By,
     ) -> Self {
-        Self { service, operation, protocol, path: None, service_by, operation_by }
+        Self { service, operation, protocol, path: None, form_is_query: false, service_by, operation_by }
     }
 }
 
@@ -532,6 +548,7 @@ struct Facts<'r> {
     target: Option<&'r str>,
     rpc: Option<(&'r str, &'r str)>,
     action: Option<&'r str>,
+    form: Option<&'r str>,
     version: Option<std::borrow::Cow<'r, str>>,
     host: host::HostFacts<'r>,
     user_agent_api: Option<&'r str>,
@@ -567,6 +584,7 @@ impl<'r> Facts<'r> {
             target,
             rpc,
             action,
+            form,
             version,
             host: host::read(index, index.catalogue.partitions(), host),
             user_agent_api: text("x-amz-user-agent")

@@ -25,16 +25,26 @@ struct Route {
     /// Required query parameters and headers, by their names on the wire: what tells `CopyObject` from `PutObject`.
     required: Box<[(Location, Str)]>,
     literal_segments: u32,
+    /// The operation's name, which some clients repeat as `x-id`.
+    name: Str,
+    ends_in_slash: bool,
+    deprecated: bool,
 }
 
 /// How well a route fits; the greater wins. Fields in order of weight.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Fit {
+    /// The query names the operation: `x-id=GetObject`.
+    named: bool,
     /// All required query parameters and headers are there.
     complete: bool,
     query_literals: usize,
     required: usize,
     literal_segments: u32,
+    /// The path ends in a slash where the pattern does: Lex V2's `/bots/{botId}/` is not Lex's `/bots/{name}`.
+    slash: bool,
+    /// Of twins such as `GetBucketNotification` and `GetBucketNotificationConfiguration` the one that is not deprecated.
+    current: bool,
 }
 
 impl Fit {
@@ -64,6 +74,9 @@ impl Router {
                 query: &http.uri.query,
                 required: required(service, operation),
                 literal_segments: literal_segments(&http.uri),
+                name: operation.name,
+                ends_in_slash: http.uri.segments.len() > 1 && http.uri.segments.last() == Some(&Segment::Literal("")),
+                deprecated: operation.deprecated,
             };
             router.methods[place].1.insert(path_segments(&http.uri), route);
         }
@@ -75,11 +88,12 @@ impl Router {
         let (_, root) = self.methods.iter().find(|(name, _)| *name == method)?;
         let mut segments: Vec<&str> = path.strip_prefix('/').unwrap_or(path).splitn(SEGMENTS_MAX, '/').collect();
         let mut best = None;
-        root.walk(&segments, &mut |route| route.weigh(query, headers, &mut best));
+        let slash = segments.len() > 1 && segments.last() == Some(&"");
+        root.walk(&segments, &mut |route| route.weigh(query, headers, slash, &mut best));
         // `/functions/` is `/functions`.
-        if best.is_none() && segments.len() > 1 && segments.last() == Some(&"") {
+        if best.is_none() && slash {
             segments.pop();
-            root.walk(&segments, &mut |route| route.weigh(query, headers, &mut best));
+            root.walk(&segments, &mut |route| route.weigh(query, headers, slash, &mut best));
         }
         best
     }
@@ -160,8 +174,8 @@ impl Node {
 }
 
 impl Route {
-    fn weigh(&self, query: &str, headers: &HeaderMap, best: &mut Option<(u32, Fit)>) {
-        // `x-id` names the operation for logs only; clients of older models do not send it.
+    fn weigh(&self, query: &str, headers: &HeaderMap, slash: bool, best: &mut Option<(u32, Fit)>) {
+        // Only some clients send `x-id`, so that it decides between routes but is not needed for one.
         let literals = self.query.iter().filter(|(key, _)| *key != "x-id");
         let mut query_literals = 0;
         for (key, value) in literals {
@@ -176,10 +190,13 @@ impl Route {
         };
         let required = self.required.iter().filter(present).count();
         let fit = Fit {
+            named: query.contains("x-id=") && has_parameter(query, "x-id", Some(self.name)),
             complete: required == self.required.len(),
             query_literals,
             required,
             literal_segments: self.literal_segments,
+            slash: slash == self.ends_in_slash,
+            current: !self.deprecated,
         };
         if best.is_none_or(|(_, best)| fit > best) {
             *best = Some((self.operation, fit));
@@ -225,11 +242,13 @@ mod tests {
         check("s3", "GET", "/b?list-type=2&prefix=x", &[], Some("ListObjectsV2"));
         check("s3", "PUT", "/b/k/with/slashes", &[], Some("PutObject"));
         check("s3", "PUT", "/b/k?x-id=PutObject", &[], Some("PutObject"));
+        check("s3", "GET", "/?x-id=ListDirectoryBuckets", &[], Some("ListDirectoryBuckets"));
         check("s3", "PUT", "/b/k", &[("x-amz-copy-source", "/a/b")], Some("CopyObject"));
         check("s3", "PUT", "/b/k?partNumber=1&uploadId=u", &[], Some("UploadPart"));
         check("s3", "GET", "/b/k?uploadId=u", &[], Some("ListParts"));
         check("s3", "GET", "/b/k", &[], Some("GetObject"));
         check("s3", "POST", "/b?delete", &[], Some("DeleteObjects"));
+        check("s3", "GET", "/b?notification", &[], Some("GetBucketNotificationConfiguration"));
         check("s3", "PATCH", "/b", &[], None);
     }
 

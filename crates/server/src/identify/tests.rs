@@ -131,6 +131,52 @@ fn the_user_agent_and_host_break_ties() {
 }
 
 #[test]
+fn siblings_of_one_signing_name() {
+    let check = Check::new();
+    for (method, signing, uri, expect) in [
+        ("GET", "wisdom", "/assistants", "qconnect.ListAssistants restJson1"),
+        ("DELETE", "lex", "/bots/A1B2C3D4E5/", "lexv2-models.DeleteBot restJson1"),
+        ("DELETE", "lex", "/bots/name", "lex-models.DeleteBot restJson1"),
+        ("GET", "s3express", "/", "s3.ListDirectoryBuckets restXml"),
+        ("GET", "s3express", "/?max-directory-buckets=1", "s3.ListDirectoryBuckets restXml"),
+        ("GET", "s3", "/", "s3.ListBuckets restXml"),
+        ("GET", "s3-outposts", "/S3Outposts/ListEndpoints", "s3outposts.ListEndpoints restJson1"),
+        ("PUT", "s3-outposts", "/v20180820/bucket/b", "s3control.CreateBucket restXml"),
+        ("POST", "s3-object-lambda", "/WriteGetObjectResponse", "s3.WriteGetObjectResponse restXml"),
+    ] {
+        let auth = signed(signing);
+        check.is(method, uri, &[("authorization", &auth)], None, expect);
+    }
+}
+
+#[test]
+fn siblings_are_told_apart_by_input() {
+    let check = Check::new();
+    let auth = signed("rds");
+    let headers = [("content-type", "application/x-www-form-urlencoded"), ("authorization", auth.as_str())];
+    let form = "Action=DescribeDBClusters&Version=2014-10-31";
+    let identity = check.identify("POST", "/", &headers, Some(form)).expect("found");
+    let mut request = http::Request::builder().method("POST").uri("/");
+    for (name, value) in headers {
+        request = request.header(name, value);
+    }
+    let (parts, ()) = request.body(()).expect("a request").into_parts();
+    let siblings = check.index.siblings(&parts, Some(form.as_bytes()), &identity);
+    let ids: Vec<&str> = siblings.iter().map(|sibling| sibling.service.id).collect();
+    assert_eq!((identity.service.id, ids), ("rds", vec!["docdb", "neptune"]));
+}
+
+#[test]
+fn long_queries_come_as_forms() {
+    let check = Check::new();
+    let auth = signed("cloudsearch");
+    let headers = [("content-type", "application/x-www-form-urlencoded"), ("authorization", auth.as_str())];
+    let form = Some("format=sdk&pretty=true&q=heron");
+    let found = check.identify("POST", "/2013-01-01/search", &headers, form).expect("found");
+    assert_eq!((found.service.id, found.operation.name, found.form_is_query), ("cloudsearchdomain", "Search", true));
+}
+
+#[test]
 fn s3_by_host_and_as_the_last_guess() {
     let check = Check::new();
     let auth = signed("s3");
