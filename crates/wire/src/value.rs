@@ -267,15 +267,14 @@ pub fn split_header_list(text: &str, http_dates: bool) -> Vec<Cow<'_, str>> {
         return items;
     }
     loop {
-        let (item, after) = if let Some(quoted) = rest.strip_prefix('"') { unquote(quoted) } else { (None, rest) };
-        let (item, end) = match item {
-            Some(item) => (item, after.find(',')),
+        let (item, after, end) = match rest.strip_prefix('"').and_then(unquote) {
+            Some((item, after)) => (item, after, after.find(',')),
             None => {
                 let mut end = rest.find(',');
                 if http_dates && let Some(first) = end {
                     end = rest[first + 1..].find(',').map(|second| first + 1 + second);
                 }
-                (Cow::Borrowed(rest[..end.unwrap_or(rest.len())].trim()), end)
+                (Cow::Borrowed(rest[..end.unwrap_or(rest.len())].trim()), rest, end)
             }
         };
         items.push(item);
@@ -287,7 +286,7 @@ pub fn split_header_list(text: &str, http_dates: bool) -> Vec<Cow<'_, str>> {
 }
 
 /// Reads up to the closing quote: the item, and what follows the quote. `None` where nothing closes it.
-fn unquote(text: &str) -> (Option<Cow<'_, str>>, &str) {
+fn unquote(text: &str) -> Option<(Cow<'_, str>, &str)> {
     let mut escaped: Option<String> = None;
     let mut from = 0;
     let bytes = text.as_bytes();
@@ -302,7 +301,7 @@ fn unquote(text: &str) -> (Option<Cow<'_, str>>, &str) {
                         Cow::Owned(item)
                     }
                 };
-                return (Some(item), &text[at + 1..]);
+                return Some((item, &text[at + 1..]));
             }
             b'\\' if matches!(bytes.get(at + 1), Some(b'"' | b'\\')) => {
                 escaped.get_or_insert_default().push_str(&text[from..at]);
@@ -312,7 +311,7 @@ fn unquote(text: &str) -> (Option<Cow<'_, str>>, &str) {
             _ => at += 1,
         }
     }
-    (None, text)
+    None
 }
 
 /// Appends an item to a header list, quoted where it holds a comma or a quote.
@@ -555,6 +554,9 @@ mod tests {
         check("a,b , c", false, &["a", "b", "c"]);
         check(r#""b,c","\"def\"",a"#, false, &["b,c", "\"def\"", "a"]);
         check(r#""a\\b" , x"#, false, &["a\\b", "x"]);
+        // A quote that nothing closes is a character like others.
+        check(r#"","#, false, &["\"", ""]);
+        check("\"\u{ff}, b,c", false, &["\"\u{ff}", "b", "c"]);
         check(r#""never closed, x"#, false, &["\"never closed", "x"]);
         check("a,,b", false, &["a", "", "b"]);
         check(
