@@ -704,12 +704,15 @@ fn partition_id(catalogue: &Catalogue, region: &str) -> Str {
     catalogue.partitions().of_region(region).id
 }
 
-/// Whether a URI pattern's literals could fit a path: the same number of segments (unless greedy), equal first literal.
+/// Whether a URI pattern's first segment could fit a path's.
 fn may_match(pattern: &str, path: &str) -> bool {
-    let pattern = pattern.split('?').next().unwrap_or_default();
-    let first = |text: &str| text.split('/').nth(1).unwrap_or_default().to_owned();
-    let (have, want) = (first(path), first(pattern));
-    want.starts_with('{') || have == want
+    let want = first_segment(pattern);
+    want.starts_with('{') || want == first_segment(path)
+}
+
+fn first_segment(path: &str) -> &str {
+    let path = path.strip_prefix('/').unwrap_or(path);
+    path.split(['/', '?']).next().unwrap_or_default()
 }
 
 #[cfg(test)]
