@@ -7,15 +7,19 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use standin_core::{Fidelity, Trace};
-use standin_model::{Document, Protocol, Str, Timestamp};
+use standin_model::{Document, Fields, Key, Protocol, Str, Timestamp};
 use tokio::sync::broadcast;
 
 use crate::identify::{By, Scope};
 
-/// What is kept of a request whose decoded form would be larger than this: everything but its long values.
-pub(crate) const LONG_BODY_BYTES: usize = 64 * 1024;
-/// How much of a long string or blob is kept.
-const KEPT_BYTES: usize = 256;
+/// Requests and answers with larger bodies are cut to what follows.
+pub(crate) const LONG_BODY_BYTES: usize = 4 * 1024;
+/// How many values of a long body are kept.
+const VALUES_KEPT: usize = 2000;
+/// How many bytes of texts and blobs of a long body are kept.
+const TEXT_BYTES_KEPT: usize = 64 * 1024;
+/// How much is kept of each text beyond.
+const START_BYTES_KEPT: usize = 256;
 /// Requests that wait for a slow reader of the stream; older ones are dropped for it.
 const STREAM_BACKLOG: usize = 256;
 
@@ -191,22 +195,102 @@ impl Journal {
     }
 }
 
-/// Cuts long strings and blobs of a large document, so that the journal's memory stays bounded.
+/// Cuts a document down to what the journal keeps: the first values, and of long texts beyond the first ones their
+/// starts. What is let go of is freed.
 pub(crate) fn shorten(document: &mut Document) {
+    keep(document, &mut Room { values: VALUES_KEPT, bytes: TEXT_BYTES_KEPT });
+}
+
+/// What may still be kept of one document.
+struct Room {
+    values: usize,
+    bytes: usize,
+}
+
+impl Room {
+    /// Whether a text or blob of so many bytes is kept whole.
+    fn takes(&mut self, bytes: usize) -> bool {
+        let fits = bytes <= self.bytes || bytes <= START_BYTES_KEPT;
+        self.bytes = self.bytes.saturating_sub(bytes);
+        fits
+    }
+}
+
+fn keep(document: &mut Document, room: &mut Room) {
     match document {
-        Document::Blob(bytes) if bytes.len() > KEPT_BYTES => {
-            *bytes = bytes::Bytes::copy_from_slice(&bytes[..KEPT_BYTES]);
+        Document::Blob(bytes) if !room.takes(bytes.len()) => {
+            *bytes = bytes::Bytes::copy_from_slice(&bytes[..START_BYTES_KEPT]);
         }
-        Document::String(text) if text.len() > KEPT_BYTES => {
-            let end = text.floor_char_boundary(KEPT_BYTES);
-            *text = format!("{}… ({} bytes)", &text[..end], text.len()).into();
-        }
+        Document::String(text) if !room.takes(text.len()) => *text = shortened(text).into(),
+        Document::BigNumber(digits) if !room.takes(digits.len()) => *digits = shortened(digits).into(),
         Document::List(items) => {
-            const ITEMS_KEPT: usize = 100;
-            items.truncate(ITEMS_KEPT);
-            items.iter_mut().for_each(shorten);
+            let kept = items.iter_mut().map(|item| keep_one(item, room)).take_while(|kept| *kept).count();
+            items.truncate(kept);
+            items.shrink_to_fit();
         }
-        Document::Map(fields) => fields.iter_mut().for_each(|(_, value)| shorten(value)),
+        Document::Map(fields) => {
+            let mut kept = Fields::with_capacity(fields.len().min(room.values));
+            for (key, mut value) in std::mem::take(fields) {
+                let whole = matches!(key, Key::Borrowed(_)) || room.takes(key.len());
+                if !keep_one(&mut value, room) {
+                    break;
+                }
+                kept.push(if whole { key } else { Key::Owned(shortened(&key)) }, value);
+            }
+            *fields = kept;
+        }
         _ => {}
+    }
+}
+
+/// Whether there was room for one more value.
+fn keep_one(value: &mut Document, room: &mut Room) -> bool {
+    match room.values.checked_sub(1) {
+        Some(fewer) => room.values = fewer,
+        None => return false,
+    }
+    keep(value, room);
+    true
+}
+
+/// A message as the journal keeps it.
+pub(crate) fn kept_message(mut message: String) -> Box<str> {
+    message.truncate(message.floor_char_boundary(LONG_BODY_BYTES));
+    message.into()
+}
+
+/// The start of a text, and how long it was.
+fn shortened(text: &str) -> String {
+    format!("{}… ({} bytes)", &text[..text.floor_char_boundary(START_BYTES_KEPT)], text.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shortened_json(value: &Value) -> Value {
+        let mut document = Document::from_json(value);
+        shorten(&mut document);
+        document.to_json()
+    }
+
+    #[test]
+    fn what_fits_is_kept_whole() {
+        let policy = "p".repeat(60_000);
+        let value = json!({"Policy": policy, "Tags": [{"Key": "a", "Value": ""}], "Count": 1});
+        assert_eq!(shortened_json(&value), value);
+    }
+
+    #[test]
+    fn long_documents_are_cut() {
+        let long = "é".repeat(100_000);
+        let kept = shortened_json(&json!({"a": long, "b": "short"}));
+        assert_eq!(kept["b"], "short");
+        assert_eq!(kept["a"], format!("{}… (200000 bytes)", "é".repeat(START_BYTES_KEPT / 2)));
+        let many = json!({"list": vec![json!({"a": 1}); 10_000]});
+        let kept = shortened_json(&many);
+        assert_eq!(kept["list"].as_array().map(Vec::len), Some(VALUES_KEPT / 2));
+        let wide: serde_json::Map<String, Value> = (0..10_000).map(|at| (at.to_string(), Value::Null)).collect();
+        assert_eq!(shortened_json(&Value::Object(wide)).as_object().map(serde_json::Map::len), Some(VALUES_KEPT));
     }
 }

@@ -16,7 +16,7 @@ use crate::admin;
 use crate::app::App;
 use crate::canned::Hit;
 use crate::identify::{Identity, Unidentified};
-use crate::journal::{LONG_BODY_BYTES, Outcome, Record, shorten};
+use crate::journal::{LONG_BODY_BYTES, Outcome, Record, kept_message, shorten};
 use crate::metrics::Observation;
 use crate::net::{Body, Front, Peer, RequestBody};
 use crate::payload::{self, Expected};
@@ -282,7 +282,7 @@ fn finish(
                 tracing::error!(request = &*context.request_id, error = %source, "an operation failed inside standin");
             }
             let response = server::encode_error(protocol, Some(service), Some(operation), &context.request_id, &error);
-            let outcome = Outcome::Error { code: error.code.as_ref().into(), message: error.message.into() };
+            let outcome = Outcome::Error { code: error.code.as_ref().into(), message: kept_message(error.message) };
             (response, None, outcome, None, Trace::new())
         }
     };
@@ -373,7 +373,7 @@ fn refuse(app: &App, parts: &Parts, miss: Unidentified, progress: &Progress) -> 
         target: target(parts),
         input: Document::Null,
         status,
-        outcome: Outcome::Error { code: miss.error.code.as_ref().into(), message: miss.error.message.into() },
+        outcome: Outcome::Error { code: miss.error.code.as_ref().into(), message: kept_message(miss.error.message) },
         fidelity: None,
         trace: Trace::new(),
         duration,

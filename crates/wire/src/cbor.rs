@@ -74,9 +74,10 @@ impl Reader<'_, '_> {
     }
 
     fn structure(&mut self, structure: &Structure) -> Result<Fields, DecodeError> {
-        let mut fields = Fields::with_capacity(structure.members.len().min(8));
         let mut finder = MemberFinder::new(&structure.members);
         let mut left = self.items.open_map()?;
+        let claimed = left.and_then(|left| usize::try_from(left).ok()).unwrap_or(0);
+        let mut fields = Fields::with_capacity(claimed.min(structure.members.len()).min(8));
         while self.items.more(&mut left)? {
             let key = self.items.text()?;
             let Some(member) = finder.by_wire_name(&key) else {

@@ -149,7 +149,8 @@ impl<'s, 'b> Reader<'s, 'b> {
     }
 
     fn structure(&mut self, structure: &Structure, admit: impl Fn(&Member) -> bool) -> Result<Fields, DecodeError> {
-        let mut fields = Fields::with_capacity(structure.members.len().min(8));
+        // Room is made when there is something to hold: a list of empty structures is three bytes an item.
+        let mut fields = Fields::new();
         if self.lexer.null()? {
             return Ok(fields);
         }

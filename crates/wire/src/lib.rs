@@ -27,3 +27,16 @@ pub use message::{DecodeError, EncodeError, Request, Response};
 
 /// Documents nested deeper than this are refused. AWS services allow far less.
 pub const DEPTH_MAX: usize = 128;
+
+/// Messages of more values (members, items, entries) are refused: two bytes of JSON make a value of up to 250 bytes in
+/// memory, so a limit on bytes alone would not bound it. AWS's own limits on sizes allow far fewer.
+pub const VALUES_MAX: usize = 1_000_000;
+
+/// Counts one more value of a message.
+pub(crate) fn count_value(values: &mut usize) -> Result<(), DecodeError> {
+    *values += 1;
+    if *values > VALUES_MAX {
+        return Err(DecodeError::new(format!("more than {VALUES_MAX} values")));
+    }
+    Ok(())
+}

@@ -6,6 +6,8 @@ use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode};
 use standin_core::{OperationError, codes};
 
+use crate::value::quoted;
+
 /// A request whose body is complete (or was left out because it streams).
 #[derive(Clone, Debug)]
 pub struct Request {
@@ -40,10 +42,11 @@ impl DecodeError {
         Self { path: String::new(), reason: reason.into() }
     }
 
-    /// Puts the error one level further down the path.
+    /// Puts the error one level further down the path. Of a long key only the start is told.
     #[must_use]
     pub fn within(mut self, name: &str) -> Self {
-        self.path = if self.path.is_empty() { name.to_owned() } else { format!("{name}.{}", self.path) };
+        let name = quoted(name);
+        self.path = if self.path.is_empty() { name.into_owned() } else { format!("{name}.{}", self.path) };
         self
     }
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use standin_model::{Bound, Document, Service, ShapeIx, Str};
 
 /// Longer values are cut in messages.
-const SHOWN_CHARS_MAX: usize = 2048;
+const SHOWN_CHARS_MAX: usize = 512;
 
 /// A value that breaks a constraint, and where it stands.
 ///

@@ -77,9 +77,9 @@ impl Step<'_> {
         }
         match self {
             Self::Root => {}
-            Self::Member(name) if ec2 => out.push_str(name),
+            Self::Member(name) if ec2 => out.push_str(start_of(name)),
             Self::Member(name) => {
-                let mut chars = name.chars();
+                let mut chars = start_of(name).chars();
                 out.extend(chars.next().map(|first| first.to_ascii_lowercase()));
                 out.push_str(chars.as_str());
             }
@@ -88,11 +88,17 @@ impl Step<'_> {
                 out.push_str(if ec2 { "" } else { ".member" });
             }
             Self::Entry(key) => {
-                out.push_str(key);
+                out.push_str(start_of(key));
                 out.push_str(if ec2 { "" } else { ".member" });
             }
         }
     }
+}
+
+/// As much of a client's key as a path needs.
+fn start_of(key: &str) -> &str {
+    const KEY_BYTES_MAX: usize = 128;
+    &key[..key.floor_char_boundary(KEY_BYTES_MAX)]
 }
 
 struct Walk<'s> {

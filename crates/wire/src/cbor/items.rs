@@ -8,9 +8,9 @@ use minicbor::decode::{self, Decoder};
 use standin_model::{Document, Kind, Timestamp};
 
 use super::big;
-use crate::DEPTH_MAX;
 use crate::message::DecodeError;
 use crate::value::Entries;
+use crate::{DEPTH_MAX, count_value};
 
 pub(super) const TAG_EPOCH: Tag = Tag::new(1);
 pub(super) const TAG_BIG_POSITIVE: Tag = Tag::new(2);
@@ -20,6 +20,8 @@ pub(super) const TAG_DECIMAL: Tag = Tag::new(4);
 pub(super) struct Items<'b> {
     decoder: Decoder<'b>,
     depth: usize,
+    /// Items of lists and entries of maps so far.
+    values: usize,
 }
 
 /// What an open list or map still holds: a number of items, or as many as come before the break.
@@ -35,7 +37,7 @@ fn broken(error: &decode::Error) -> DecodeError {
 
 impl<'b> Items<'b> {
     pub(super) fn new(bytes: &'b [u8]) -> Self {
-        Self { decoder: Decoder::new(bytes), depth: 0 }
+        Self { decoder: Decoder::new(bytes), depth: 0, values: 0 }
     }
 
     fn kind(&self) -> Result<Type, DecodeError> {
@@ -103,7 +105,9 @@ impl<'b> Items<'b> {
             }
             None => true,
         };
-        if !more {
+        if more {
+            count_value(&mut self.values)?;
+        } else {
             self.depth -= 1;
         }
         Ok(more)

@@ -2,14 +2,16 @@
 
 use std::borrow::Cow;
 
-use crate::DEPTH_MAX;
 use crate::message::DecodeError;
+use crate::{DEPTH_MAX, count_value};
 
 pub(super) struct Lexer<'b> {
     text: &'b str,
     bytes: &'b [u8],
     at: usize,
     depth: usize,
+    /// Members and items so far.
+    values: usize,
     /// Right after an opening bracket: no comma is due.
     fresh: bool,
 }
@@ -20,7 +22,7 @@ impl<'b> Lexer<'b> {
         let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
         let text = std::str::from_utf8(bytes)
             .map_err(|error| DecodeError::new(format!("not UTF-8 from byte {} on", error.valid_up_to())))?;
-        Ok(Self { text, bytes, at: 0, depth: 0, fresh: false })
+        Ok(Self { text, bytes, at: 0, depth: 0, values: 0, fresh: false })
     }
 
     fn space(&mut self) {
@@ -87,6 +89,7 @@ impl<'b> Lexer<'b> {
             _ => return Err(self.syntax("`,` or `}`")),
         }
         self.fresh = false;
+        count_value(&mut self.values)?;
         if self.peek()? != b'"' {
             return Err(self.syntax("a member's name"));
         }
@@ -107,6 +110,7 @@ impl<'b> Lexer<'b> {
             }
             _ if self.fresh => {
                 self.fresh = false;
+                count_value(&mut self.values)?;
                 Ok(true)
             }
             b']' => {
@@ -118,6 +122,7 @@ impl<'b> Lexer<'b> {
                 if self.peek()? == b']' {
                     return Err(self.syntax("a value"));
                 }
+                count_value(&mut self.values)?;
                 Ok(true)
             }
             _ => Err(self.syntax("`,` or `]`")),

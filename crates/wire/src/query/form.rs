@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::cmp::Ordering;
 
+use crate::count_value;
 use crate::message::DecodeError;
 use crate::value::{form_decode, pairs};
 
@@ -20,7 +21,9 @@ impl<'b> Form<'b> {
     pub(super) fn parse(body: &'b [u8]) -> Result<Self, DecodeError> {
         let text = std::str::from_utf8(body).map_err(|_| DecodeError::new("the form is not UTF-8"))?;
         let mut fields = Vec::new();
+        let mut values = 0;
         for (key, value) in pairs(text.trim_end_matches(['\r', '\n'])) {
+            count_value(&mut values)?;
             fields.push(Field { key: form_decode(key)?, value: form_decode(value)? });
         }
         // Stable, so of two values of one key the last one sent stands last.

@@ -5,12 +5,15 @@ use std::borrow::Cow;
 use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};
 
+use crate::count_value;
 use crate::message::DecodeError;
 
 /// Walks a document element by element. Whoever gets an element's start reads it to its end, with [`Pull::child`] until
 /// there is none, [`Pull::text`] or [`Pull::skip`].
 pub(crate) struct Pull<'x> {
     reader: Reader<&'x [u8]>,
+    /// Elements read as children so far.
+    values: usize,
 }
 
 impl<'x> Pull<'x> {
@@ -19,7 +22,7 @@ impl<'x> Pull<'x> {
         let mut reader = Reader::from_str(text);
         // `<a/>` comes as a start and an end.
         reader.config_mut().expand_empty_elements = true;
-        Ok(Self { reader })
+        Ok(Self { reader, values: 0 })
     }
 
     /// The root element's start; `None` where there is no element at all.
@@ -38,7 +41,10 @@ impl<'x> Pull<'x> {
     pub(crate) fn child(&mut self) -> Result<Option<BytesStart<'x>>, DecodeError> {
         loop {
             match self.event()? {
-                Event::Start(start) => return Ok(Some(start)),
+                Event::Start(start) => {
+                    count_value(&mut self.values)?;
+                    return Ok(Some(start));
+                }
                 Event::End(_) => return Ok(None),
                 Event::Eof => return Err(cut_off()),
                 _ => {}
