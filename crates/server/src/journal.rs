@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use standin_core::{Fidelity, Trace};
-use standin_model::{Document, Fields, Key, Protocol, Str, Timestamp};
+use standin_model::{Document, Fields, Key, Operation, Protocol, Service, Str, Timestamp};
+use standin_wire::{Response, client};
 use tokio::sync::broadcast;
 
 use crate::identify::{By, Scope};
@@ -49,6 +50,12 @@ pub(crate) struct Record {
 #[derive(Debug)]
 pub(crate) enum Outcome {
     Output(Document),
+    /// An output as it was sent: decoded when somebody looks, which spares keeping a tree per request.
+    Encoded {
+        response: Response,
+        service: &'static Service,
+        operation: &'static Operation,
+    },
     Error {
         code: Box<str>,
         message: Box<str>,
@@ -77,6 +84,14 @@ impl Record {
         });
         match &self.outcome {
             Outcome::Output(output) => value["output"] = output.to_json(),
+            Outcome::Encoded { response, service, operation } => {
+                let Response { status, headers, body } = response;
+                if let Ok(Ok(output)) =
+                    client::decode_response(self.protocol, service, operation, *status, headers, body)
+                {
+                    value["output"] = output.to_json();
+                }
+            }
             Outcome::Error { code, message } => value["error"] = json!({"code": code, "message": message}),
             Outcome::Raw => {}
         }

@@ -272,9 +272,15 @@ fn finish(
     drop(unread);
     let (service, operation, protocol) = (identity.service, identity.operation, identity.protocol);
     let (mut response, body, outcome, fidelity, trace) = match answered {
-        Ok(Answered::Answer(Answer { output, body, fidelity, trace })) => {
+        Ok(Answered::Answer(Answer { mut output, body, fidelity, trace })) => {
             let response = server::encode_response(protocol, service, operation, &context.request_id, &output);
-            (response, body, Outcome::Output(output), Some(fidelity), trace)
+            let outcome = if response.body.len() > LONG_BODY_BYTES {
+                shorten(&mut output);
+                Outcome::Output(output)
+            } else {
+                Outcome::Encoded { response: response.clone(), operation, service }
+            };
+            (response, body, outcome, Some(fidelity), trace)
         }
         Ok(Answered::Raw(response, trace)) => (response, None, Outcome::Raw, None, trace),
         Err(error) => {
@@ -291,14 +297,8 @@ fn finish(
         let level = fidelity.unwrap_or_else(|| handler.fidelity(service.id, operation.name));
         response.headers.insert(FIDELITY_HEADER, HeaderValue::from_static(level.name()));
     }
-    let mut outcome = outcome;
     if progress.body_bytes > LONG_BODY_BYTES as u64 {
         shorten(&mut input);
-    }
-    if response.body.len() > LONG_BODY_BYTES
-        && let Outcome::Output(output) = &mut outcome
-    {
-        shorten(output);
     }
     let status = response.status.as_u16();
     let duration = progress.stopwatch.elapsed();

@@ -155,7 +155,10 @@ async fn canned_responses_answer_in_order() {
     for (rules, why) in [
         (json!([{"service": "mwa", "operation": "GetEnvironment", "output": {}}]), "mwaa"),
         (json!([{"service": "mwaa", "operation": "GetEnviroment", "output": {}}]), "GetEnvironment"),
-        (json!([{"service": "mwaa", "operation": "GetEnvironment", "output": {"Environment": {"Nmae": "x"}}}]), "did you mean Name"),
+        (
+            json!([{"service": "mwaa", "operation": "GetEnvironment", "output": {"Environment": {"Nmae": "x"}}}]),
+            "did you mean Name",
+        ),
         (
             json!([{"service": "mwaa", "operation": "GetEnvironment", "error": {"code": "Nope"}}]),
             "ResourceNotFoundException",

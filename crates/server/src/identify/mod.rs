@@ -129,6 +129,10 @@ impl Index {
         for (at, entry) in (0u32..).zip(entries) {
             if let Some(target) = entry.target_prefix {
                 index.by_target.entry(target).or_default().push(at);
+                // botocore and other SDKs name a few services with and without a namespace (`com.amazonaws….CloudTrail_20131101`).
+                if let Some((_, short)) = target.rsplit_once('.') {
+                    index.by_target.entry(short).or_default().push(at);
+                }
             }
             index.by_signing.entry(entry.signing_name).or_default().push(at);
             index.by_host.entry(entry.endpoint_prefix).or_default().push(at);

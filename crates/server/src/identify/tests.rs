@@ -99,6 +99,11 @@ fn by_target_rpc_path_and_action() {
         None,
         "awsJson1_0 UnknownOperationException",
     );
+    for prefix in ["com.amazonaws.cloudtrail.v20131101.CloudTrail_20131101", "CloudTrail_20131101"] {
+        let target = format!("{prefix}.ListTrails");
+        let found = check.identify("POST", "/", &[("x-amz-target", &target), json10], None).expect("found");
+        assert_eq!(found.operation.name, "ListTrails", "{prefix}");
+    }
     let cbor = ("smithy-protocol", "rpc-v2-cbor");
     let path = "/service/GraniteServiceVersion20100801/operation/ListMetrics";
     check.is("POST", path, &[cbor], None, "cloudwatch.ListMetrics rpcv2Cbor");
