@@ -261,10 +261,17 @@ fn requests_can_be_listed_and_explained() {
     let (code, _, error) = folder.run(&["explain", "no-such-id", "--endpoint", &url]);
     assert_eq!(code, 1);
     assert!(error.contains("404"), "{error}");
+    // A global service is signed for the region where it lives.
+    folder.json(&["call", "iam", "list-users", "--region", "cn-northwest-1", "--endpoint", &url]);
+    let listed = folder.json(&["requests", "--service", "iam", "--json", "--endpoint", &url]);
+    assert_eq!(listed["requests"][0]["region"], "cn-northwest-1", "{listed}");
+    folder.json(&["call", "iam", "list-users", "--region", "eu-west-1", "--endpoint", &url]);
+    let listed = folder.json(&["requests", "--service", "iam", "--limit", "1", "--json", "--endpoint", &url]);
+    assert_eq!(listed["requests"][0]["region"], "us-east-1", "{listed}");
     assert!(folder.output(&["coverage", "--endpoint", &url]).contains("ListEnvironments"));
     assert_eq!(
         folder.json(&["coverage", "--json", "--endpoint", &url])["operations"].as_array().map(Vec::len),
-        Some(2)
+        Some(3)
     );
 }
 

@@ -106,7 +106,10 @@ impl<'c> Caller<'c> {
                 .iter()
                 .any(|suffix| host.strip_suffix(suffix).is_some_and(|rest| rest.ends_with('.')))
         });
-        Self { call, connection, use_host_prefix }
+        // SDKs sign for the one region in which a global service lives; S3 and STS only used to be global.
+        let is_global = call.service.global_endpoint.is_some() && !["s3", "sts"].contains(&call.service.id);
+        let region = if is_global { partitions.of_region(call.region).implicit_global_region } else { call.region };
+        Self { call: Call { region, ..call }, connection, use_host_prefix }
     }
 
     /// Calls the operation once.

@@ -82,8 +82,9 @@ impl RunArgs {
             };
         }
         let status = runtime.block_on(async {
+            let mut signals = Signals::new().attempt("cannot listen to signals")?;
             let child = command.spawn().map_err(|error| CommandError::not_started(&self.command[0], error))?;
-            wait(child).await.attempt("cannot wait for the command")
+            signals.wait(child).await.attempt("cannot wait for the command")
         });
         if let Some(server) = server {
             let coverage = server.coverage();
@@ -125,41 +126,67 @@ fn exit_code(status: ExitStatus) -> u8 {
     status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1)
 }
 
-/// Waits for the command and passes on the signals that are meant for it.
+/// The signals that are meant for the command. Made before the command is started: from then on, none may end standin
+/// and leave the command behind.
 #[cfg(unix)]
-async fn wait(mut child: Child) -> std::io::Result<ExitStatus> {
-    use rustix::process::{Pid, Signal, kill_process};
-    use tokio::signal::unix::{SignalKind, signal};
+struct Signals {
+    /// A terminal sends Ctrl-C and Ctrl-\ to the command as well: passing them on would send them twice.
+    from_terminal: bool,
+    hangup: tokio::signal::unix::Signal,
+    interrupt: tokio::signal::unix::Signal,
+    quit: tokio::signal::unix::Signal,
+    terminate: tokio::signal::unix::Signal,
+}
 
-    // A terminal sends Ctrl-C and Ctrl-\ to the command as well: passing them on would send them twice.
-    let from_terminal = std::io::IsTerminal::is_terminal(&std::io::stdin());
-    let mut hangup = signal(SignalKind::hangup())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut quit = signal(SignalKind::quit())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    loop {
-        let passed = tokio::select! {
-            status = child.wait() => return status,
-            _ = hangup.recv() => Some(Signal::HUP),
-            _ = interrupt.recv() => (!from_terminal).then_some(Signal::INT),
-            _ = quit.recv() => (!from_terminal).then_some(Signal::QUIT),
-            _ = terminate.recv() => Some(Signal::TERM),
-        };
-        let pid = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
-        if let (Some(signal), Some(pid)) = (passed, pid) {
-            // It may have ended just now; then the next round tells.
-            let _ = kill_process(pid, signal);
+#[cfg(unix)]
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self {
+            from_terminal: std::io::IsTerminal::is_terminal(&std::io::stdin()),
+            hangup: signal(SignalKind::hangup())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            quit: signal(SignalKind::quit())?,
+            terminate: signal(SignalKind::terminate())?,
+        })
+    }
+
+    /// Waits for the command and passes signals on.
+    async fn wait(&mut self, mut child: Child) -> std::io::Result<ExitStatus> {
+        use rustix::process::{Pid, Signal, kill_process};
+        loop {
+            let passed = tokio::select! {
+                status = child.wait() => return status,
+                _ = self.hangup.recv() => Some(Signal::HUP),
+                _ = self.interrupt.recv() => (!self.from_terminal).then_some(Signal::INT),
+                _ = self.quit.recv() => (!self.from_terminal).then_some(Signal::QUIT),
+                _ = self.terminate.recv() => Some(Signal::TERM),
+            };
+            let pid = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+            if let (Some(signal), Some(pid)) = (passed, pid) {
+                // It may have ended just now; then the next round tells.
+                let _ = kill_process(pid, signal);
+            }
         }
     }
 }
 
-/// Waits for the command; Ctrl-C reaches it without help.
+/// Ctrl-C reaches the command without help; standin itself must not end before it.
 #[cfg(not(unix))]
-async fn wait(mut child: Child) -> std::io::Result<ExitStatus> {
-    loop {
-        tokio::select! {
-            status = child.wait() => return status,
-            _ = tokio::signal::ctrl_c() => {}
+struct Signals;
+
+#[cfg(not(unix))]
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self)
+    }
+
+    async fn wait(&mut self, mut child: Child) -> std::io::Result<ExitStatus> {
+        loop {
+            tokio::select! {
+                status = child.wait() => return status,
+                _ = tokio::signal::ctrl_c() => {}
+            }
         }
     }
 }
