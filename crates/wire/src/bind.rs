@@ -296,6 +296,7 @@ fn header_member_text(service: &Service, member: &Member, value: &Document) -> O
             (!text.is_empty()).then_some(text)
         }
         (_, Document::String(json)) if member.json_value => Some(BASE64.encode(json.as_bytes())),
+        _ if member.json_value => Some(BASE64.encode(value.to_json().to_string())),
         _ => value::write_text(kind, value, format, &mut text).then_some(text),
     }
 }

@@ -45,7 +45,7 @@ pub(crate) fn read<'h>(index: &'h Index, partitions: &Partitions, host: &'h str)
     for start in starts {
         let name = &rest[start..];
         let plain = name.strip_suffix("-fips").unwrap_or(name);
-        if let Some(services) = index.by_host_label(plain) {
+        if let Some(services) = index.by_host_label(plain).or_else(|| index.by_host_label(s3_endpoint(plain)?)) {
             facts.services = services;
             facts.before = start.checked_sub(1).map(|end| &rest[..end]);
             return facts;
@@ -54,6 +54,16 @@ pub(crate) fn read<'h>(index: &'h Index, partitions: &Partitions, host: &'h str)
     // `bucket.localhost`, or a region before a service (`us-east-1.s3`), or nothing that we know.
     facts.before = (!rest.is_empty()).then_some(rest);
     facts
+}
+
+/// S3's further endpoints: `s3express-use1-az4`, `s3-accelerate` …
+fn s3_endpoint(label: &str) -> Option<&'static str> {
+    match label {
+        "s3express-control" => Some("s3-control"),
+        "s3-accelerate" | "s3-external-1" | "s3-object-lambda" | "s3-website" => Some("s3"),
+        _ if label.starts_with("s3express-") => Some("s3"),
+        _ => None,
+    }
 }
 
 fn without_port(host: &str) -> &str {

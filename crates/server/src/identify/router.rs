@@ -36,9 +36,9 @@ struct Route {
 pub(crate) struct Fit {
     /// The query names the operation: `x-id=GetObject`.
     named: bool,
+    query_literals: usize,
     /// All required query parameters and headers are there.
     complete: bool,
-    query_literals: usize,
     required: usize,
     literal_segments: u32,
     /// The path ends in a slash where the pattern does: Lex V2's `/bots/{botId}/` is not Lex's `/bots/{name}`.
@@ -107,7 +107,7 @@ fn path_segments(uri: &'static Uri) -> &'static [Segment] {
     }
 }
 
-fn literal_segments(uri: &Uri) -> u32 {
+pub(super) fn literal_segments(uri: &Uri) -> u32 {
     let literals = uri.segments.iter().filter(|segment| matches!(segment, Segment::Literal(text) if !text.is_empty()));
     u32::try_from(literals.count()).unwrap_or(u32::MAX)
 }
@@ -191,8 +191,8 @@ impl Route {
         let required = self.required.iter().filter(present).count();
         let fit = Fit {
             named: query.contains("x-id=") && has_parameter(query, "x-id", Some(self.name)),
-            complete: required == self.required.len(),
             query_literals,
+            complete: required == self.required.len(),
             required,
             literal_segments: self.literal_segments,
             slash: slash == self.ends_in_slash,
@@ -259,6 +259,8 @@ mod tests {
         check("mwaa", "GET", "/environments/", &[], Some("ListEnvironments"));
         check("mwaa", "GET", "/tags/arn%3Aaws%3Aairflow", &[], Some("ListTagsForResource"));
         check("lambda", "GET", "/2015-03-31/functions/f/policy", &[], Some("GetPolicy"));
+        check("lambda", "GET", "/2018-10-31/layers", &[], Some("ListLayers"));
+        check("lambda", "GET", "/2018-10-31/layers?find=LayerVersion", &[], Some("GetLayerVersionByArn"));
         check("route53", "POST", "/2013-04-01/hostedzone/Z1/rrset/", &[], Some("ChangeResourceRecordSets"));
         check("mwaa", "GET", "/nothing/here/at/all", &[], None);
     }

@@ -3,6 +3,7 @@
 use http::request::Parts;
 use standin_model::{Operation, Protocol, Service, Str};
 
+use super::router::literal_segments;
 use super::{By, Facts, Found, Identity, Index, query_protocol};
 
 /// Signing names that the endpoint rules of a service use beside the one in its model (botocore 1.44.5).
@@ -64,7 +65,10 @@ impl Index {
             let entry = self.entry(*at);
             entry.newest && entry.id != identity.service.id
         });
-        others.filter_map(|at| self.sibling(&facts, at, name, path, identity.protocol)).collect()
+        let siblings = others.filter_map(|at| self.sibling(&facts, at, name, path, identity.protocol));
+        // A path that fits by labels alone (any path fits S3) says less than the one that was found.
+        let literals = |operation: &Operation| literal_segments(&operation.http.uri);
+        siblings.filter(|sibling| literals(sibling.operation) >= literals(identity.operation)).collect()
     }
 
     fn sibling(&self, facts: &Facts<'_>, at: u32, name: Option<&str>, path: &str, like: Protocol) -> Option<Sibling> {

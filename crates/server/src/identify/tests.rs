@@ -145,6 +145,12 @@ fn siblings_of_one_signing_name() {
         ("GET", "s3express", "/", "s3.ListDirectoryBuckets restXml"),
         ("GET", "s3express", "/?max-directory-buckets=1", "s3.ListDirectoryBuckets restXml"),
         ("GET", "s3", "/", "s3.ListBuckets restXml"),
+        (
+            "GET",
+            "s3express",
+            "/v20180820/accesspoint/a--usw2-az1--xa-s3/scope",
+            "s3control.GetAccessPointScope restXml",
+        ),
         ("GET", "s3-outposts", "/S3Outposts/ListEndpoints", "s3outposts.ListEndpoints restJson1"),
         ("PUT", "s3-outposts", "/v20180820/bucket/b", "s3control.CreateBucket restXml"),
         ("POST", "s3-object-lambda", "/WriteGetObjectResponse", "s3.WriteGetObjectResponse restXml"),
@@ -189,6 +195,17 @@ fn s3_by_host_and_as_the_last_guess() {
         let identity = check.identify("GET", "/key", &[("host", host), ("authorization", &auth)], None).expect("found");
         assert_eq!(identity.operation.name, "GetObject", "{host}");
         assert_eq!(identity.path.as_deref(), Some("/my-bucket/key"), "{host}");
+    }
+    let express = signed("s3express");
+    for (host, path, operation) in [
+        ("b--use1-az4--x-s3.s3express-use1-az4.us-east-1.amazonaws.com", "/key", "GetObject"),
+        ("s3express-control.us-east-1.amazonaws.com", "/v20180820/accesspoint/a/scope", "GetAccessPointScope"),
+        ("b.s3-accelerate.amazonaws.com", "/key", "GetObject"),
+    ] {
+        let headers = [("host", host), ("authorization", express.as_str())];
+        let found = check.identify("GET", path, &headers, None).expect("found");
+        assert_eq!(found.operation.name, operation, "{host}");
+        assert!(found.path.is_none_or(|path| path.starts_with("/b")), "{host}");
     }
     let root =
         check.identify("GET", "/", &[("host", "b.s3.localhost"), ("authorization", &auth)], None).expect("found");

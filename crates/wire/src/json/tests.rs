@@ -189,6 +189,8 @@ fn writes_each_kind() {
     check("Sparse", Document::List(vec![Document::Null, 1_i64.into()]), r#"{"Sparse":[null,1]}"#);
     check("List", Document::List(vec![Document::Null, "x".into(), 1_i64.into()]), r#"{"List":[1]}"#);
     check("Unknown", 1_i64.into(), "{}");
+    check("Json", "{\"a\":1}".into(), r#"{"Json":"{\"a\":1}"}"#);
+    check("Json", Document::List(vec![1_i64.into()]), r#"{"Json":"[1]"}"#);
     check("Nested", Document::Null, "{}");
     check("Nested", Document::map(), r#"{"Nested":{}}"#);
     check("Any", Document::List(vec![Document::Null, f64::INFINITY.into()]), r#"{"Any":[null,"Infinity"]}"#);

@@ -169,6 +169,14 @@ fn write_blob(bytes: &[u8], out: &mut Vec<u8>) {
     out.push(b'"');
 }
 
+/// The text of a value that a `jsonvalue` member carries as a document.
+pub(crate) fn json_text(member: &Member, value: &Document) -> Option<Document> {
+    if !member.json_value || matches!(value, Document::String(_)) {
+        return None;
+    }
+    Some(Document::String(value.to_json().to_string().into()))
+}
+
 fn is_number(digits: &str) -> bool {
     !digits.is_empty() && number_length(digits.as_bytes()) == digits.len()
 }
@@ -254,7 +262,8 @@ impl Writer<'_, '_> {
             }
             write_string(member.wire_name(), self.out);
             self.out.push(b':');
-            if self.value(member.target, member.timestamp_format, value) {
+            let text = json_text(member, value);
+            if self.value(member.target, member.timestamp_format, text.as_ref().unwrap_or(value)) {
                 first = false;
             } else {
                 self.out.truncate(before);
