@@ -126,9 +126,9 @@ def _surrogates(pattern):
 def readings(pattern):
     """The pattern as written and, where that is not a pattern at all, what was most likely meant."""
     plain = re.sub(r"\\x\{([0-9a-fA-F]+)\}", lambda code: "\\u" + code.group(1).zfill(4), pattern)
-    # Java takes a bound after `$` as one of the anchor, and one after a bound as plain text.
+    # A bound after `$` is one of the anchor; what one after a bound means, nobody agrees on: it is left out.
     plain = re.sub(r"(?<!\\)\$\{[0-9,]+\}", "$", plain)
-    plain = re.sub(r"(\{[0-9]+(?:,[0-9]*)?\})\{([0-9,]+)\}", r"\1\\{\2\\}", plain)
+    plain = re.sub(r"(\{[0-9]+(?:,[0-9]*)?\})\{[0-9,]+\}", r"\1", plain)
     yield plain
     if plain.startswith("/") and plain.endswith("/") and len(plain) > 2:
         yield plain[1:-1]

@@ -7,9 +7,9 @@ import json
 import urllib.request
 
 
-def journal(url):
-    """What the server decoded, by request id."""
-    with urllib.request.urlopen(f"{url}/_standin/requests", timeout=60) as answer:
+def journal(url, last=1 << 20):
+    """What the server decoded of the last requests, by request id."""
+    with urllib.request.urlopen(f"{url}/_standin/requests?limit={last}", timeout=60) as answer:
         records = json.loads(answer.read())["requests"]
     return {record["id"]: record for record in records}
 
@@ -55,6 +55,12 @@ def differences(shape, sent, seen, path=""):
     else:
         same = seen == sent
     return [] if same else [f"{path}: {str(seen)[:60]!r} understood, {str(sent)[:60]!r} sent"]
+
+
+def renamed(shape, seen):
+    """An input that a sibling service read: `RoleArn` may be its `roleArn`."""
+    names = {name.lower(): name for name in shape.members}
+    return {names.get(name.lower(), name): value for name, value in seen.items()}
 
 
 def _streams(value):

@@ -371,8 +371,8 @@ impl Index {
                 if !entry.protocols.iter().any(|protocol| protocol.is_rest()) {
                     continue;
                 }
-                // An older version's paths begin with its date: do not open nineteen models to find one.
-                if !newest && list.len() > 4 && !path.starts_with(&format!("/{}", entry.version)) {
+                // An older version's paths begin with a date: do not open nineteen models to find one.
+                if !newest && !self.may_have_route(at, facts.method, path) {
                     continue;
                 }
                 if let Some((operation, fit)) = self.router(at).find(facts.method, path, facts.query, facts.headers) {
@@ -392,18 +392,21 @@ impl Index {
         None
     }
 
+    /// A cheap look at the texts in the index, before a model is opened for its routes.
+    fn may_have_route(&self, at: u32, method: &str, path: &str) -> bool {
+        let known = &self.catalogue.operation_index()[at as usize];
+        known.iter().any(|route| route.method == method && may_match(route.uri, path))
+    }
+
     /// An unsigned request to a bare address: answered when its path fits one service only, else S3 for bucket-like paths.
     fn find_in_all(&self, facts: &Facts<'_>) -> Result<Found, Box<Miss>> {
-        let known = self.catalogue.operation_index();
         let mut fits: Vec<(Fit, u32, u32)> = Vec::new();
         for (at, entry) in (0u32..).zip(self.catalogue.entries()) {
             let rest = entry.protocols.iter().any(|protocol| protocol.is_rest());
             if !entry.newest || !rest || Some(at) == self.s3 {
                 continue;
             }
-            // A cheap look at the texts before a model is opened for it.
-            if !known[at as usize].iter().any(|route| route.method == facts.method && may_match(route.uri, facts.path))
-            {
+            if !self.may_have_route(at, facts.method, facts.path) {
                 continue;
             }
             if let Some((operation, fit)) = self.router(at).find(facts.method, facts.path, facts.query, facts.headers) {

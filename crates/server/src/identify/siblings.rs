@@ -61,11 +61,14 @@ impl Index {
         };
         let name = target.map(|(_, name)| name).or(facts.rpc.map(|(_, name)| name)).or(facts.action);
         let path = identity.path.as_deref().unwrap_or(facts.path);
-        let others = self.preferred(&facts, candidates).into_iter().filter(|at| {
+        let mut others = self.preferred(&facts, candidates);
+        others.retain(|at| {
             let entry = self.entry(*at);
-            entry.newest && entry.id != identity.service.id
+            (entry.id, entry.version) != (identity.service.id, identity.service.version)
         });
-        let siblings = others.filter_map(|at| self.sibling(&facts, at, name, path, identity.protocol));
+        // Older versions last. Most are told apart by path or `Version`, but not those that speak JSON.
+        others.sort_by_key(|at| !self.entry(*at).newest);
+        let siblings = others.into_iter().filter_map(|at| self.sibling(&facts, at, name, path, identity.protocol));
         // A path that fits by labels alone (any path fits S3) says less than the one that was found.
         let literals = |operation: &Operation| literal_segments(&operation.http.uri);
         siblings.filter(|sibling| literals(sibling.operation) >= literals(identity.operation)).collect()
@@ -73,6 +76,9 @@ impl Index {
 
     fn sibling(&self, facts: &Facts<'_>, at: u32, name: Option<&str>, path: &str, like: Protocol) -> Option<Sibling> {
         let entry = self.entry(at);
+        if facts.action.is_some() && facts.version.as_deref().is_some_and(|version| version != entry.version) {
+            return None;
+        }
         let protocol = match (name, facts.action) {
             (Some(_), Some(_)) => query_protocol(&entry.protocols)?,
             (Some(_), None) => entry.protocols.iter().copied().find(|protocol| *protocol == like)?,

@@ -70,6 +70,7 @@ fn by_signature_and_path() {
         ("s3", "/bucket/key", "s3.GetObject restXml"),
         ("cloudfront", "/2020-05-31/distribution", "cloudfront.ListDistributions restXml"),
         ("cloudfront", "/2014-05-31/distribution", "cloudfront.ListDistributions restXml"),
+        ("lambda", "/2014-11-13/functions/f/configuration", "lambda.GetFunctionConfiguration restJson1"),
     ] {
         let auth = signed(signing);
         let host = ("host", "127.0.0.1:4566");
@@ -165,7 +166,7 @@ fn siblings_are_told_apart_by_input() {
     let check = Check::new();
     let auth = signed("rds");
     let headers = [("content-type", "application/x-www-form-urlencoded"), ("authorization", auth.as_str())];
-    let form = "Action=DescribeDBClusters&Version=2014-10-31";
+    let form = "Action=DescribeDBInstances&Version=2014-10-31";
     let identity = check.identify("POST", "/", &headers, Some(form)).expect("found");
     let mut request = http::Request::builder().method("POST").uri("/");
     for (name, value) in headers {
