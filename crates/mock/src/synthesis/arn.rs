@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use standin_model::Str;
 
-use super::template::{Letters, Piece, push};
+use super::template::{Case, Letters, Piece, push};
 
 /// What can stand in a place that the pattern leaves open, most telling first.
 const FILLERS: &[&[Piece]] = &[
@@ -13,7 +13,7 @@ const FILLERS: &[&[Piece]] = &[
     &[Piece::Id],
     &[Piece::Uuid],
     &[Piece::Fill(Letters::Hex, 32)],
-    &[Piece::Word(super::template::Case::Lower)],
+    &[Piece::Word(Case::Lower)],
     &[Piece::Fill(Letters::Hex, 17)],
     &[Piece::Fill(Letters::LowerAlnum, 10)],
     &[Piece::Fill(Letters::Digits, 12)],
@@ -21,18 +21,27 @@ const FILLERS: &[&[Piece]] = &[
     &[Piece::Fill(Letters::LowerAlnum, 26)],
     &[Piece::Fill(Letters::UpperAlnum, 13)],
     &[Piece::Fill(Letters::Hex, 8)],
+    &[Piece::Number(1, 9)],
 ];
+
+/// A form of ARN.
+pub(super) struct Form {
+    pub pieces: Box<[Piece]>,
+    /// Whether the pattern says what kind of resource it is.
+    pub told: bool,
+}
 
 /// Forms of ARN that a pattern may accept, best first; none where the pattern is not about ARNs. Whether a form really fits
 /// is for the caller to check.
-pub(super) fn forms(pattern: Str, service: Str) -> Vec<Box<[Piece]>> {
+pub(super) fn forms(pattern: Str, service: Str) -> Vec<Form> {
     let mut out = Vec::new();
     for choice in alternatives(bare(pattern)) {
         let parts = split(bare(choice), ':');
         if parts.len() < 6 || !parts[0].trim_start_matches(['^', '(']).ends_with("arn") {
             continue;
         }
-        let service = named_service(parts[2], service);
+        let own_service = service;
+        let service = named_service(parts[2], own_service);
         let region = plain(parts[3]);
         let account = plain(parts[4]);
         let resource: Vec<Token> = parts[5..]
@@ -40,8 +49,9 @@ pub(super) fn forms(pattern: Str, service: Str) -> Vec<Box<[Piece]>> {
             .enumerate()
             .flat_map(|(at, part)| (at > 0).then_some(Token::Text(":".into())).into_iter().chain(tokens(part)))
             .collect();
+        let told = resource.iter().any(|token| matches!(token, Token::Text(text) if text.len() > 1));
         let holes = resource.iter().filter(|token| matches!(token, Token::Hole)).count();
-        for filler in FILLERS {
+        let fill = |filler: &[Piece], parents: &[Piece]| {
             let mut pieces = vec![Piece::Text("arn:".into()), Piece::Partition];
             push(&mut pieces, format!(":{service}:").into());
             section(&mut pieces, region.as_deref(), Piece::Region);
@@ -55,23 +65,39 @@ pub(super) fn forms(pattern: Str, service: Str) -> Vec<Box<[Piece]>> {
                     Token::Hole => {
                         hole += 1;
                         // What stands before the resource's own place belongs to its parents.
-                        let own = hole == holes;
-                        let parent = matches!(filler[0], Piece::Own | Piece::Name | Piece::Id);
-                        if !own && parent {
-                            pieces.push(Piece::Word(super::template::Case::Lower));
-                        } else {
-                            pieces.extend(filler.iter().cloned());
-                        }
+                        pieces.extend(if hole == holes { filler } else { parents }.iter().cloned());
                     }
                 }
             }
-            out.push(pieces.into_boxed_slice());
+            pieces.into_boxed_slice()
+        };
+        const WORD: &[Piece] = &[Piece::Word(Case::Lower)];
+        for filler in FILLERS {
+            // Another service's resource has a name of its own.
+            let own = matches!(filler[0], Piece::Own | Piece::Name | Piece::Id);
+            if own && service != own_service && told {
+                continue;
+            }
+            out.push(Form { pieces: fill(filler, WORD), told });
             if holes == 0 {
                 break;
+            }
+            if holes > 1 && !own {
+                out.push(Form { pieces: fill(filler, filler), told });
             }
         }
     }
     out
+}
+
+/// The texts that a pattern lists, where it does no more than that: `^Complete$|^Error$`.
+pub(super) fn literals(pattern: Str) -> Option<Vec<Str>> {
+    let choices: Vec<Str> = alternatives(bare(pattern)).into_iter().map(bare).collect();
+    let plain = |choice: &Str| {
+        !choice.is_empty()
+            && choice.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b' ' | b'/'))
+    };
+    (choices.len() > 1 && choices.iter().all(plain)).then_some(choices)
 }
 
 /// A region or account that the pattern spells out, or the call's own.
@@ -241,7 +267,7 @@ fn closing(chars: &[char], open: usize, opens: char, closes: char) -> usize {
 }
 
 /// Without anchors, and without a group around everything.
-fn bare(pattern: &str) -> &str {
+fn bare(pattern: Str) -> Str {
     let mut text = pattern.trim_start_matches('^').trim_end_matches('$');
     loop {
         let chars: Vec<char> = text.chars().collect();
@@ -295,10 +321,13 @@ mod tests {
     use super::*;
     use crate::synthesis::entity::tests::with_pen;
 
-    fn check(pattern: Str, expect: &str) {
-        let forms = forms(pattern, "own");
-        let pieces: Vec<Piece> =
-            forms[0].iter().map(|p| if *p == Piece::Own { Piece::Text("X".into()) } else { p.clone() }).collect();
+    fn check(pattern: Str, service: Str, expect: &str) {
+        let forms = forms(pattern, service);
+        let pieces: Vec<Piece> = forms[0]
+            .pieces
+            .iter()
+            .map(|p| if *p == Piece::Own { Piece::Text("X".into()) } else { p.clone() })
+            .collect();
         with_pen(|pen| {
             let mut out = String::new();
             pen.write(&pieces, &mut out);
@@ -310,18 +339,29 @@ mod tests {
     fn patterns_tell_the_form() {
         check(
             "arn:aws[a-z\\-]*:mediatailor:[a-z0-9-]+:[0-9]+:playbackConfiguration/[a-zA-Z0-9-]+",
+            "mediatailor",
             "arn:aws:mediatailor:eu-central-1:111122223333:playbackConfiguration/X",
         );
         check(
             "arn:(aws[a-zA-Z-]*)?:lambda:[a-z]{2}((-gov)|(-iso(b?)))?-[a-z]+-\\d{1}:\\d{12}:function:[a-zA-Z0-9-_\\.]+(:(\\$LATEST|[a-zA-Z0-9-_]+))?",
+            "lambda",
             "arn:aws:lambda:eu-central-1:111122223333:function:X",
         );
-        check("arn:aws[a-z-]*:sso:::instance/[a-zA-Z0-9-]+", "arn:aws:sso:::instance/X");
+        check("arn:aws[a-z-]*:sso:::instance/[a-zA-Z0-9-]+", "sso", "arn:aws:sso:::instance/X");
         check(
             "^arn:aws(?:-[a-z]+)*:(codestar-connections|codeconnections):[a-z\\-0-9]+:\\d{12}:repository-link\\/[a-z]+",
+            "codestar-connections",
             "arn:aws:codestar-connections:eu-central-1:111122223333:repository-link/X",
         );
-        check("arn:[^:]+:[^:]+:[^:]*:[^:]*:.+", "arn:aws:own:eu-central-1:111122223333:X");
+        check("arn:[^:]+:[^:]+:[^:]*:[^:]*:.+", "own", "arn:aws:own:eu-central-1:111122223333:X");
+    }
+
+    #[test]
+    fn patterns_that_list_texts_are_lists() {
+        let progress = literals("(^Submitted$)|(^Progressing$)|(^Complete$)");
+        assert_eq!(progress, Some(vec!["Submitted", "Progressing", "Complete"]));
+        assert_eq!(literals("[a-z]+|x"), None);
+        assert_eq!(literals("only"), None);
     }
 
     #[test]
@@ -329,6 +369,6 @@ mod tests {
         assert!(forms("[a-z]+", "own").is_empty());
         assert!(forms("arn:.*", "own").is_empty());
         assert!(forms("(((((", "own").is_empty());
-        assert!(forms("arn:a:b:c:d:[", "own").iter().all(|form| !form.is_empty()));
+        assert!(forms("arn:a:b:c:d:[", "own").iter().all(|form| !form.pieces.is_empty()));
     }
 }

@@ -43,7 +43,7 @@ pub(super) struct Source {
 }
 
 impl Source {
-    pub(super) fn find<'d>(&self, scene: &Scene<'d>, frame: &Frame<'d>) -> Option<&'d Document> {
+    pub(super) fn find<'d>(&self, scene: &Scene<'d>, frame: &Frame<'_, 'd>) -> Option<&'d Document> {
         let mut at = if self.item { frame.item? } else { scene.input };
         for name in &self.path {
             at = at.get(name)?;
@@ -79,17 +79,40 @@ pub(super) struct Noun {
 
 /// One level of an answer: the root, or an item of a list.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Frame<'d> {
+pub(super) struct Frame<'f, 'd> {
     pub seed: u64,
     pub index: u32,
     /// The input's item that this level answers.
     pub item: Option<&'d Document>,
+    /// The level around.
+    pub up: Option<&'f Frame<'f, 'd>>,
 }
 
-impl<'d> Frame<'d> {
+impl<'d> Frame<'_, 'd> {
+    pub(super) fn root(seed: u64) -> Self {
+        Self { seed, index: 0, item: None, up: None }
+    }
+
     /// The level of one item of a list of this level.
-    pub(super) fn item(&self, list: u64, index: u32, item: Option<&'d Document>) -> Self {
-        Self { seed: mix(mix(self.seed, u64::from(self.index)), list), index, item }
+    pub(super) fn item<'n>(&'n self, list: u64, index: u32, item: Option<&'d Document>) -> Frame<'n, 'd> {
+        Frame {
+            seed: mix(mix(self.seed, u64::from(self.index)), list),
+            index,
+            item: item.or(self.item),
+            up: Some(self),
+        }
+    }
+
+    /// The level so many levels up.
+    pub(super) fn above(&self, levels: u8) -> &Self {
+        let mut at = self;
+        for _ in 0..levels {
+            match at.up {
+                Some(up) => at = up,
+                None => break,
+            }
+        }
+        at
     }
 }
 
@@ -118,7 +141,7 @@ impl Entity<'_> {
 
 impl Noun {
     /// The resource of this kind on one level of the answer.
-    pub(super) fn entity<'d>(&self, scene: &Scene<'d>, frame: &Frame<'d>) -> Entity<'d> {
+    pub(super) fn entity<'d>(&self, scene: &Scene<'d>, frame: &Frame<'_, 'd>) -> Entity<'d> {
         let mut entity = Entity {
             row: 0,
             index: frame.index,
@@ -169,7 +192,7 @@ impl Noun {
 }
 
 /// What tells the times of one level from those of others.
-pub(super) fn moment(scene: &Scene<'_>, frame: &Frame<'_>) -> u64 {
+pub(super) fn moment(scene: &Scene<'_>, frame: &Frame<'_, '_>) -> u64 {
     mix(mix(scene.key, frame.seed), u64::from(frame.index))
 }
 
@@ -231,7 +254,7 @@ pub(super) mod tests {
             input: &input,
         };
         let noun = noun(&[]);
-        let entity = noun.entity(&scene, &Frame { seed: 0, index: 0, item: None });
+        let entity = noun.entity(&scene, &Frame::root(0));
         use_pen(&mut Pen {
             scene: &scene,
             noun: &noun,
@@ -281,7 +304,7 @@ pub(super) mod tests {
                 key: 7,
                 input: &input,
             };
-            noun.entity(&scene, &Frame { seed: 3, index: 1, item: None }).seed
+            noun.entity(&scene, &Frame { index: 1, ..Frame::root(3) }).seed
         };
         let by_name = seed(serde_json::json!({"Name": "demo"}));
         assert_eq!(by_name, seed(serde_json::json!({"Arn": "arn:aws:airflow:us-east-1:1:environment/demo"})));

@@ -74,11 +74,14 @@ pub(super) struct Facts {
     pub awaited: Awaited,
     /// By squashed noun.
     pub nouns: HashMap<Box<str>, NounFact>,
-    /// Squashed names of input members by which a client chooses an identifier on create.
-    pub chosen: Vec<Box<str>>,
+    /// Nouns and input members, both squashed, by which a client chooses an identifier on create.
+    pub chosen: Vec<(Box<str>, Box<str>)>,
 }
 
 const INFINITE: u8 = u8::MAX;
+
+/// Verbs of operations on a service's own resources; `Associate` and the like are about those of others as well.
+const OWNING: [&str; 8] = ["Create", "Get", "Describe", "Delete", "Update", "Register", "Import", "Modify"];
 
 impl Facts {
     /// The facts of a service, from a cache of this process: services live as long as it does.
@@ -94,7 +97,7 @@ impl Facts {
 
     fn read(service: &'static Service) -> Self {
         let mut nouns: HashMap<Box<str>, NounFact> = HashMap::new();
-        let mut chosen: Vec<Box<str>> = Vec::new();
+        let mut chosen: Vec<(Box<str>, Box<str>)> = Vec::new();
         for operation in &service.operations {
             let (verb, words) = verb_and_noun(operation.name);
             if matches!(verb, Verb::Other | Verb::List) {
@@ -104,7 +107,7 @@ impl Facts {
             let required = operation.input.and_then(|input| service.structure(input)).into_iter();
             let required = required.flat_map(|input| input.members.iter().filter(|member| member.required));
             let fact = nouns.entry(noun.clone()).or_default();
-            fact.own = true;
+            fact.own |= OWNING.iter().any(|verb| operation.name.starts_with(verb));
             for member in required {
                 let name = squash(member.name);
                 let names_it = name.starts_with(&*noun) || matches!(name.as_str(), "name" | "id" | "identifier");
@@ -112,11 +115,8 @@ impl Facts {
                     continue;
                 }
                 if verb == Verb::Create {
-                    if operation.name.starts_with("Create")
-                        && !name.ends_with("name")
-                        && !chosen.contains(&name.as_str().into())
-                    {
-                        chosen.push(name.into());
+                    if operation.name.starts_with("Create") && !name.ends_with("name") {
+                        chosen.push((noun.clone(), name.into()));
                     }
                 } else if name.ends_with("name") {
                     fact.by_name = Some(true);

@@ -3,6 +3,7 @@
 use standin_model::{Kind, Member, Service, Shape, ShapeIx, Str};
 
 use super::entity::{Identity, Source};
+use super::tables;
 use super::words::{singular_of, squash};
 
 /// Structures in structures are looked into so deep.
@@ -122,7 +123,8 @@ pub(super) fn identity(member: &str, noun: &str, own: bool) -> Option<Identity> 
     for ending in ["identifier", "name", "arn", "id"] {
         if let Some(core) = member.strip_suffix(ending)
             && core.len() >= 4
-            && noun.ends_with(core)
+            && let Some(before) = noun.strip_suffix(core)
+            && !tables::OTHERS.iter().any(|other| before.contains(other))
         {
             return role(ending);
         }

@@ -7,12 +7,16 @@
 //! the resource in question.
 
 mod arn;
+mod choice;
 mod compile;
 mod echo;
 mod entity;
 mod examples;
 mod facts;
 mod inputs;
+mod lists;
+mod matching;
+mod nouns;
 mod pagination;
 mod plan;
 mod render;

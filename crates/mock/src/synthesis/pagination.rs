@@ -83,6 +83,7 @@ pub(super) fn limit(operation: &Operation, integers: &[Str]) -> Option<Str> {
                 | "maxkeys"
                 | "maxnumberofmessages"
                 | "maxsize"
+                | "maxcount"
         )
     })
 }

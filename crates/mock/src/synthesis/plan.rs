@@ -28,8 +28,8 @@ pub(super) struct Slot {
     pub node: Node,
     /// The member of the input that means the same.
     pub echo: Option<Box<Echo>>,
-    /// Left out where the input does not have it.
-    pub only_echo: bool,
+    /// Left out where the input does not have this.
+    pub only: Option<Box<Source>>,
 }
 
 #[derive(Debug)]
@@ -56,10 +56,12 @@ pub(super) enum Node {
     Region(&'static [Str]),
     Bool(bool),
     Int(i64),
-    /// A whole number between two.
-    Between(i64, i64),
+    /// A whole number between two; the last tells members apart.
+    Between(i64, i64, u32),
+    /// The place in the list.
+    Place,
     Float(f64),
-    FloatBetween(f64, f64),
+    FloatBetween(f64, f64, u32),
     Time(TimeRole),
     /// A point in time as a number.
     Moment(TimeRole, TimeUnit),
@@ -109,6 +111,8 @@ pub(super) struct MapNode {
 pub(super) struct TextNode {
     pub pieces: Box<[Piece]>,
     pub noun: u16,
+    /// The resource is that of so many levels up.
+    pub up: u8,
     pub salt: u64,
     pub min: u32,
     pub max: u32,

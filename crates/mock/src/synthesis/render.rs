@@ -31,7 +31,7 @@ pub(super) struct Renderer<'r> {
 
 impl<'r> Renderer<'r> {
     pub(super) fn root(&self) -> Fields {
-        let mut frame = Frame { seed: 0, index: 0, item: None };
+        let mut frame = Frame::root(0);
         let subject = self.plan.nouns[usize::from(self.plan.subject)].entity(self.scene, &frame);
         if subject.name.or(subject.id).or(subject.arn).is_some() {
             frame.seed = subject.row;
@@ -41,7 +41,7 @@ impl<'r> Renderer<'r> {
         self.structure(&self.plan.root, &frame)
     }
 
-    fn structure(&self, slots: &[Slot], frame: &Frame<'r>) -> Fields {
+    fn structure(&self, slots: &[Slot], frame: &Frame<'_, 'r>) -> Fields {
         let mut fields = Fields::with_capacity(slots.len());
         let mut derived = false;
         for slot in slots {
@@ -52,7 +52,10 @@ impl<'r> Renderer<'r> {
                 fields.push(slot.name, value.clone());
                 continue;
             }
-            if slot.only_echo && !self.loose {
+            if let Some(only) = &slot.only
+                && !self.loose
+                && only.find(self.scene, frame).is_none()
+            {
                 continue;
             }
             derived |= matches!(slot.node, Node::Derived(_));
@@ -77,7 +80,7 @@ impl<'r> Renderer<'r> {
         fields
     }
 
-    fn node(&self, node: &Node, frame: &Frame<'r>) -> Document {
+    fn node(&self, node: &Node, frame: &Frame<'_, 'r>) -> Document {
         match node {
             Node::Structure(slots) => Document::Map(self.structure(slots, frame)),
             Node::List(list) => self.list(list, frame),
@@ -92,10 +95,11 @@ impl<'r> Renderer<'r> {
             }
             Node::Bool(value) => Document::Bool(*value),
             Node::Int(value) => Document::Int(*value),
-            Node::Between(low, high) => Document::Int(self.draw(frame, *low).between(*low, *high)),
+            Node::Between(low, high, salt) => Document::Int(self.draw(frame, *salt).between(*low, *high)),
+            Node::Place => Document::Int(i64::from(frame.index)),
             Node::Float(value) => Document::Float(*value),
-            Node::FloatBetween(low, high) => {
-                let unit = self.draw(frame, 0).unit();
+            Node::FloatBetween(low, high, salt) => {
+                let unit = self.draw(frame, *salt).unit();
                 // Two decimals read like a measurement; inside of the bounds they stay inside.
                 let value = low + (high - low) * unit;
                 Document::Float(((value * 100.0).round() / 100.0).clamp(*low, *high))
@@ -126,11 +130,11 @@ impl<'r> Renderer<'r> {
         }
     }
 
-    fn draw(&self, frame: &Frame<'_>, salt: i64) -> Draw {
-        Draw::from_seed(mix(moment(self.scene, frame), salt.cast_unsigned()))
+    fn draw(&self, frame: &Frame<'_, '_>, salt: u32) -> Draw {
+        Draw::from_seed(mix(moment(self.scene, frame), u64::from(salt)))
     }
 
-    fn list(&self, list: &ListNode, frame: &Frame<'r>) -> Document {
+    fn list(&self, list: &ListNode, frame: &Frame<'_, 'r>) -> Document {
         if let Some(asked) = list.fan.as_ref().and_then(|fan| fan.find(self.scene, frame)).and_then(Document::as_list)
             && !asked.is_empty()
             && asked.len() >= list.min as usize
@@ -157,7 +161,7 @@ impl<'r> Renderer<'r> {
         Document::List((0..count).map(|at| self.node(&list.item, &frame.item(list.salt, at, None))).collect())
     }
 
-    fn map(&self, map: &MapNode, frame: &Frame<'r>) -> Document {
+    fn map(&self, map: &MapNode, frame: &Frame<'_, 'r>) -> Document {
         let mut fields = Fields::with_capacity(map.count as usize);
         // Keys may repeat; a few more draws find others where there are any.
         for at in 0..map.count.saturating_add(KEY_ATTEMPTS) {
@@ -174,7 +178,7 @@ impl<'r> Renderer<'r> {
         Document::Map(fields)
     }
 
-    fn derive(&self, what: &Derived, fields: &Fields, frame: &Frame<'r>) -> Option<Document> {
+    fn derive(&self, what: &Derived, fields: &Fields, frame: &Frame<'_, 'r>) -> Option<Document> {
         let bytes_of = |value: &Document| match value {
             Document::Blob(bytes) => Some(bytes.to_vec()),
             Document::String(text) => Some(text.as_bytes().to_vec()),
@@ -208,9 +212,10 @@ impl<'r> Renderer<'r> {
         }
     }
 
-    fn text(&self, node: &TextNode, frame: &Frame<'r>) -> String {
+    fn text(&self, node: &TextNode, frame: &Frame<'_, 'r>) -> String {
         let noun = &self.plan.nouns[usize::from(node.noun)];
-        let entity = noun.entity(self.scene, frame);
+        let mut entity = noun.entity(self.scene, frame.above(node.up));
+        entity.place = frame.index;
         if node.arn
             && let Some(arn) = entity.arn
             && within(node, arn)

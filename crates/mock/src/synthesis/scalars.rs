@@ -7,7 +7,7 @@ use super::compile::{Compiler, Mode};
 use super::facts::{least, most};
 use super::plan::{Derived, Node, Slot, TimeUnit};
 use super::time::TimeRole;
-use super::words::{singular_of, squash};
+use super::words::{ends_in, hash, singular_of, split, squash};
 use super::{examples, tables};
 
 /// Blobs that a model wants longer are as long as it wants, up to here.
@@ -70,8 +70,10 @@ fn whole(
     if member.is_some_and(|member| member.location == Location::StatusCode) {
         return Node::Int(compiler.operation.map_or(200, |operation| i64::from(operation.http.status)));
     }
+    // The time in milliseconds of this century must be within the range.
     if matches!(kind, Kind::Long)
-        && limits.is_none()
+        && low <= 1_000_000_000
+        && high >= 4_000_000_000_000
         && let Some(role) = TimeRole::of_scalar(name)
     {
         let name = squash(name);
@@ -81,12 +83,21 @@ fn whole(
     if matches!(kind, Kind::Integer) && limits.is_none() && TimeRole::of_scalar(name).is_some() {
         return Node::Moment(TimeRole::of(name), TimeUnit::Seconds);
     }
+    let words = split(name);
+    if low <= 0
+        && high >= 1000
+        && compiler.mode == Mode::Output
+        && matches!(words.last().map(String::as_str), Some("index"))
+    {
+        return Node::Place;
+    }
+    let example = example.filter(|_| !matches!(words.last().map(String::as_str), Some("count")));
     let (from, to) = example.map_or_else(|| usual(name, compiler.mode), |number| (number, number));
     #[expect(clippy::cast_possible_truncation, reason = "the table's numbers are small")]
     let (from, to) = (from.ceil() as i64, to.ceil() as i64);
     // What the range leaves of the usual numbers; one end of it where that is nothing.
     let (from, to) = (from.clamp(low, high.max(low)), to.clamp(low, high.max(low)));
-    if from == to { Node::Int(from) } else { Node::Between(from, to) }
+    if from == to { Node::Int(from) } else { Node::Between(from, to, short_salt(name)) }
 }
 
 fn fraction(limits: Option<&Constraints>, name: &str, example: Option<f64>) -> Node {
@@ -99,11 +110,17 @@ fn fraction(limits: Option<&Constraints>, name: &str, example: Option<f64>) -> N
     }
     let (from, to) = example.map_or_else(|| usual(name, Mode::Output), |number| (number, number));
     let (from, to) = (from.clamp(low, high), to.clamp(low, high));
-    if (to - from).abs() < 1e-9 { Node::Float(from) } else { Node::FloatBetween(from, to) }
+    if (to - from).abs() < 1e-9 { Node::Float(from) } else { Node::FloatBetween(from, to, short_salt(name)) }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "a hash, of which any part is as good")]
+fn short_salt(name: &str) -> u32 {
+    hash(name) as u32
 }
 
 /// The usual numbers for a member of that name.
 fn usual(name: &str, mode: Mode) -> (f64, f64) {
+    let words = split(name);
     let name = squash(name);
     let failed = [
         "error",
@@ -121,18 +138,22 @@ fn usual(name: &str, mode: Mode) -> (f64, f64) {
     if matches!(mode, Mode::Output) && failed.iter().any(|mark| name.contains(mark)) {
         return (0.0, 0.0);
     }
-    let told = tables::NUMBERS
-        .iter()
-        .filter(|(row, _, _)| name.ends_with(row))
-        .max_by_key(|(row, _, _)| row.len())
-        .map(|(_, from, to)| (*from, *to));
-    match told {
+    match told(&words) {
         Some(told) => told,
         // What is least is no more than what is most.
         None if name.starts_with("min") => (1.0, 1.0),
         None if name.starts_with("max") => (10.0, 10.0),
         None => (1.0, 5.0),
     }
+}
+
+/// What the table says of a number of that name.
+pub(super) fn told(words: &[String]) -> Option<(f64, f64)> {
+    tables::NUMBERS
+        .iter()
+        .filter(|(row, _, _)| ends_in(words, row))
+        .max_by_key(|(row, _, _)| row.len())
+        .map(|(_, from, to)| (*from, *to))
 }
 
 /// Ties members to their siblings: counts to lists, lengths and digests to contents.
@@ -147,7 +168,7 @@ pub(super) fn derive(compiler: &Compiler, structure: &Structure, slots: &mut [Sl
     let names: Vec<(&'static str, String)> = slots.iter().map(|slot| (slot.name, squash(slot.name))).collect();
     for slot in slots.iter_mut() {
         let name = squash(slot.name);
-        let number = matches!(slot.node, Node::Int(_) | Node::Between(..));
+        let number = matches!(slot.node, Node::Int(_) | Node::Between(..) | Node::Place);
         let sized =
             matches!(name.as_str(), "contentlength" | "datalength" | "size" | "totalsize" | "blobsize" | "filesize");
         if number && let Some(list) = counted(&name, &lists) {

@@ -2,6 +2,7 @@
 
 use standin_model::{Bound, Constraints, Kind, Service, ShapeIx, Str, WaiterState};
 
+use super::tables;
 use super::words::squash;
 
 /// What a resource or job is when all went well and nothing more happens, best first.
@@ -180,12 +181,27 @@ pub(super) fn choose(values: &'static [Str], constraints: Option<&Constraints>, 
     };
     let mut best: Option<(i32, Str)> = None;
     for value in values.iter().filter(fits) {
-        let rank = if gone && squash(value) == "deleted" { 2000 } else { rank(value) };
+        let rank = match rank(value) {
+            _ if gone && squash(value) == "deleted" => 2000,
+            0 if tables::USUAL.contains(value) => 1,
+            rank => rank,
+        };
         if best.is_none_or(|(top, _)| rank > top) {
             best = Some((rank, value));
         }
     }
     best.map(|(_, value)| value).or_else(|| values.first().copied())
+}
+
+/// The most settled of some texts, the first among equals.
+pub(super) fn best<'t>(values: &[&'t str]) -> Option<&'t str> {
+    let mut best = *values.first()?;
+    for value in values {
+        if rank(value) > rank(best) {
+            best = value;
+        }
+    }
+    Some(best)
 }
 
 /// What the waiters of a service wait for, by the structure and member that they look at.

@@ -8,6 +8,7 @@
 //! | `{name}` `{id}` `{self}` | the name, id, or whichever of both is the primary one, of the resource that the text belongs to |
 //! | `{word}` `{Word}` `{WORD}` | a word of business (`orders`) |
 //! | `{noun}` `{_noun}` `{Noun}` `{noun-}` | what the resource is: `security-group`, `security_group`, `SecurityGroup`, `security group` |
+//! | `{input:Member}` `{tail:Member}` | what the input says there, or the last part of the ARN there |
 //! | `{service}` | the signing name |
 //! | `{member}` | the member's own words, `security-group` |
 //! | `{hex:N}` `{lower:N}` `{upper:N}` `{alnum:N}` `{letters:N}` `{digits:N}` `{base64:N}` `{url64:N}` | N drawn characters |
@@ -47,6 +48,9 @@ pub(super) enum Piece {
     Number(u32, u32),
     Each(Str),
     Time(TimeRole, TimeForm),
+    /// A text of the input; of an ARN, only its last part.
+    Input(Str),
+    Tail(Str),
     /// Whatever the pattern accepts, within the text's length.
     Pattern(Str),
 }
@@ -208,6 +212,8 @@ fn place(name: Str, reading: &Reading<'_>) -> Result<Piece, Cow<'static, str>> {
         "word" => Piece::Word(Case::Lower),
         "Word" => Piece::Word(Case::Title),
         "WORD" => Piece::Word(Case::Upper),
+        "input" => Piece::Input(argument),
+        "tail" => Piece::Tail(argument),
         "uuid" => Piece::Uuid,
         "each" => Piece::Each(argument),
         "n" => {
@@ -300,6 +306,16 @@ impl Pen<'_> {
                 Piece::Time(role, form) => {
                     let at = self.entity.time(self.scene, *role);
                     time_text(at, *form, out);
+                }
+                Piece::Input(member) | Piece::Tail(member) => {
+                    match self.scene.input.get(member).and_then(|text| text.as_str()).filter(|_| self.echo) {
+                        Some(text) => {
+                            self.echoed = true;
+                            let tail = text.rsplit([':', '/']).next().unwrap_or(text);
+                            out.push_str(if matches!(piece, Piece::Tail(_)) { tail } else { text });
+                        }
+                        None => self.word(Case::Lower, depth, out),
+                    }
                 }
                 Piece::Pattern(text) => {
                     let (min, max) = self.lengths;

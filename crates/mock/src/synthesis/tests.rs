@@ -108,8 +108,7 @@ fn empties(service: &'static Service, ix: ShapeIx, document: &Document, path: &s
         (Kind::Structure(structure), Document::Map(fields)) => {
             let paging = structure.members.iter().all(|member| pagination::is_token(member.name));
             // `{and: [], or: []}` of itself says nothing else.
-            let leaves =
-                structure.members.iter().any(|member| super::compile::leaf(&service.shape(member.target).kind));
+            let leaves = structure.members.iter().any(|member| super::choice::leaf(&service.shape(member.target).kind));
             if fields.is_empty() && !paging && (leaves || path.is_empty()) && !structure.members.is_empty() {
                 out.push(format!("{path}: empty"));
             }

@@ -3,15 +3,17 @@
 use standin_core::Draw;
 use standin_model::{Document, Kind, Member, Shape, ShapeIx, Str, Timestamp};
 
-use super::compile::{Compiler, Mode, Scope, is_tags, salt, tables_row};
+use super::compile::{Compiler, Mode, Scope, salt};
 use super::entity::{Entity, Frame, Noun, Scene};
 use super::facts::{Verb, least, most};
+use super::lists::is_tags;
+use super::nouns::tables_row;
 use super::plan::{Node, TextNode};
 use super::render::fit;
 use super::template::{EXTREME_WORDS, Letters, Pen, Piece, Reading, read};
 use super::time::TimeRole;
-use super::words::{kebab, singular, split};
-use super::{arn, examples, settled, tables};
+use super::words::{ends_in, kebab, singular, split};
+use super::{arn, examples, scalars, settled, tables};
 use crate::pattern::{self, Verdict};
 
 /// What a member's name says it is.
@@ -47,35 +49,43 @@ impl Compiler {
         if let Kind::String { enum_values } = &shape.kind
             && !enum_values.is_empty()
         {
-            if let Some(value) = awaited.and_then(|awaited| enum_values.iter().find(|value| **value == awaited)) {
-                return Node::Fixed(value);
-            }
             if enum_values.iter().filter(|value| looks_like_region(value)).count() * 2 > enum_values.len() {
                 return Node::Region(enum_values);
             }
             let chosen = settled::choose(enum_values, shape.constraints.as_deref(), self.verb == Verb::Delete);
             let chosen = chosen.unwrap_or_default();
+            // Some wait for the end of a resource; that is not what most want to see.
+            if let Some(value) = awaited.and_then(|awaited| enum_values.iter().find(|value| **value == awaited))
+                && settled::rank(value) >= settled::rank(chosen).min(0)
+            {
+                return Node::Fixed(value);
+            }
             return Node::Fixed(examples::value(scope.example, enum_values, chosen).unwrap_or(chosen));
         }
         let limits = limits(shape, member.map(|(_, member)| member));
         if let Some(awaited) = awaited
             && accepted(&limits, awaited)
+            && settled::rank(awaited) >= 0
         {
             return Node::Fixed(awaited);
         }
         self.free(shape, &limits, name, siblings, scope)
     }
 
-    /// A text from one template, or what fits instead.
-    pub(super) fn fixed_text(&mut self, shape: &'static Shape, template: Str, scope: &Scope) -> Box<TextNode> {
+    /// A text from the first of the templates that fits, or what fits instead.
+    pub(super) fn of_templates(
+        &mut self,
+        shape: &'static Shape,
+        templates: &'static [Str],
+        scope: &Scope,
+    ) -> Box<TextNode> {
         let limits = limits(shape, None);
         let reading = Reading { noun: "tag", member: "tag", service: self.service.signing_name };
-        let pieces = read(template, &reading);
-        if self.fits(&pieces, scope.noun, 1, &limits) {
-            return Box::new(node(pieces, scope.noun, 1, &limits, false));
-        }
-        let pieces = self.by_pattern(scope.noun, 1, &limits);
-        Box::new(node(pieces, scope.noun, 1, &limits, false))
+        let found = self.first_fit(templates, &reading, scope.noun, 1, &limits);
+        Box::new(found.unwrap_or_else(|| {
+            let pieces = self.by_pattern(scope.noun, 1, &limits);
+            node(pieces, scope.noun, 1, &limits, false)
+        }))
     }
 
     fn free(&mut self, shape: &'static Shape, limits: &Limits, name: &str, siblings: &[String], scope: &Scope) -> Node {
@@ -98,10 +108,26 @@ impl Compiler {
         if let Some(node) = self.pair(&squashed, siblings, scope, limits) {
             return node;
         }
+        // An enumeration written as a pattern.
+        if let Some(choices) = limits.pattern.and_then(arn::literals)
+            && let Some(best) = settled::best(&choices)
+            && accepted(limits, best)
+        {
+            return Node::Sample(best.into());
+        }
         match role(&words, shape, limits) {
-            Role::Arn => return self.arn(&words, limits, salt, scope),
-            Role::Id if tables_exact(&squashed).is_none() => return self.id(&words, limits, salt, siblings, scope),
-            Role::Name if tables_exact(&squashed).is_none() => return self.name(&words, limits, salt, scope),
+            Role::Arn => {
+                let node = self.arn(&words, limits, salt, scope);
+                return self.lifted(node, siblings, scope);
+            }
+            Role::Id if tables_exact(&words).is_none() => {
+                let node = self.id(&words, limits, salt, siblings, scope);
+                return self.lifted(node, siblings, scope);
+            }
+            Role::Name if tables_exact(&words).is_none() => {
+                let node = self.name(&words, limits, salt, scope);
+                return self.lifted(node, siblings, scope);
+            }
             _ => {}
         }
         let reading = Reading { noun: &noun_words, member: &member, service };
@@ -119,12 +145,22 @@ impl Compiler {
                 return Node::Text(Box::new(node));
             }
         }
-        if let Some(text) = examples::text(scope.example)
+        let names = matches!(words.last().map(String::as_str), Some("name" | "key" | "id" | "identifier" | "value"));
+        if let Some(text) = examples::text(scope.example).filter(|_| !siblings.is_empty() && !names)
             && accepted(limits, text)
         {
             return Node::Fixed(text);
         }
-        if let Some(templates) = tables_longest(&squashed)
+        // A member named after a resource names one.
+        let own = self.facts.nouns.get(squashed.as_str()).is_some_and(|fact| fact.own);
+        let known = tables::TEXTS.iter().any(|(row, _)| *row == squashed);
+        if own && words.len() > 1 && !known {
+            return self.name(&words, limits, salt, scope);
+        }
+        if squashed.contains("numberof") && self.fits(&[Piece::Number(0, 9)], scope.noun, salt, limits) {
+            return Node::Text(Box::new(node(Box::new([Piece::Number(0, 9)]), scope.noun, salt, limits, false)));
+        }
+        if let Some(templates) = tables_longest(&words)
             && let Some(node) = self.first_fit(templates, &reading, scope.noun, salt, limits)
         {
             return Node::Text(Box::new(node));
@@ -133,9 +169,19 @@ impl Compiler {
         if limits.pattern.is_some_and(|pattern| pattern.contains("arn:")) {
             return self.arn(&words, limits, salt, scope);
         }
-        // A member named after a resource names one.
-        if self.facts.nouns.get(squashed.as_str()).is_some_and(|fact| fact.own) {
+        if own {
             return self.name(&words, limits, salt, scope);
+        }
+        if let Some((low, high)) = scalars::told(&words) {
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "the table's numbers are small"
+            )]
+            let pieces = [Piece::Number(low.max(0.0) as u32, high.max(0.0) as u32)];
+            if self.fits(&pieces, scope.noun, salt, limits) {
+                return Node::Text(Box::new(node(Box::new(pieces), scope.noun, salt, limits, false)));
+            }
         }
         let plain: &[Str] = &["{word}-{member}", "{word}", "{Word}", "{WORD}", "1", "{uuid}", "{digits:12}", "/{word}"];
         if let Some(node) = self.first_fit(plain, &reading, scope.noun, salt, limits) {
@@ -148,12 +194,25 @@ impl Compiler {
         Node::Text(Box::new(node(pieces, scope.noun, salt, limits, false)))
     }
 
+    /// A text about the resource that the structure lies in, and not about the structure's own, speaks of that very one: the
+    /// `ClusterId` of a cluster's nodes.
+    fn lifted(&self, mut node: Node, siblings: &[String], scope: &Scope) -> Node {
+        if let Node::Text(text) = &mut node
+            && !siblings.is_empty()
+            && text.noun != scope.noun
+            && let Some((_, lists)) = scope.around.iter().rev().find(|(noun, _)| *noun == text.noun)
+        {
+            text.up = scope.lists - lists;
+        }
+        node
+    }
+
     fn special(&self, member: &str) -> Option<&'static [Str]> {
         let operation = self.operation.map_or("", |operation| operation.name);
         tables::SPECIAL
             .iter()
             .find(|(service, row, _)| {
-                *service == self.service.id
+                (*service == self.service.id || *service == "*")
                     && row.split_once('.').map_or(*row == member, |(of, name)| of == operation && name == member)
             })
             .map(|(_, _, templates)| *templates)
@@ -220,7 +279,8 @@ impl Compiler {
         // The client's own choice reads like a name.
         let text = self.nouns[usize::from(noun)].noun.text.to_string();
         let full = format!("{text}identifier");
-        let chosen = self.facts.chosen.iter().any(|name| **name == *squashed || **name == *full);
+        let mut chosen = self.facts.chosen.iter().filter(|(noun, _)| **noun == *text);
+        let chosen = chosen.any(|(_, member)| **member == *squashed || **member == *full);
         if chosen && !settled {
             let draft = &mut self.nouns[usize::from(noun)];
             let before = std::mem::replace(&mut draft.noun.id, Box::new([Piece::Name]));
@@ -241,23 +301,11 @@ impl Compiler {
             return Node::Text(Box::new(node(own, noun, salt, limits, false)));
         }
         let reading = Reading { noun: "", member: "", service: self.service.signing_name };
-        let mut pieces = None;
-        // A row of the table that names a form may be more than the pattern wants; the common forms come next, then
-        // whatever has the form of the pattern's own examples.
-        if limits.pattern.is_some() {
-            pieces =
-                Some(self.by_pattern(noun, salt, limits)).filter(|pieces| !matches!(pieces[..], [Piece::Pattern(_)]));
-            let uuid = read("{uuid}", &reading);
-            if self.fits(&uuid, noun, salt, limits) {
-                pieces = Some(uuid);
-            }
-        }
-        let pieces = pieces.or_else(|| {
-            tables::ID_STYLES
-                .iter()
-                .map(|style| read(style, &reading))
-                .find(|style| self.fits(style, noun, salt, limits))
-        });
+        let styles = || tables::ID_STYLES.iter().map(|style| read(style, &reading));
+        // Where the pattern begins with letters of its own, these come before the common forms.
+        let common = || styles().find(|style| self.fits(style, noun, salt, limits));
+        let own_form = || Some(self.by_pattern(noun, salt, limits)).filter(|pieces| matches!(pieces[..], [_, _, ..]));
+        let pieces = own_form().or_else(common);
         let pieces = pieces.unwrap_or_else(|| self.by_pattern(noun, salt, limits));
         let draft = &mut self.nouns[usize::from(noun)];
         if draft.id_settled {
@@ -269,19 +317,34 @@ impl Compiler {
     }
 
     fn arn(&mut self, words: &[String], limits: &Limits, salt: u64, scope: &Scope) -> Node {
-        let noun = self.whose(words, &["arn"], scope);
+        let noun = self.whose(words, &["arn", "id", "name", "identifier"], scope);
         let draft = &self.nouns[usize::from(noun)];
         let (text, kebab) = (draft.noun.text.to_string(), draft.kebab.clone());
         let service = self.service.signing_name;
         let own = self.facts.nouns.get(text.as_str()).is_some_and(|fact| fact.own);
         let reading = Reading { noun: &kebab, member: &kebab, service };
         let mut candidates: Vec<Box<[Piece]>> = Vec::new();
+        // Of an unnamed kind of resource, the structure may say what it is: the `ResourceARN` of a `KinesisStreamsInput`.
+        if matches!(text.as_str(), "resource" | "target" | "source" | "destination" | "") || noun == scope.noun {
+            let outer = &self.nouns[usize::from(scope.noun)].noun.text;
+            let rows =
+                tables::ARNS.iter().filter(|(row, _)| row.len() > 4 && !row.contains('/') && outer.contains(row));
+            let row = rows.max_by_key(|(row, _)| row.len()).filter(|_| !own);
+            candidates.extend(row.map(|(_, template)| read(template, &reading)));
+        }
         // `function` is Lambda's, but a service with functions of its own means those.
-        if let Some(row) = tables_row(tables::ARNS, service, &text, own) {
+        if let Some(row) = tables_row(tables::ARNS, service, &kebab, own) {
             candidates.push(read(row, &reading));
         }
-        if let Some(pattern) = limits.pattern {
-            candidates.extend(arn::forms(pattern, service));
+        let (told, untold): (Vec<_>, Vec<_>) = limits
+            .pattern
+            .map(|pattern| arn::forms(pattern, service))
+            .unwrap_or_default()
+            .into_iter()
+            .partition(|form| form.told);
+        candidates.extend(told.into_iter().map(|form| form.pieces));
+        if tables::GLOBAL.contains(&service) {
+            candidates.push(read("arn:{partition}:{service}::{account}:{noun}/{self}", &reading));
         }
         for form in [
             "arn:{partition}:{service}:{region}:{account}:{noun}/{self}",
@@ -295,6 +358,7 @@ impl Compiler {
         ] {
             candidates.push(read(form, &reading));
         }
+        candidates.extend(untold.into_iter().map(|form| form.pieces));
         for pieces in candidates {
             if self.fits(&pieces, noun, salt, limits) {
                 return Node::Text(Box::new(node(pieces, noun, salt, limits, true)));
@@ -429,7 +493,7 @@ const ALPHABETS: [Letters; 6] =
 
 fn node(pieces: Box<[Piece]>, noun: u16, salt: u64, limits: &Limits, arn: bool) -> TextNode {
     let short = |length: usize| u32::try_from(length).unwrap_or(u32::MAX);
-    TextNode { pieces, noun, salt, min: short(limits.min), max: short(limits.max), pattern: limits.pattern, arn }
+    TextNode { pieces, noun, up: 0, salt, min: short(limits.min), max: short(limits.max), pattern: limits.pattern, arn }
 }
 
 fn generated(limits: &Limits, draw: &mut Draw) -> Option<String> {
@@ -457,7 +521,7 @@ fn accepted(limits: &Limits, text: &str) -> bool {
 
 fn role(words: &[String], shape: &Shape, limits: &Limits) -> Role {
     let last = words.last().map_or("", String::as_str);
-    let arn_shape = shape.name.ends_with("Arn") || shape.name.ends_with("ARN");
+    let arn_shape = (shape.name.ends_with("Arn") || shape.name.ends_with("ARN")) && !matches!(last, "id" | "name");
     let arn_pattern = limits.pattern.is_some_and(|pattern| {
         pattern.trim_start_matches(['^', '(']).starts_with("arn")
             && !pattern.contains(")?([a-z")
@@ -479,26 +543,27 @@ fn looks_like_region(value: &str) -> bool {
         && value.ends_with(|c: char| c.is_ascii_digit())
 }
 
-/// The row of [`tables::TEXTS`] that names the member wholly.
-fn tables_exact(member: &str) -> Option<&'static [Str]> {
-    let found = tables::TEXTS.iter().find(|(row, _)| row.trim_start_matches('=') == member);
-    // An ending such as `username` speaks of more than `name`.
-    let longer = || {
-        tables::TEXTS
-            .iter()
-            .filter(|(row, _)| !row.starts_with('=') && row.len() > 5 && member.ends_with(row))
-            .max_by_key(|(row, _)| row.len())
-    };
-    found.or_else(longer).map(|(_, templates)| *templates)
+/// The row of [`tables::TEXTS`] that says more than `Id` or `Name` would: of the whole member, or of an ending such as
+/// `requesttoken` or `username`.
+fn tables_exact(words: &[String]) -> Option<&'static [Str]> {
+    let member = words.concat();
+    let whole = tables::TEXTS.iter().find(|(row, _)| row.trim_start_matches('=') == member);
+    whole.map(|(_, templates)| *templates).or_else(|| tables_where(words, |row| row.len() > 5 && !row.starts_with('~')))
 }
 
 /// The row of [`tables::TEXTS`] with the longest ending of the member's name.
-fn tables_longest(member: &str) -> Option<&'static [Str]> {
+fn tables_longest(words: &[String]) -> Option<&'static [Str]> {
+    tables_where(words, |_| true)
+}
+
+fn tables_where(words: &[String], wanted: impl Fn(&str) -> bool) -> Option<&'static [Str]> {
+    let member = words.concat();
     tables::TEXTS
         .iter()
         .filter(|(row, _)| match row.strip_prefix('=') {
             Some(whole) => whole == member,
-            None => member.ends_with(row),
+            // `~`: not where the last words are a noun and `name`.
+            None => wanted(row) && ends_in(words, row.trim_start_matches('~')),
         })
         .max_by_key(|(row, _)| row.len())
         .map(|(_, templates)| *templates)
@@ -553,7 +618,7 @@ impl Trial {
             key: u64::from(self.index),
             input: &input,
         };
-        let mut entity = noun.entity(&scene, &Frame { seed: 0, index: self.index, item: None });
+        let mut entity = noun.entity(&scene, &Frame { index: self.index, ..Frame::root(0) });
         if let Some(row) = self.row {
             entity = Entity { row, index: 0, place: 0, ..entity };
         }

@@ -53,6 +53,7 @@ const MARKS: &[(TimeRole, &[&str])] = &[
             "notbefore",
             "validfrom",
             "first",
+            "ingest",
             "added",
             "order",
             "initiat",
@@ -103,11 +104,23 @@ impl TimeRole {
             "traveltime",
             "configuration",
         ];
-        if !pointed || measured.iter().any(|mark| name.contains(mark)) {
+        let whole = matches!(name.as_str(), "lastmodified" | "lastupdated" | "created" | "updated");
+        if !(pointed || whole) || measured.iter().any(|mark| name.contains(mark)) {
             return None;
         }
         let told = MARKS.iter().flat_map(|(_, marks)| *marks).any(|mark| mark.len() > 3 && name.contains(mark));
-        let plain = matches!(name.as_str(), "timestamp" | "date" | "datetime" | "eventtime" | "time" | "createdat");
+        let plain = matches!(
+            name.as_str(),
+            "timestamp"
+                | "date"
+                | "datetime"
+                | "eventtime"
+                | "time"
+                | "lastmodified"
+                | "lastupdated"
+                | "created"
+                | "updated"
+        );
         let ends = ["timestamp", "datetime", "date"].iter().any(|end| name.ends_with(end)) && !name.ends_with("update");
         (plain || ends || (told && ["at", "time", "on"].iter().any(|end| name.ends_with(end))))
             .then(|| Self::of(member))

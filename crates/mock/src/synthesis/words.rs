@@ -35,7 +35,8 @@ pub(super) fn split(name: &str) -> Vec<String> {
 pub(super) fn singular(word: &str) -> &str {
     const STAY: [&str; 14] =
         ["status", "dns", "aws", "kms", "sns", "sqs", "ecs", "eks", "rds", "alias", "https", "progress", "tls", "cors"];
-    if STAY.iter().any(|stay| word.ends_with(stay)) || word.ends_with("ss") || word.len() < 4 {
+    let lower = word.to_ascii_lowercase();
+    if STAY.iter().any(|stay| lower.ends_with(stay)) || word.ends_with("ss") || word.len() < 4 {
         return if matches!(word, "ids") { "id" } else { word };
     }
     for ending in ["sses", "shes", "ches", "xes", "zes", "ases", "uses"] {
@@ -57,6 +58,25 @@ pub(super) fn singular_of(name: &str) -> String {
         return format!("{stem}y");
     }
     singular(name).to_owned()
+}
+
+/// Whether the last words, together, are `ending`: `EniIp` ends in `ip`, `ClusterZip` does not. A name without visible
+/// words (`vpcid`) is taken by its letters.
+pub(super) fn ends_in(words: &[String], ending: &str) -> bool {
+    if let [one] = words {
+        return one == ending || (ending.len() >= 4 && one.ends_with(ending));
+    }
+    let mut rest = ending;
+    for word in words.iter().rev() {
+        if rest.is_empty() {
+            break;
+        }
+        match rest.strip_suffix(word.as_str()) {
+            Some(shorter) => rest = shorter,
+            None => return false,
+        }
+    }
+    rest.is_empty()
 }
 
 /// `kms`, `key` → `kms-key`.
@@ -97,6 +117,17 @@ mod tests {
         check("s3_bucket-name", &["s3", "bucket", "name"]);
         check("VPCId", &["vpc", "id"]);
         check("", &[]);
+    }
+
+    #[test]
+    fn endings_are_of_whole_words() {
+        let check = |name: &str, ending, expect| assert_eq!(ends_in(&split(name), ending), expect, "{name} {ending}");
+        check("EniIp", "ip", true);
+        check("SourceZip", "ip", false);
+        check("ResourceOwnerAccount", "count", false);
+        check("LogGroupName", "groupname", true);
+        check("vpcid", "id", false);
+        check("vpcname", "name", true);
     }
 
     #[test]
