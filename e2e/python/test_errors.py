@@ -12,7 +12,7 @@ TYPED = [
     pytest.param("route53", "GetHostedZone", {"Id": "Z1"}, "NoSuchHostedZone", "NoSuchHostedZone", 404, id="rest-xml"),
     pytest.param("iam", "GetUser", {"UserName": "heron"}, "NoSuchEntityException", "NoSuchEntity", 404, id="query"),
     pytest.param("sns", "GetTopicAttributes", {"TopicArn": "arn:aws:sns:eu-west-1:444455556666:birds"}, "NotFoundException", "NotFound", 404, id="query-renamed"),
-    pytest.param("cloudwatch", "GetDashboard", {"DashboardName": "birds"}, "DashboardNotFoundError", "ResourceNotFound", 404, id="cbor-query-compatible"),
+    pytest.param("cloudwatch", "PutDashboard", {"DashboardName": "birds", "DashboardBody": "{}"}, "DashboardInvalidInputError", "InvalidParameterInput", 400, id="cbor-query-compatible"),
     pytest.param("sqs", "GetQueueUrl", {"QueueName": "birds"}, "QueueDoesNotExist", "AWS.SimpleQueueService.NonExistentQueue", 400, id="json-query-compatible"),
 ]
 

@@ -33,8 +33,9 @@ def test_arns_carry_the_partition_of_the_region(admin, client):
     "service, operation, given",
     [
         ("rds", "DescribeDBClusters", {}),
-        ("neptune", "DescribeDBClusters", {}),
-        ("docdb", "DescribeDBClusters", {}),
+        ("qconnect", "ListAssistants", {}),
+        ("chime-sdk-voice", "ListVoiceConnectors", {}),
+        ("greengrassv2", "ListComponents", {}),
         ("es", "ListDomainNames", {}),
         ("opensearch", "ListDomainNames", {}),
         ("ses", "ListIdentities", {}),
@@ -59,14 +60,29 @@ def test_signing_names_shared_by_services_resolve_right(admin, client, service, 
     assert (newest["service"], newest["operation"]) == (service, operation)
 
 
+@pytest.mark.parametrize("service", ["neptune", "docdb"])
+def test_rds_answers_for_those_that_share_its_endpoint(admin, client, service):
+    # AWS has one endpoint for the three, and botocore's requests to it are the same.
+    clusters = client(service).describe_db_clusters()["DBClusters"]
+    assert clusters[0]["DBClusterArn"].startswith("arn:aws:rds:eu-west-1:444455556666:cluster:")
+
+
 def test_a_presigned_url_works_alone(admin, client):
-    url = client("s3").generate_presigned_url("get_object", Params={"Bucket": "birds", "Key": "heron.txt"})
+    url = client("s3", config={"signature_version": "s3v4"}).generate_presigned_url("get_object", Params={"Bucket": "birds", "Key": "heron.txt"})
     with urllib.request.urlopen(url) as answer:
         assert answer.status == 200
         assert answer.read()
     seen = admin.last("s3", "GetObject")
     assert (seen["account"], seen["region"]) == ("444455556666", "eu-west-1")
     assert seen["input"]["Key"] == "heron.txt"
+
+
+def test_an_old_presigned_url_works_alone(admin, client):
+    url = client("s3", config={"signature_version": "s3"}).generate_presigned_url("get_object", Params={"Bucket": "birds", "Key": "heron.txt"})
+    assert "AWSAccessKeyId=444455556666" in url
+    with urllib.request.urlopen(url) as answer:
+        assert answer.read()
+    assert admin.last("s3", "GetObject")["account"] == "444455556666"
 
 
 def test_a_presigned_query_call_works_alone(admin, client):

@@ -118,9 +118,23 @@ impl Record {
                 "signed": scope.signed,
             },
             "fidelity": self.fidelity.map(Fidelity::name),
-            "decisions": self.trace,
+            "decisions": self.decisions(),
             "request": self.to_json(),
         })
+    }
+
+    /// The trace; what every answer from the model alone has in common is only told when somebody asks.
+    fn decisions(&self) -> Trace {
+        let mut decisions = self.trace.clone();
+        if let Some(By::Input) = self.service_by {
+            decisions.insert(0, "of the services that share this signing name, the input fits this one".into());
+        }
+        if self.trace.is_empty() && self.fidelity == Some(Fidelity::Synthesized) {
+            decisions.push("no canned response (/_standin/responses) fits".into());
+            decisions.push("no handler knows this operation".into());
+            decisions.push("made up from the model, the input, the account, the region and the seed".into());
+        }
+        decisions
     }
 }
 

@@ -9,7 +9,7 @@ async fn start() -> RunningServer {
 }
 
 fn credentials() -> Credentials {
-    Credentials::from_keys("444455556666", "secret", None)
+    Credentials::new("444455556666", "secret", None, None, "test")
 }
 
 fn http() -> SharedHttpClient {
@@ -56,7 +56,7 @@ async fn query_parses_timestamps_and_structures() {
 async fn json_makes_queues() {
     let server = start().await;
     let made = client!(aws_sdk_sqs, server).create_queue().queue_name("birds").send().await.expect("an answer");
-    assert!(made.queue_url().expect("a URL").starts_with(server.url()));
+    assert!(made.queue_url().expect("a URL").starts_with(&server.url()));
 }
 
 #[tokio::test]
