@@ -131,10 +131,14 @@ async fn exchange_in_place(stream: &mut TcpStream, request: &[u8], buffer: &mut 
 }
 
 fn content_length(head: &str) -> Result<usize> {
+    // 204 No Content has neither a body nor a length.
+    if head.split(' ').nth(1) == Some("204") {
+        return Ok(0);
+    }
     head.lines()
         .filter_map(|line| line.split_once(':'))
         .find(|(name, _)| name.eq_ignore_ascii_case("content-length"))
-        .context("an answer without content-length")?
+        .with_context(|| format!("an answer without content-length: {head}"))?
         .1
         .trim()
         .parse()
