@@ -1,5 +1,10 @@
 //! The measured operations: one per family of protocols, each as a client sends it.
 
+use crate::load::Request;
+
+/// Stands in a request for six digits that differ from one to the next, or stay the same.
+const SERIAL: &str = "000000";
+
 pub struct Case {
     pub name: &'static str,
     pub protocol: &'static str,
@@ -19,13 +24,13 @@ pub const ALL: &[Case] = &[
         path: "/",
         signing_name: "dynamodb",
         headers: &[("content-type", "application/x-amz-json-1.0"), ("x-amz-target", "DynamoDB_20120810.GetItem")],
-        body: br#"{"TableName":"birds","Key":{"id":{"S":"heron"}},"ConsistentRead":true}"#,
+        body: br#"{"TableName":"birds","Key":{"id":{"S":"heron-000000"}},"ConsistentRead":true}"#,
     },
     Case {
         name: "MWAA GetEnvironment",
         protocol: "REST-JSON",
         method: "GET",
-        path: "/environments/birds",
+        path: "/environments/birds-000000",
         signing_name: "airflow",
         headers: &[],
         body: b"",
@@ -41,14 +46,14 @@ pub const ALL: &[Case] = &[
             ("smithy-protocol", "rpc-v2-cbor"),
             ("accept", "application/cbor"),
         ],
-        // {"Namespace": "AWS/EC2"}
-        body: b"\xa1\x69Namespace\x67AWS/EC2",
+        // {"Namespace": "birds-000000"}
+        body: b"\xa1\x69Namespace\x6cbirds-000000",
     },
 ];
 
 impl Case {
-    /// The bytes of the request, with the headers that an SDK sends.
-    pub fn request(&self, port: u16) -> Vec<u8> {
+    /// The request, with the headers that an SDK sends.
+    pub fn request(&self, port: u16) -> Request {
         let mut head = format!("{} {} HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\n", self.method, self.path);
         for (name, value) in self.headers {
             head.push_str(&format!("{name}: {value}\r\n"));
@@ -57,7 +62,7 @@ impl Case {
             "user-agent: Boto3/1.44.5 md/Botocore#1.44.5 ua/2.1 os/linux md/arch#x86_64 lang/python#3.11.7\r\n",
         );
         head.push_str(
-            "x-amz-date: 20260301T120000Z\r\namz-sdk-invocation-id: 0d4c6f0e-3ee1-4d0b-8a2e-3f2b3c1d6b11\r\n",
+            "x-amz-date: 20260301T121314Z\r\namz-sdk-invocation-id: 0d4c6f0e-3ee1-4d0b-8a2e-3f2b3c1d6b11\r\n",
         );
         head.push_str("amz-sdk-request: attempt=1\r\n");
         head.push_str(&format!(
@@ -69,6 +74,7 @@ impl Case {
         head.push_str(&format!("content-length: {}\r\n\r\n", self.body.len()));
         let mut bytes = head.into_bytes();
         bytes.extend_from_slice(self.body);
-        bytes
+        let at = bytes.windows(SERIAL.len()).rposition(|digits| digits == SERIAL.as_bytes());
+        Request { bytes, serial_at: at.expect("every case has a serial number") }
     }
 }

@@ -12,7 +12,31 @@ use tokio::net::TcpStream;
 use crate::process::Server;
 
 const CONNECTIONS: usize = 16;
-const REQUESTS: usize = 30_000;
+pub const REQUESTS: usize = 30_000;
+
+/// A request in which six digits may be set.
+#[derive(Clone)]
+pub struct Request {
+    pub bytes: Vec<u8>,
+    pub serial_at: usize,
+}
+
+impl Request {
+    fn number(&mut self, mut serial: usize) {
+        for digit in self.bytes[self.serial_at..self.serial_at + 6].iter_mut().rev() {
+            *digit = b'0' + u8::try_from(serial % 10).unwrap_or_default();
+            serial /= 10;
+        }
+    }
+}
+
+/// Whether a server is sent one request again and again, or ever new ones.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Traffic {
+    Same,
+    /// Starting from this number, so that no run repeats another's.
+    New(usize),
+}
 
 pub struct Answer {
     pub status: u16,
@@ -54,21 +78,33 @@ impl Measurement {
 }
 
 /// Sends one request on a connection of its own.
-pub async fn one(port: u16, request: &[u8]) -> Result<Answer> {
+pub async fn one(port: u16, request: &Request) -> Result<Answer> {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).await?;
     let mut buffer = Vec::new();
-    exchange(&mut stream, request, &mut buffer).await
+    let (status, head_bytes) = exchange(&mut stream, &request.bytes, &mut buffer).await?;
+    Ok(Answer { status, head_bytes, body: buffer.split_off(head_bytes) })
+}
+
+/// Sends one request that asks for the end of its connection, and reads until then: any kind of body.
+pub async fn last(port: u16, request: &[u8]) -> Result<Answer> {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).await?;
+    stream.write_all(request).await?;
+    let mut bytes = Vec::new();
+    stream.read_to_end(&mut bytes).await?;
+    let head_bytes = bytes.windows(4).position(|four| four == b"\r\n\r\n").context("no end of the head")? + 4;
+    let status = std::str::from_utf8(&bytes[9..12])?.parse()?;
+    Ok(Answer { status, head_bytes, body: bytes.split_off(head_bytes) })
 }
 
 /// Sends [`REQUESTS`] requests over [`CONNECTIONS`] connections.
-pub async fn run(server: &Server, request: &[u8]) -> Result<Measurement> {
+pub async fn run(server: &Server, request: &Request, traffic: Traffic) -> Result<Measurement> {
     let left = Arc::new(AtomicUsize::new(REQUESTS));
     let cpu_before = server.cpu()?;
     let started = Instant::now();
     let mut tasks = Vec::new();
     for _ in 0..CONNECTIONS {
-        let (left, request, port) = (left.clone(), request.to_vec(), server.port);
-        tasks.push(tokio::spawn(async move { connection(port, &request, &left).await }));
+        let (left, request, port) = (left.clone(), request.clone(), server.port);
+        tasks.push(tokio::spawn(async move { connection(port, request, traffic, &left).await }));
     }
     let mut latencies = Vec::with_capacity(REQUESTS);
     for task in tasks {
@@ -86,27 +122,25 @@ pub async fn run(server: &Server, request: &[u8]) -> Result<Measurement> {
     })
 }
 
-async fn connection(port: u16, request: &[u8], left: &AtomicUsize) -> Result<Vec<Duration>> {
+async fn connection(port: u16, mut request: Request, traffic: Traffic, left: &AtomicUsize) -> Result<Vec<Duration>> {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).await?;
     stream.set_nodelay(true)?;
     let mut latencies = Vec::new();
     let mut buffer = Vec::with_capacity(1 << 16);
-    while left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok() {
+    while let Ok(number) = left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)) {
+        if let Traffic::New(first) = traffic {
+            request.number(first + number);
+        }
         let sent = Instant::now();
-        let answer = exchange_in_place(&mut stream, request, &mut buffer).await?;
+        let answer = exchange(&mut stream, &request.bytes, &mut buffer).await?;
         ensure!(answer.0 == 200, "a request under load was answered with status {}", answer.0);
         latencies.push(sent.elapsed());
     }
     Ok(latencies)
 }
 
-async fn exchange(stream: &mut TcpStream, request: &[u8], buffer: &mut Vec<u8>) -> Result<Answer> {
-    let (status, head_bytes) = exchange_in_place(stream, request, buffer).await?;
-    Ok(Answer { status, head_bytes, body: buffer[head_bytes..].to_vec() })
-}
-
 /// The status and the length of the head; the whole answer is in the buffer.
-async fn exchange_in_place(stream: &mut TcpStream, request: &[u8], buffer: &mut Vec<u8>) -> Result<(u16, usize)> {
+async fn exchange(stream: &mut TcpStream, request: &[u8], buffer: &mut Vec<u8>) -> Result<(u16, usize)> {
     stream.write_all(request).await?;
     buffer.clear();
     let mut wanted = None;

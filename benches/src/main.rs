@@ -15,12 +15,13 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 
-use crate::load::Measurement;
+use crate::load::{Measurement, REQUESTS, Traffic};
 use crate::process::Server;
 
 /// One operation measured on both servers.
 pub struct Comparison {
     pub case: &'static cases::Case,
+    pub repeated: bool,
     pub response_bytes: usize,
     pub standin: Measurement,
     pub bare: Measurement,
@@ -56,7 +57,9 @@ async fn measure() -> Result<()> {
     let idle_kib = standin.resident_kib()?;
     let mut comparisons = Vec::new();
     for case in cases::ALL {
-        comparisons.push(compare(case, &standin).await?);
+        for repeated in [false, true] {
+            comparisons.push(compare(case, repeated, &standin).await?);
+        }
     }
     drop(standin);
 
@@ -97,21 +100,24 @@ fn build(root: &Path) -> Result<PathBuf> {
 }
 
 /// Measures one operation on standin and on the bare server, in turns.
-async fn compare(case: &'static cases::Case, standin: &Server) -> Result<Comparison> {
+async fn compare(case: &'static cases::Case, repeated: bool, standin: &Server) -> Result<Comparison> {
     let request = case.request(standin.port);
     let answer = load::one(standin.port, &request).await?;
     anyhow::ensure!(answer.status == 200, "{} answers {}: {}", case.name, answer.status, answer.text());
     let bare = Server::bare(answer.body.len(), answer.head_bytes).await?;
     let bare_request = case.request(bare.port);
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
-    load::run(standin, &request).await?; // both warm
-    load::run(&bare, &bare_request).await?;
-    for _ in 0..ROUNDS {
-        ours.push(load::run(standin, &request).await?);
-        theirs.push(load::run(&bare, &bare_request).await?);
+    // The first round warms both.
+    for round in 0..=ROUNDS {
+        let traffic = if repeated { Traffic::Same } else { Traffic::New(round * REQUESTS) };
+        ours.push(load::run(standin, &request, traffic).await?);
+        theirs.push(load::run(&bare, &bare_request, traffic).await?);
     }
+    ours.remove(0);
+    theirs.remove(0);
     Ok(Comparison {
         case,
+        repeated,
         response_bytes: answer.head_bytes + answer.body.len(),
         standin: Measurement::median(ours),
         bare: Measurement::median(theirs),

@@ -20,21 +20,23 @@ pub fn markdown(findings: &Findings) -> String {
         "# Benchmarks\n\n\
          Written by `cargo run --release --manifest-path benches/Cargo.toml`, which builds standin, measures it beside a bare\n\
          hyper server that returns as many bytes, and rewrites this file. Client and server share the machine: read the\n\
-         ratios, which come from the same run, rather than the rates.\n\n",
+         ratios, which come from the same run, rather than the rates. Rows with *all different* requests are what new inputs cost;\n\
+         a request that was sent before may be answered from memory.\n\n",
     );
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let _ = writeln!(text, "Machine of this run: {cores} cores, {}.\n", processor());
     text.push_str(
-        "| operation | protocol | bytes | standin req/s | bare req/s | ratio (goal ≥ 0.6) | p99 standin | p99 bare | p99 ratio | CPU per request standin | CPU bare |\n\
-         | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n",
+        "| operation | protocol | requests | bytes | standin req/s | bare req/s | ratio (goal ≥ 0.6) | p99 standin | p99 bare | p99 ratio | CPU per request standin | CPU bare |\n\
+         | --- | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n",
     );
     for one in &findings.comparisons {
         let (ours, bare) = (one.standin, one.bare);
         let _ = writeln!(
             text,
-            "| {} | {} | {} | {:.0} | {:.0} | {:.2} | {} | {} | {:.2} | {:.1} µs | {:.1} µs |",
+            "| {} | {} | {} | {} | {:.0} | {:.0} | {:.2} | {} | {} | {:.2} | {:.1} µs | {:.1} µs |",
             one.case.name,
             one.case.protocol,
+            if one.repeated { "the same" } else { "all different" },
             one.response_bytes,
             ours.requests_per_second,
             bare.requests_per_second,
