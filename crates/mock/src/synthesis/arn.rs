@@ -18,7 +18,10 @@ const FILLERS: &[&[Piece]] = &[
     &[Piece::Fill(Letters::LowerAlnum, 10)],
     &[Piece::Fill(Letters::Digits, 12)],
     &[Piece::Fill(Letters::LowerAlnum, 12)],
+    &[Piece::Fill(Letters::LowerAlnum, 19)],
+    &[Piece::Fill(Letters::LowerAlnum, 20)],
     &[Piece::Fill(Letters::LowerAlnum, 26)],
+    &[Piece::Word(Case::Lower), Piece::Text(Cow::Borrowed("-")), Piece::Fill(Letters::LowerAlnum, 10)],
     &[Piece::Fill(Letters::UpperAlnum, 13)],
     &[Piece::Fill(Letters::Hex, 8)],
     &[Piece::Number(1, 9)],
@@ -37,54 +40,104 @@ pub(super) fn forms(pattern: Str, service: Str) -> Vec<Form> {
     let mut out = Vec::new();
     for choice in alternatives(bare(pattern)) {
         let parts = split(bare(choice), ':');
-        if parts.len() < 6 || !parts[0].trim_start_matches(['^', '(']).ends_with("arn") {
+        if !parts[0].trim_start_matches(['^', '(']).ends_with("arn") {
             continue;
         }
-        let own_service = service;
-        let service = named_service(parts[2], own_service);
-        let region = plain(parts[3]);
-        let account = plain(parts[4]);
-        let resource: Vec<Token> = parts[5..]
-            .iter()
-            .enumerate()
-            .flat_map(|(at, part)| (at > 0).then_some(Token::Text(":".into())).into_iter().chain(tokens(part)))
-            .collect();
-        let told = resource.iter().any(|token| matches!(token, Token::Text(text) if text.len() > 1));
-        let holes = resource.iter().filter(|token| matches!(token, Token::Hole)).count();
-        let fill = |filler: &[Piece], parents: &[Piece]| {
-            let mut pieces = vec![Piece::Text("arn:".into()), Piece::Partition];
-            push(&mut pieces, format!(":{service}:").into());
-            section(&mut pieces, region.as_deref(), Piece::Region);
-            push(&mut pieces, ":".into());
-            section(&mut pieces, account.as_deref(), Piece::Account);
-            push(&mut pieces, ":".into());
-            let mut hole = 0;
-            for token in &resource {
-                match token {
-                    Token::Text(text) => push(&mut pieces, text.clone()),
-                    Token::Hole => {
-                        hole += 1;
-                        // What stands before the resource's own place belongs to its parents.
-                        pieces.extend(if hole == holes { filler } else { parents }.iter().cloned());
-                    }
+        for layout in layouts(&parts) {
+            out.extend(filled(&layout, service));
+        }
+    }
+    out
+}
+
+/// Which parts of a pattern mean what.
+struct Layout<'p> {
+    service: &'p str,
+    region: &'p str,
+    account: &'p str,
+    resource: &'p [&'p str],
+}
+
+/// An open place, where a pattern leaves a part out.
+const OPEN: &str = ".*";
+
+/// How the parts between the colons may be meant: one by one, or with one that stands for several (`arn:.*:fleet/.+`).
+fn layouts<'p>(parts: &'p [&'p str]) -> Vec<Layout<'p>> {
+    let mut out = Vec::new();
+    for (at, part) in parts.iter().enumerate().take(4).skip(1).rev() {
+        // A class that allows colons, or one of anything.
+        let spans = if part.contains('(') { part.contains(".*") } else { allows_colon(part) || is_any(part) };
+        if spans {
+            let service = if at > 2 { parts[2] } else { OPEN };
+            let rest = &parts[at + 1..];
+            let resource = if rest.is_empty() { &[OPEN] } else { rest };
+            out.push(Layout { service, region: OPEN, account: OPEN, resource });
+        }
+    }
+    if let [_, _, service, region, account, _, ..] = parts {
+        let layout = Layout { service, region, account, resource: &parts[5..] };
+        // One of anything need not stand for several.
+        let first = !parts[1..4].iter().any(|part| allows_colon(part));
+        out.insert(if first { 0 } else { out.len() }, layout);
+    }
+    out
+}
+
+fn allows_colon(part: &str) -> bool {
+    part.contains(':') && !part.contains("[^")
+}
+
+fn is_any(part: &str) -> bool {
+    part.contains(".*") || part.contains(".+")
+}
+
+/// The forms of one layout, the places that it leaves open filled in several ways.
+fn filled(layout: &Layout<'_>, own_service: Str) -> Vec<Form> {
+    let mut out = Vec::new();
+    let service = named_service(layout.service, own_service);
+    let region = plain(layout.region);
+    let account = plain(layout.account);
+    let resource: Vec<Token> = layout
+        .resource
+        .iter()
+        .enumerate()
+        .flat_map(|(at, part)| (at > 0).then_some(Token::Text(":".into())).into_iter().chain(tokens(part)))
+        .collect();
+    let told = resource.iter().any(|token| matches!(token, Token::Text(text) if text.len() > 1));
+    let holes = resource.iter().filter(|token| matches!(token, Token::Hole)).count();
+    let fill = |filler: &[Piece], parents: &[Piece]| {
+        let mut pieces = vec![Piece::Text("arn:".into()), Piece::Partition];
+        push(&mut pieces, format!(":{service}:").into());
+        section(&mut pieces, region.as_deref(), Piece::Region);
+        push(&mut pieces, ":".into());
+        section(&mut pieces, account.as_deref(), Piece::Account);
+        push(&mut pieces, ":".into());
+        let mut hole = 0;
+        for token in &resource {
+            match token {
+                Token::Text(text) => push(&mut pieces, text.clone()),
+                Token::Hole => {
+                    hole += 1;
+                    // What stands before the resource's own place belongs to its parents.
+                    pieces.extend(if hole == holes { filler } else { parents }.iter().cloned());
                 }
             }
-            pieces.into_boxed_slice()
-        };
-        const WORD: &[Piece] = &[Piece::Word(Case::Lower)];
-        for filler in FILLERS {
-            // Another service's resource has a name of its own.
-            let own = matches!(filler[0], Piece::Own | Piece::Name | Piece::Id);
-            if own && service != own_service && told {
-                continue;
-            }
-            out.push(Form { pieces: fill(filler, WORD), told });
-            if holes == 0 {
-                break;
-            }
-            if holes > 1 && !own {
-                out.push(Form { pieces: fill(filler, filler), told });
-            }
+        }
+        pieces.into_boxed_slice()
+    };
+    const WORD: &[Piece] = &[Piece::Word(Case::Lower)];
+    for filler in FILLERS {
+        // Another service's resource has a name of its own.
+        let own = matches!(filler[0], Piece::Own | Piece::Name | Piece::Id);
+        if own && service != own_service && told {
+            continue;
+        }
+        out.push(Form { pieces: fill(filler, WORD), told });
+        if holes == 0 {
+            break;
+        }
+        if holes > 1 && !own {
+            out.push(Form { pieces: fill(filler, filler), told });
         }
     }
     out
@@ -367,7 +420,6 @@ mod tests {
     #[test]
     fn other_patterns_have_no_form() {
         assert!(forms("[a-z]+", "own").is_empty());
-        assert!(forms("arn:.*", "own").is_empty());
         assert!(forms("(((((", "own").is_empty());
         assert!(forms("arn:a:b:c:d:[", "own").iter().all(|form| !form.pieces.is_empty()));
     }

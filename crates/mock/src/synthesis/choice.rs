@@ -27,15 +27,17 @@ impl Compiler {
             return self.choice(structure, depth > depth_max).into_iter().collect();
         }
         let recursive = self.stack.contains(&ix);
+        let lean = self.mode == Mode::Input(Fill::Required);
         let full = depth < depth_max && !recursive;
         let mut chosen: Vec<usize> = all()
             .filter(|(_, member)| {
-                member.required || (depth <= depth_max && !recursive && self.wanted(structure, member, depth, full))
+                member.required
+                    || (self.mode == Mode::Output && !recursive && self.facts.awaited.leads(ix, member.name))
+                    || (depth <= depth_max && !recursive && !lean && self.wanted(structure, member, depth, full))
             })
             .map(|(at, _)| at)
             .collect();
         // No empty structures: a few plain members, else the shallowest.
-        let lean = matches!(self.mode, Mode::Input(Fill::Required));
         if chosen.is_empty() && !lean && (depth > 0 || self.loose) {
             chosen = all()
                 .filter(|(_, member)| leaf(&self.service.shape(member.target).kind) && self.healthy(member))

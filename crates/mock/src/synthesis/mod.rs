@@ -16,6 +16,7 @@ mod facts;
 mod inputs;
 mod lists;
 mod matching;
+mod naming;
 mod nouns;
 mod pagination;
 mod plan;
@@ -26,6 +27,7 @@ mod tables;
 mod template;
 mod texts;
 mod time;
+mod trial;
 mod words;
 
 #[cfg(test)]

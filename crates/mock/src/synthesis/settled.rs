@@ -206,12 +206,17 @@ pub(super) fn best<'t>(values: &[&'t str]) -> Option<&'t str> {
 
 /// What the waiters of a service wait for, by the structure and member that they look at.
 #[derive(Debug, Default)]
-pub(super) struct Awaited(Vec<(ShapeIx, Str, Str)>);
+pub(super) struct Awaited {
+    values: Vec<(ShapeIx, Str, Str)>,
+    /// Structures and members on the way there.
+    way: Vec<(ShapeIx, Str)>,
+}
 
 impl Awaited {
     /// Reads the success acceptors that compare a member, or one member of all items of lists, with a value.
     pub(super) fn read(service: &'static Service) -> Self {
         let mut found: Vec<(ShapeIx, Str, Str)> = Vec::new();
+        let mut way: Vec<(ShapeIx, Str)> = Vec::new();
         for waiter in &service.waiters {
             for acceptor in &waiter.acceptors {
                 if acceptor.state != WaiterState::Success || !acceptor.matcher.starts_with("path") {
@@ -220,9 +225,9 @@ impl Awaited {
                 let Some(root) = service.operation(waiter.operation).and_then(|operation| operation.output) else {
                     continue;
                 };
-                let Some((shape, member)) = walk(service, root, acceptor.argument) else {
-                    continue;
-                };
+                let Some(steps) = walk(service, root, acceptor.argument) else { continue };
+                let Some((shape, member)) = steps.last().copied() else { continue };
+                way.extend(steps);
                 let expected = acceptor.expected.trim_matches('"');
                 match found.iter_mut().find(|(s, m, _)| *s == shape && *m == member) {
                     Some((_, _, value)) => {
@@ -234,32 +239,44 @@ impl Awaited {
                 }
             }
         }
-        Self(found)
+        way.sort_unstable();
+        way.dedup();
+        Self { values: found, way }
+    }
+
+    /// Whether a waiter looks at this member, or at one within.
+    pub(super) fn leads(&self, structure: ShapeIx, member: &str) -> bool {
+        self.way.iter().any(|(shape, name)| *shape == structure && *name == member)
     }
 
     /// The awaited value, in the form of JSON without quotes.
     pub(super) fn of(&self, structure: ShapeIx, member: &str) -> Option<Str> {
-        self.0.iter().find(|(shape, name, _)| *shape == structure && *name == member).map(|(_, _, value)| *value)
+        self.values.iter().find(|(shape, name, _)| *shape == structure && *name == member).map(|(_, _, value)| *value)
     }
 }
 
+/// Whether an awaited value still is what most want to see: not the end of a resource.
+pub(super) fn is_wanted(awaited: &str) -> bool {
+    rank(awaited) > -200
+}
+
 /// Follows `Environment.Status`, `Clusters[].Status` or `Items[0].State`; `None` for other `JMESPath`.
-fn walk(service: &'static Service, root: ShapeIx, path: &str) -> Option<(ShapeIx, Str)> {
+fn walk(service: &'static Service, root: ShapeIx, path: &str) -> Option<Vec<(ShapeIx, Str)>> {
     let mut at = root;
-    let mut last = None;
+    let mut steps = Vec::new();
     for step in path.split('.') {
         let (name, index) = step.split_once('[').map_or((step, ""), |(name, rest)| (name, rest));
         if !index.is_empty() && !index.trim_end_matches(']').bytes().all(|b| b.is_ascii_digit()) {
             return None;
         }
         let member = service.structure(at)?.member(name.trim_matches('"'))?;
-        last = Some((at, member.name));
+        steps.push((at, member.name));
         at = member.target;
         if let Kind::List(list) = &service.shape(at).kind {
             at = list.member.target;
         }
     }
-    last
+    Some(steps)
 }
 
 #[cfg(test)]

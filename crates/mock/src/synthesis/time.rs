@@ -105,7 +105,7 @@ impl TimeRole {
             "configuration",
         ];
         let whole = matches!(name.as_str(), "lastmodified" | "lastupdated" | "created" | "updated");
-        if !(pointed || whole) || measured.iter().any(|mark| name.contains(mark)) {
+        if !(pointed || whole || name.starts_with("date")) || measured.iter().any(|mark| name.contains(mark)) {
             return None;
         }
         let told = MARKS.iter().flat_map(|(_, marks)| *marks).any(|mark| mark.len() > 3 && name.contains(mark));
@@ -121,8 +121,9 @@ impl TimeRole {
                 | "created"
                 | "updated"
         );
+        let begins = name.starts_with("date") && told;
         let ends = ["timestamp", "datetime", "date"].iter().any(|end| name.ends_with(end)) && !name.ends_with("update");
-        (plain || ends || (told && ["at", "time", "on"].iter().any(|end| name.ends_with(end))))
+        (plain || begins || ends || (told && ["at", "time", "on"].iter().any(|end| name.ends_with(end))))
             .then(|| Self::of(member))
     }
 

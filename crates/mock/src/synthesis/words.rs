@@ -37,7 +37,11 @@ pub(super) fn singular(word: &str) -> &str {
         ["status", "dns", "aws", "kms", "sns", "sqs", "ecs", "eks", "rds", "alias", "https", "progress", "tls", "cors"];
     let lower = word.to_ascii_lowercase();
     if STAY.iter().any(|stay| lower.ends_with(stay)) || word.ends_with("ss") || word.len() < 4 {
-        return if matches!(word, "ids") { "id" } else { word };
+        return match word {
+            "ids" => "id",
+            "ips" => "ip",
+            other => other,
+        };
     }
     for ending in ["sses", "shes", "ches", "xes", "zes", "ases", "uses"] {
         if word.ends_with(ending) && !word.ends_with("bases") && !word.ends_with("caches") && !word.ends_with("leases")

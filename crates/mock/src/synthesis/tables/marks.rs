@@ -75,6 +75,8 @@ pub(in super::super) const NUMBERS: &[(&str, f64, f64)] = &[
     ("maxsize", 4.0, 4.0),
     ("desiredcapacity", 2.0, 2.0),
     ("receivecount", 1.0, 1.0),
+    ("runningcount", 2.0, 2.0),
+    ("desiredcount", 2.0, 2.0),
     ("count", 1.0, 8.0),
     ("total", 1.0, 8.0),
     ("quantity", 1.0, 8.0),
