@@ -13,6 +13,7 @@ use crate::config::ServerConfig;
 use crate::coverage::Coverage;
 use crate::identify::{Defaults, Index};
 use crate::journal::Journal;
+use crate::memo::Memo;
 use crate::metrics::Metrics;
 use crate::net::{CertAuthority, Limits};
 
@@ -25,6 +26,7 @@ pub(crate) struct App {
     pub(crate) defaults: Defaults,
     pub(crate) registry: Registry,
     pub(crate) responses: Responses,
+    pub(crate) memo: Memo,
     pub(crate) journal: Journal,
     pub(crate) coverage: Coverage,
     pub(crate) metrics: Arc<Metrics>,
@@ -74,6 +76,7 @@ impl App {
             defaults: Defaults { account: config.account.into(), region: config.region.into() },
             registry: Registry::new(Arc::new(Synthesizer::new(catalogue))),
             responses: Responses::default(),
+            memo: Memo::default(),
             journal: Journal::new(config.journal_size),
             coverage: Coverage::default(),
             metrics: Arc::new(Metrics::new(now)),
@@ -129,6 +132,7 @@ impl App {
         self.journal.clear();
         self.coverage.clear();
         self.responses.clear();
+        self.memo.clear();
         self.ordinal.store(0, Ordering::Relaxed);
         self.repeats.iter().for_each(|slot| slot.store(0, Ordering::Relaxed));
     }

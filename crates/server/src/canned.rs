@@ -132,6 +132,10 @@ impl Responses {
         Value::Array(list.collect())
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.load().is_none()
+    }
+
     /// The answer of the first rule that fits.
     pub(crate) fn find(&self, context: &CallContext, input: &Document) -> Option<Hit> {
         let rules = self.0.load();

@@ -39,7 +39,7 @@ pub(crate) struct Record {
     pub(crate) method: Box<str>,
     /// With query, as sent; long ones are cut.
     pub(crate) target: Box<str>,
-    pub(crate) input: Document,
+    pub(crate) input: Arc<Document>,
     pub(crate) status: u16,
     pub(crate) outcome: Outcome,
     pub(crate) fidelity: Option<Fidelity>,

@@ -12,6 +12,7 @@ mod config;
 mod coverage;
 mod identify;
 mod journal;
+mod memo;
 pub mod metrics;
 pub mod net;
 mod payload;

@@ -17,10 +17,12 @@ use crate::app::App;
 use crate::canned::Hit;
 use crate::identify::{Identity, Unidentified};
 use crate::journal::{LONG_BODY_BYTES, Outcome, Record, kept_message, shorten};
+use crate::memo::{self, Kept, MemoKey};
 use crate::metrics::Observation;
 use crate::net::{Body, Front, Peer, RequestBody};
 use crate::payload::{self, Expected};
 
+const REQUEST_ID_HEADER: HeaderName = HeaderName::from_static("x-amzn-requestid");
 const FIDELITY_HEADER: HeaderName = HeaderName::from_static("x-standin-fidelity");
 /// How much of a path and query the journal keeps.
 const TARGET_KEPT_BYTES: usize = 2048;
@@ -96,6 +98,20 @@ async fn serve_aws(app: &Arc<App>, request: HttpRequest, peer: &Peer) -> HttpRes
     };
     progress.body_bytes = bytes.as_ref().map_or(0, |bytes| bytes.len() as u64);
 
+    let memo_key = match &bytes {
+        Ok(bytes) if stream.is_none() && may_remember(app, &identity) => {
+            memo::key(app.dice, &parts, &identity, &peer.authority.base_url, bytes)
+        }
+        _ => None,
+    };
+    if let (Some(key), Ok(bytes)) = (memo_key, &bytes)
+        && let Some(kept) = app.memo.get(key)
+    {
+        let context = context(app, &parts, peer, &identity, bytes, progress.ordinal);
+        return repeat(app, &parts, identity, context, &kept, &progress);
+    }
+
+    let asked = identity.operation;
     let hashed = bytes.as_ref().map_or_else(|_| Bytes::new(), Bytes::clone);
     let (input, verdict) = match bytes {
         Ok(bytes) => understand(app, &mut parts, &mut identity, form.as_deref(), bytes),
@@ -108,7 +124,17 @@ async fn serve_aws(app: &Arc<App>, request: HttpRequest, peer: &Peer) -> HttpRes
         Ok(()) => answer(app, &identity, &mut call).await,
         Err(error) => Err(error),
     };
-    finish(app, &parts, identity, call, answer, &progress)
+    // What turned out to be a sibling's request is identified anew each time.
+    let memo_key = memo_key.filter(|_| std::ptr::eq(asked, identity.operation));
+    finish(app, &parts, identity, call, answer, &progress, memo_key)
+}
+
+/// Whether an answer depends on the request alone.
+fn may_remember(app: &App, identity: &Identity) -> bool {
+    let (service, operation) = (identity.service.id, identity.operation.name);
+    app.strict.is_none()
+        && app.responses.is_empty()
+        && app.registry.find_by_name(service, operation).fidelity(service, operation) == Fidelity::Synthesized
 }
 
 enum Answered {
@@ -259,7 +285,7 @@ fn context(app: &App, parts: &Parts, peer: &Peer, identity: &Identity, body: &[u
     }
 }
 
-/// Encodes what came of a call, and writes it into the journal, the coverage and the metrics.
+/// Encodes what came of a call, and writes it down.
 fn finish(
     app: &App,
     parts: &Parts,
@@ -267,13 +293,24 @@ fn finish(
     call: Call,
     answered: Result<Answered, OperationError>,
     progress: &Progress,
+    memo_key: Option<MemoKey>,
 ) -> HttpResponse {
     let Call { context, mut input, body: unread } = call;
     drop(unread);
     let (service, operation, protocol) = (identity.service, identity.operation, identity.protocol);
+    if progress.body_bytes > LONG_BODY_BYTES as u64 {
+        shorten(&mut input);
+    }
+    let input = Arc::new(input);
     let (mut response, body, outcome, fidelity, trace) = match answered {
         Ok(Answered::Answer(Answer { mut output, body, fidelity, trace })) => {
             let response = server::encode_response(protocol, service, operation, &context.request_id, &output);
+            if let Some(key) = memo_key
+                && body.is_none()
+                && fidelity == Fidelity::Synthesized
+            {
+                app.memo.put(key, input.clone(), &response);
+            }
             let outcome = if response.body.len() > LONG_BODY_BYTES {
                 shorten(&mut output);
                 Outcome::Output(output)
@@ -293,14 +330,58 @@ fn finish(
         }
     };
     if app.fidelity_header {
-        let handler = app.registry.find(&context);
-        let level = fidelity.unwrap_or_else(|| handler.fidelity(service.id, operation.name));
+        let level = fidelity.unwrap_or_else(|| app.registry.find(&context).fidelity(service.id, operation.name));
         response.headers.insert(FIDELITY_HEADER, HeaderValue::from_static(level.name()));
     }
-    if progress.body_bytes > LONG_BODY_BYTES as u64 {
-        shorten(&mut input);
+    let told = Told { input, outcome, fidelity, trace };
+    write_down(app, parts, identity, context, told, response.status.as_u16(), progress);
+    to_http(app, response, body)
+}
+
+/// Answers a request that was answered before.
+fn repeat(
+    app: &App,
+    parts: &Parts,
+    identity: Identity,
+    context: CallContext,
+    kept: &Kept,
+    progress: &Progress,
+) -> HttpResponse {
+    let (service, operation) = (identity.service, identity.operation);
+    let mut response = kept.response.clone();
+    if let Ok(id) = HeaderValue::from_str(&context.request_id) {
+        response.headers.insert(REQUEST_ID_HEADER, id);
     }
-    let status = response.status.as_u16();
+    let outcome = Outcome::Encoded { response: response.clone(), operation, service };
+    if app.fidelity_header {
+        response.headers.insert(FIDELITY_HEADER, HeaderValue::from_static(Fidelity::Synthesized.name()));
+    }
+    let trace = vec![Cow::Borrowed("asked before: the answer was remembered, as it depends on the request alone")];
+    let told = Told { input: kept.input.clone(), outcome, fidelity: Some(Fidelity::Synthesized), trace };
+    write_down(app, parts, identity, context, told, response.status.as_u16(), progress);
+    to_http(app, response, None)
+}
+
+/// What a record tells of an answer.
+struct Told {
+    input: Arc<Document>,
+    outcome: Outcome,
+    fidelity: Option<Fidelity>,
+    trace: Trace,
+}
+
+/// Writes an answered call into the journal, the coverage and the metrics.
+fn write_down(
+    app: &App,
+    parts: &Parts,
+    identity: Identity,
+    context: CallContext,
+    told: Told,
+    status: u16,
+    progress: &Progress,
+) {
+    let (service, operation) = (identity.service, identity.operation);
+    let Told { input, outcome, fidelity, trace } = told;
     let duration = progress.stopwatch.elapsed();
     tracing::debug!(
         request = &*context.request_id,
@@ -326,7 +407,7 @@ fn finish(
         scope: identity.scope,
         service: Some(service.id),
         operation: Some(operation.name),
-        protocol,
+        protocol: identity.protocol,
         service_by: Some(identity.service_by),
         operation_by: Some(identity.operation_by),
         method: parts.method.as_str().into(),
@@ -338,7 +419,6 @@ fn finish(
         trace,
         duration,
     });
-    to_http(app, response, body)
 }
 
 /// Answers a request that could not be identified, or not be read.
@@ -371,7 +451,7 @@ fn refuse(app: &App, parts: &Parts, miss: Unidentified, progress: &Progress) -> 
         operation_by: None,
         method: parts.method.as_str().into(),
         target: target(parts),
-        input: Document::Null,
+        input: Arc::new(Document::Null),
         status,
         outcome: Outcome::Error { code: miss.error.code.as_ref().into(), message: kept_message(miss.error.message) },
         fidelity: None,

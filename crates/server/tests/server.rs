@@ -114,6 +114,33 @@ async fn the_same_request_gets_the_same_answer() {
 }
 
 #[tokio::test]
+async fn an_answer_that_is_remembered_is_the_one_that_was_made() {
+    let server = start().await;
+    let first = mwaa(&server, "GET", "/environments/a").await;
+    let again = mwaa(&server, "GET", "/environments/a").await;
+    assert_eq!((first.status, &first.body), (again.status, &again.body));
+    let names = |reply: &Reply| -> Vec<String> {
+        reply.head.lines().skip(1).filter_map(|line| Some(line.split_once(':')?.0.to_owned())).collect()
+    };
+    assert_eq!(names(&first), names(&again));
+    let id = again.header("x-amzn-requestid").expect("an id");
+    let explained = send(&server, "GET", &format!("/_standin/explain/{id}"), &[], "").await.json();
+    assert!(explained["decisions"].to_string().contains("remembered"), "{explained}");
+    assert_eq!(explained["request"]["input"]["Name"], "a");
+    assert_eq!(explained["request"]["output"]["Environment"]["Name"], "a");
+
+    // Another account, a canned answer and a reset are not taken for what was remembered.
+    let other = [("Authorization", &*signed("210987654321", "airflow"))];
+    assert!(send(&server, "GET", "/environments/a", &other, "").await.body.contains(":210987654321:"));
+    let rule =
+        json!([{"service": "mwaa", "operation": "GetEnvironment", "output": {"Environment": {"Name": "canned"}}}]);
+    send(&server, "PUT", "/_standin/responses", &[], &rule.to_string()).await;
+    assert_eq!(mwaa(&server, "GET", "/environments/a").await.json()["Environment"]["Name"], "canned");
+    send(&server, "POST", "/_standin/reset", &[], "").await;
+    assert_eq!(mwaa(&server, "GET", "/environments/a").await.body, first.body);
+}
+
+#[tokio::test]
 async fn verifies_what_was_called() {
     let server = start().await;
     mwaa(&server, "GET", "/environments/a").await;
