@@ -6,7 +6,7 @@ use serde_json::Value;
 use standin_model::{Kind, Member, Operation, Service, ShapeIx, Structure};
 
 use super::choice::is_failure;
-use super::entity::{Noun, Source};
+use super::entity::{Identity, Noun, Source};
 use super::facts::{Facts, Verb, least, verb_and_noun};
 use super::inputs::{self, InputMember};
 use super::plan::{Echo, Node, Plan, Slot};
@@ -122,6 +122,11 @@ impl Compiler {
         }
         let skip = self.operation.and_then(|operation| operation.input).and_then(|input| self.service.structure(input));
         let skip = skip.into_iter().flat_map(|input| &input.members).filter(|member| member.idempotency_token);
+        // What has no id in the answer is found by name, whatever the input calls it (`SecretId`).
+        for draft in self.nouns.iter_mut().filter(|draft| !draft.id_settled) {
+            let ids = draft.noun.sources.iter_mut().filter(|(_, identity)| *identity == Identity::Id);
+            ids.for_each(|(_, identity)| *identity = Identity::Either);
+        }
         let nouns: Box<[Noun]> = self.nouns.into_iter().map(|draft| draft.noun).collect();
         let size = slots.iter().map(|slot| 1 + slot.node.size()).sum::<usize>() + nouns.len() * 4;
         Plan {

@@ -28,12 +28,12 @@ impl Compiler {
         } else {
             // `GetSecretValue` is about the secret that its `SecretId` names.
             let words: Vec<&str> = self.subject.split('-').collect();
-            let known = |noun: &str| {
+            let known = |noun: &str, own: bool| {
                 let mut texts = self.inputs.iter().filter(|member| member.depth() == 0);
-                texts.any(|member| inputs::identity(&member.name, noun, false).is_some())
+                texts.any(|member| inputs::identity(&member.name, noun, own).is_some())
             };
-            if !known(&words.concat()) {
-                let shorter = (1..words.len()).rev().find(|count| known(&words[..*count].concat()));
+            if !known(&words.concat(), true) {
+                let shorter = (1..words.len()).rev().find(|count| known(&words[..*count].concat(), false));
                 kebab = shorter.map_or(kebab, |count| words[..count].join("-"));
             }
         }
@@ -48,7 +48,8 @@ impl Compiler {
         }
         // What is asked about, or what it belongs to: `GetPipelineState` names a pipeline.
         let about = squash(&self.subject);
-        let own = own || (fan == 0 && self.verb != Verb::List && !text.is_empty() && about.starts_with(&text));
+        let aspect = about.strip_prefix(&text).filter(|_| fan == 0 && self.verb != Verb::List && !text.is_empty());
+        let own = own || aspect.is_some_and(|rest| rest.is_empty() || tables::ASPECTS.contains(&rest));
         let members = if fan == 0 { &self.inputs } else { &self.fans[fan as usize - 1] };
         let mut sources: Vec<_> = members
             .iter()

@@ -266,6 +266,20 @@ fn proton_knows_its_own() {
 }
 
 #[test]
+fn parts_know_what_they_are_part_of() {
+    let output = answer("proton", "GetServiceInstance", &json!({"name": "blue", "serviceName": "shop"}));
+    let instance = &output["serviceInstance"];
+    assert_eq!((&instance["name"], &instance["serviceName"]), (&json!("blue"), &json!("shop")));
+    assert_eq!(instance["arn"], "arn:aws:proton:eu-central-1:123456789012:service/shop/service-instance/blue");
+    let output = answer("codepipeline", "GetPipelineState", &json!({"name": "release"}));
+    assert_eq!(output["pipelineName"], "release");
+    let output = answer("secretsmanager", "GetSecretValue", &json!({"SecretId": "db"}));
+    assert_eq!(output["Name"], "db");
+    let output = answer("mwaa", "CreateCliToken", &json!({"Name": "demo"}));
+    assert_ne!(output["CliToken"], "demo");
+}
+
+#[test]
 fn the_caller_is_of_the_account() {
     let output = answer("sts", "GetCallerIdentity", &json!({}));
     assert_eq!(output["Account"], "123456789012");

@@ -143,6 +143,8 @@ impl Compiler {
         // A member named after a resource names one.
         let own = self.facts.nouns.get(squashed.as_str()).is_some_and(|fact| fact.own);
         let known = tables::TEXTS.iter().any(|(row, _)| *row == squashed);
+        let aspect = words.last().is_some_and(|last| tables::ASPECTS.contains(&last.as_str()));
+        let own = own && !aspect;
         if own && words.len() > 1 && !known {
             return self.name(&words, limits, salt, scope);
         }

@@ -299,6 +299,34 @@ pub(in super::super) const ABSENT: &[&str] = &[
     "functionerror",
 ];
 
+/// Last words of operations' nouns that are no resources, but something of the resource before.
+pub(in super::super) const ASPECTS: &[&str] = &[
+    "token",
+    "password",
+    "secret",
+    "url",
+    "uri",
+    "code",
+    "value",
+    "policy",
+    "status",
+    "state",
+    "configuration",
+    "config",
+    "settings",
+    "metadata",
+    "details",
+    "detail",
+    "description",
+    "info",
+    "summary",
+    "attributes",
+    "statistics",
+    "document",
+    "data",
+    "key",
+];
+
 /// Names of one word that mean something else in every structure.
 pub(in super::super) const GENERIC: &str = "name id arn type status state description value values key keys version tags role \
 policy mode source target enabled message title code label size count start end format path action filter filters comment unit \
