@@ -195,8 +195,7 @@ impl Compiler {
 pub(super) fn is_failure(name: &str) -> bool {
     let name = squash(name);
     tables::FAILURE_MARKS.iter().any(|mark| name.contains(mark))
-        && !name.contains("failover")
-        && !name.contains("default")
+        && !tables::NO_FAILURES.iter().any(|mark| name.contains(mark))
 }
 
 pub(super) fn is_number(kind: &Kind) -> bool {

@@ -197,6 +197,9 @@ pub(in super::super) const FAILURE_MARKS: &[&str] = &[
     "unfulfilled",
 ];
 
+/// Words that have one of these marks in them and mean no failure.
+pub(in super::super) const NO_FAILURES: &[&str] = &["failover", "default", "invalidation"];
+
 /// Endings of members that explain why a state is not the usual one.
 pub(in super::super) const EXPLAINING: &[&str] = &[
     "statusmessage",
