@@ -72,6 +72,7 @@ fn layouts<'p>(parts: &'p [&'p str]) -> Vec<Layout<'p>> {
             let rest = &parts[at + 1..];
             let resource = if rest.is_empty() { &[OPEN] } else { rest };
             out.push(Layout { service, region: OPEN, account: OPEN, resource });
+            break;
         }
     }
     if let [_, _, service, region, account, _, ..] = parts {

@@ -114,7 +114,11 @@ impl Compiler {
             _ => (1..=DEPTH_MAX).rev().find(|depth| self.cost(root, 0, 0, *depth) <= NODES_MAX).unwrap_or(1),
         };
         let subject = self.root_noun();
-        let scope = Scope { example, ..Scope::root(subject) };
+        let mut scope = Scope { example, ..Scope::root(subject) };
+        // What the input does not name is not one and the same resource all over the answer.
+        if self.nouns[usize::from(subject)].noun.sources.is_empty() {
+            scope.around.clear();
+        }
         let mut slots = self.structure(root, &scope);
         if slots.is_empty() && self.mode == Mode::Output {
             self.loose = true;
@@ -181,7 +185,7 @@ impl Compiler {
         let target = self.service.shape(member.target);
         let name = squash(member.name);
         let output = self.mode == Mode::Output;
-        let found = if output { self.find(&name, member.target, scope) } else { None };
+        let found = if output { self.find(member.name, member.target, scope) } else { None };
         let mut inner = scope.clone();
         inner.example = scope.example.and_then(|example| example.get(member.name));
         inner.matched = found

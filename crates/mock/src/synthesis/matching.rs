@@ -8,7 +8,7 @@ use super::entity::Source;
 use super::facts::Verb;
 use super::inputs::{self, InputMember};
 use super::plan::Node;
-use super::words::squash;
+use super::words::{split, squash};
 use super::{tables, template};
 
 /// An input member that means the same as an output member.
@@ -68,6 +68,9 @@ impl Compiler {
 
     /// The input member that means the same.
     pub(super) fn find(&self, name: &str, target: ShapeIx, scope: &Scope) -> Option<Found> {
+        let words = split(name).len();
+        let name = squash(name);
+        let name = name.as_str();
         let fits = |from: ShapeIx| {
             inputs::compatible(self.service, from, target)
                 || (self.service.structure(from).is_some() && self.service.structure(target).is_some())
@@ -92,15 +95,21 @@ impl Compiler {
         {
             return Some(Found::new(member, false));
         }
-        let generic = is_generic(name);
+        let generic = is_generic(name) || words == 1;
         let leaf = leaf(&self.service.shape(target).kind);
+        let filters = |member: &InputMember| {
+            self.verb == Verb::List
+                && member.target == target
+                && matches!(&self.service.shape(target).kind, Kind::String { enum_values } if !enum_values.is_empty())
+        };
         let member = self.inputs.iter().find(|member| {
             *member.name == *name
                 && fits(member.target)
                 && match (scope.top, scope.lists) {
                     (true, _) => member.depth() == 0 || !generic || self.wraps(member),
                     (false, 0) => !generic && member.depth() <= 1,
-                    (false, _) => !generic && leaf && member.depth() == 0,
+                    // What a list was filtered by is true of its items.
+                    (false, _) => (!generic || filters(member)) && leaf && member.depth() == 0,
                 }
         })?;
         Some(Found::new(member, false))

@@ -158,7 +158,13 @@ impl<'r> Renderer<'r> {
             count = count.min(u32::try_from(limit.max(0)).unwrap_or(u32::MAX));
         }
         let count = count.max(list.min).min(list.max);
-        Document::List((0..count).map(|at| self.node(&list.item, &frame.item(list.salt, at, None))).collect())
+        let mut items: Vec<Document> =
+            (0..count).map(|at| self.node(&list.item, &frame.item(list.salt, at, None))).collect();
+        // Twins, where nothing in an item tells it from others: one says as much.
+        while items.len() > list.min.max(1) as usize && items.last() == items.get(items.len() - 2) {
+            items.pop();
+        }
+        Document::List(items)
     }
 
     fn map(&self, map: &MapNode, frame: &Frame<'_, 'r>) -> Document {

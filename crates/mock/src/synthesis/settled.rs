@@ -250,8 +250,13 @@ impl Awaited {
     }
 
     /// The awaited value, in the form of JSON without quotes.
-    pub(super) fn of(&self, structure: ShapeIx, member: &str) -> Option<Str> {
-        self.values.iter().find(|(shape, name, _)| *shape == structure && *name == member).map(|(_, _, value)| *value)
+    /// A waiter for a `Distribution` tells of a `DistributionSummary` too.
+    pub(super) fn of(&self, service: &Service, structure: ShapeIx, member: &str) -> Option<Str> {
+        let name = service.shape(structure).name;
+        let kin = |shape: ShapeIx| name.starts_with(service.shape(shape).name);
+        let mut found = self.values.iter().filter(|(_, awaited, _)| *awaited == member);
+        let exact = found.clone().find(|(shape, ..)| *shape == structure);
+        exact.or_else(|| found.find(|(shape, ..)| kin(*shape))).map(|(_, _, value)| *value)
     }
 }
 
@@ -302,6 +307,6 @@ mod tests {
         let service = catalogue.newest("eks").and_then(|entry| entry.open().ok()).expect("served");
         let awaited = Awaited::read(service);
         let cluster = service.shape_named("Cluster").expect("modelled");
-        assert_eq!(awaited.of(cluster, "status"), Some("ACTIVE"));
+        assert_eq!(awaited.of(service, cluster, "status"), Some("ACTIVE"));
     }
 }

@@ -33,7 +33,8 @@ impl Compiler {
         if member.is_some_and(|(_, member)| member.json_value) {
             return Node::Json;
         }
-        let awaited = member.and_then(|(structure, member)| self.facts.awaited.of(structure, member.name));
+        let awaited =
+            member.and_then(|(structure, member)| self.facts.awaited.of(self.service, structure, member.name));
         let awaited = awaited.filter(|_| self.mode == Mode::Output);
         if let Kind::String { enum_values } = &shape.kind
             && !enum_values.is_empty()

@@ -14,6 +14,8 @@ pub(in super::super) const NUMBERS: &[(&str, f64, f64)] = &[
     ("sizebytes", 1024.0, 65536.0),
     ("sizeinbytes", 1024.0, 65536.0),
     ("length", 16.0, 128.0),
+    // Of the content that is made up.
+    ("contentlength", 50.0, 50.0),
     ("storage", 20.0, 100.0),
     ("sizeingb", 20.0, 100.0),
     ("sizeingbs", 20.0, 100.0),
