@@ -5,7 +5,7 @@ mod error;
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
-use standin_model::{Document, Kind, Member, Operation, Protocol, Service, Structure};
+use standin_model::{Document, Kind, Location, Member, Operation, Protocol, Service, Structure};
 
 use crate::bind::{self, EVENT_STREAM_TYPE};
 use crate::message::{DecodeError, Request, Response};
@@ -105,6 +105,14 @@ pub fn encode_response(
             response
         }
     };
+    // Deviation: some models promise members and the status 204 at once, which no message can carry (the tags of
+    // Billing Conductor, what Lex V2 deletes). Clients take any success, so the members win.
+    if matches!(operation.http.status, 204 | 205)
+        && response.status.as_u16() == operation.http.status
+        && has_body_members(service, operation, output)
+    {
+        response.status = StatusCode::OK;
+    }
     let without_body = [StatusCode::NO_CONTENT, StatusCode::RESET_CONTENT, StatusCode::NOT_MODIFIED];
     if operation.http.method == "HEAD" || without_body.contains(&response.status) {
         response.body = Bytes::new();
@@ -115,6 +123,13 @@ pub fn encode_response(
         response.headers.insert("x-amz-crc32", HeaderValue::from(crc32fast::hash(&response.body)));
     }
     response
+}
+
+/// Whether an output holds something that travels in the body.
+fn has_body_members(service: &Service, operation: &Operation, output: &Document) -> bool {
+    let Some(structure) = operation.output.and_then(|ix| service.structure(ix)) else { return false };
+    let mut members = structure.members.iter().filter(|member| member.location == Location::Body);
+    members.any(|member| output.get(member.name).is_some_and(|value| !value.is_null()))
 }
 
 fn plain(status: StatusCode, body: Bytes) -> Response {
@@ -194,4 +209,26 @@ pub fn is_event_stream(service: &Service, member: &Member) -> bool {
 fn message_member(structure: &Structure) -> Option<&Member> {
     let of_name = |name: &str| structure.members.iter().find(|member| member.name.eq_ignore_ascii_case(name));
     of_name("message").or_else(|| of_name("errorMessage"))
+}
+
+#[cfg(test)]
+mod tests {
+    use standin_model::Catalogue;
+
+    use super::*;
+
+    fn check(service: &str, operation: &str, output: &str, expect: u16, body: &str) {
+        let service = Catalogue::shared().newest(service).expect("served").open().expect("opens");
+        let operation = service.operation(operation).expect("modelled");
+        let output = Document::from_json(&serde_json::from_str(output).expect("JSON"));
+        let response = encode_response(service.protocol(), service, operation, "id", &output);
+        assert_eq!((response.status.as_u16(), &*response.body), (expect, body.as_bytes()));
+    }
+
+    #[test]
+    fn members_win_over_no_content() {
+        check("billingconductor", "ListTagsForResource", r#"{"Tags":{"a":"b"}}"#, 200, r#"{"Tags":{"a":"b"}}"#);
+        check("billingconductor", "ListTagsForResource", "{}", 204, "");
+        check("s3", "DeleteObject", r#"{"VersionId":"1"}"#, 204, "");
+    }
 }
