@@ -10,6 +10,7 @@ use std::sync::OnceLock;
 use crate::codec::{CodecError, FORMAT, Pack, Reader, Writer, pack_struct};
 use crate::ir::{Example, Protocol, Service, Str};
 use crate::partition::{Partition, Partitions};
+use crate::words::squash;
 
 const MAGIC: &[u8; 8] = b"STANDIN\0";
 const HEADER_BYTES: usize = 16;
@@ -369,11 +370,6 @@ impl Catalogue {
         &self.partitions
     }
 }
-
-fn squash(name: &str) -> String {
-    name.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect()
-}
-
 fn indexed(service: &Service) -> Box<[IndexedOperation]> {
     service
         .operations

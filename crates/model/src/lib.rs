@@ -22,6 +22,7 @@ mod ir;
 mod near;
 pub mod partition;
 mod timestamp;
+pub mod words;
 
 pub use catalogue::{Catalogue, CatalogueError, Entry, Examples, IndexedOperation, pack};
 pub use document::{Document, Fields, Key};

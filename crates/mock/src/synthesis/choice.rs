@@ -4,8 +4,8 @@ use standin_model::{Kind, Location, Member, ShapeIx, Structure};
 
 use super::compile::{Compiler, Mode, NODES_MAX};
 use super::lists::usual;
-use super::words::squash;
 use super::{Fill, inputs, pagination, tables};
+use standin_model::words::squash;
 
 impl Compiler {
     pub(super) fn height(&self, shape: ShapeIx) -> u8 {

@@ -10,8 +10,8 @@ use super::entity::{Identity, Noun, Source};
 use super::facts::{Facts, Verb, least, verb_and_noun};
 use super::inputs::{self, InputMember};
 use super::plan::{Echo, Node, Plan, Slot};
-use super::words::{hash, mix, squash};
 use super::{Fill, pagination, scalars, tables};
+use standin_model::words::{hash, mix, squash};
 
 /// Nodes of one answer that optional members may fill.
 pub(super) const NODES_MAX: usize = 400;

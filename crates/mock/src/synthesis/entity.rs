@@ -5,7 +5,7 @@ use standin_model::{Document, Str, Timestamp};
 
 use super::template::Piece;
 use super::time::TimeRole;
-use super::words::{hash, mix};
+use standin_model::words::{hash, mix};
 
 /// What an answer depends on beyond its shape.
 #[derive(Debug)]

@@ -6,7 +6,7 @@ use std::sync::{Arc, LazyLock, PoisonError, RwLock};
 use standin_model::{Bound, Kind, Service, Shape, ShapeIx};
 
 use super::settled::Awaited;
-use super::words::{singular_of, split, squash};
+use standin_model::words::{singular_of, split, squash};
 
 /// What an operation does, as its name tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,7 +4,7 @@ use standin_model::{Kind, Member, Service, Shape, ShapeIx, Str};
 
 use super::entity::{Identity, Source};
 use super::tables;
-use super::words::{singular_of, squash};
+use standin_model::words::{singular_of, squash};
 
 /// Structures in structures are looked into so deep.
 const DEPTH_MAX: usize = 3;

@@ -10,8 +10,8 @@ use super::facts::{Verb, least, most};
 use super::inputs::{self, InputMember};
 use super::plan::{ListNode, MapNode, Node, Slot};
 use super::template::Piece;
-use super::words::{hash, singular_of, squash};
 use super::{pagination, settled, tables};
+use standin_model::words::{hash, singular_of, squash};
 
 impl Compiler {
     pub(super) fn list(&mut self, shape: &Shape, item: &Member, name: &str, scope: &Scope) -> Node {

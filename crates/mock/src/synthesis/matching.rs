@@ -8,8 +8,8 @@ use super::entity::Source;
 use super::facts::Verb;
 use super::inputs::{self, InputMember};
 use super::plan::Node;
-use super::words::{split, squash};
 use super::{tables, template};
+use standin_model::words::{split, squash};
 
 /// An input member that means the same as an output member.
 pub(super) struct Found {

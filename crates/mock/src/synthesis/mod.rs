@@ -28,7 +28,6 @@ mod template;
 mod texts;
 mod time;
 mod trial;
-mod words;
 
 #[cfg(test)]
 mod tests;

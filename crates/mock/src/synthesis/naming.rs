@@ -7,8 +7,8 @@ use super::nouns::tables_row;
 use super::plan::Node;
 use super::template::{Piece, Reading, read};
 use super::trial::{Limits, generated, node};
-use super::words::kebab;
 use super::{arn, tables};
+use standin_model::words::kebab;
 
 impl Compiler {
     /// The resource that a member such as `KmsKeyArn` is of: the words before the role, else what the structure describes.

@@ -5,8 +5,8 @@ use standin_model::{Kind, ShapeIx, Str};
 use super::compile::{Compiler, Draft, Scope};
 use super::entity::{Identity, Noun};
 use super::facts::Verb;
-use super::words::{ends_in, hash, singular_of, split, squash};
 use super::{inputs, tables, template};
+use standin_model::words::{ends_in, hash, singular_of, split, squash};
 
 impl Compiler {
     /// What the root's own `Name`, `Id` and `Arn` are of. In a list it is what the list is in: the bucket, not its objects.

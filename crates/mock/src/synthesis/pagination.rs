@@ -2,7 +2,7 @@
 
 use standin_model::{Operation, Str};
 
-use super::words::squash;
+use standin_model::words::squash;
 
 /// Whether a member of this name leads to further pages.
 pub(super) fn is_token(name: &str) -> bool {

@@ -12,8 +12,8 @@ use super::echo;
 use super::entity::{Frame, Scene, fingerprint, moment};
 use super::plan::{Derived, ListNode, MapNode, Node, Plan, Slot, TextNode, TimeUnit};
 use super::template::Pen;
-use super::words::mix;
 use crate::pattern::{self, Verdict};
+use standin_model::words::mix;
 
 /// Lists that answer an input's list item by item have at most so many items.
 const FAN_MAX: usize = 1000;

@@ -7,8 +7,8 @@ use super::compile::{Compiler, Mode};
 use super::facts::{least, most};
 use super::plan::{Derived, Node, Slot, TimeUnit};
 use super::time::TimeRole;
-use super::words::{ends_in, hash, singular_of, split, squash};
 use super::{examples, tables};
+use standin_model::words::{ends_in, hash, singular_of, split, squash};
 
 /// Blobs that a model wants longer are as long as it wants, up to here.
 const BLOB_MAX: usize = 1 << 20;

@@ -3,7 +3,7 @@
 use standin_model::{Bound, Constraints, Kind, Service, ShapeIx, Str, WaiterState};
 
 use super::tables;
-use super::words::squash;
+use standin_model::words::squash;
 
 /// What a resource or job is when all went well and nothing more happens, best first.
 const SETTLED: &[&str] = &[

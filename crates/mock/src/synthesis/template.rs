@@ -26,8 +26,8 @@ use standin_model::{Str, Timestamp};
 
 use super::entity::{Entity, Noun, Scene};
 use super::time::TimeRole;
-use super::words::mix;
 use crate::pattern;
+use standin_model::words::mix;
 
 /// One stretch of a text.
 #[derive(Debug, Clone, PartialEq)]
@@ -366,8 +366,8 @@ impl Pen<'_> {
 }
 
 /// A resource's name and id do not depend on which member they stand in.
-pub(super) const NAME_SALT: u64 = super::words::hash("name");
-pub(super) const ID_SALT: u64 = super::words::hash("id");
+pub(super) const NAME_SALT: u64 = standin_model::words::hash("name");
+pub(super) const ID_SALT: u64 = standin_model::words::hash("id");
 
 fn fill(letters: Letters, count: usize, extreme: Option<isize>, draw: &mut Draw, out: &mut String) {
     let alphabet = letters.bytes();

@@ -9,8 +9,8 @@ use super::plan::{Node, TextNode};
 use super::template::{Piece, Reading, read};
 use super::time::TimeRole;
 use super::trial::{Limits, accepted, limits, node};
-use super::words::{ends_in, kebab, singular, split};
 use super::{arn, examples, scalars, settled, tables};
+use standin_model::words::{ends_in, kebab, singular, split};
 
 /// What a member's name says it is.
 enum Role {

@@ -2,7 +2,7 @@
 
 use standin_model::Timestamp;
 
-use super::words::{mix, squash};
+use standin_model::words::{mix, squash};
 
 /// What happened at a time. In the order in which it happens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -1,12 +1,12 @@
 //! Names of models, taken apart into words.
 
 /// Lower-case letters and digits only: `DBInstanceIdentifier` and `db-instance_identifier` are the same.
-pub(super) fn squash(name: &str) -> String {
+pub fn squash(name: &str) -> String {
     name.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect()
 }
 
 /// The words of a name, in lower case: `KmsKeyId` → `kms`, `key`, `id`; `DBInstanceArn` → `db`, `instance`, `arn`.
-pub(super) fn split(name: &str) -> Vec<String> {
+pub fn split(name: &str) -> Vec<String> {
     let chars: Vec<char> = name.chars().collect();
     let mut words = Vec::new();
     let mut word = String::new();
@@ -32,7 +32,7 @@ pub(super) fn split(name: &str) -> Vec<String> {
 }
 
 /// `environments` → `environment`, `policies` → `policy`, `addresses` → `address`; `status`, `dns` and the like stay.
-pub(super) fn singular(word: &str) -> &str {
+pub fn singular(word: &str) -> &str {
     const STAY: [&str; 14] =
         ["status", "dns", "aws", "kms", "sns", "sqs", "ecs", "eks", "rds", "alias", "https", "progress", "tls", "cors"];
     let lower = word.to_ascii_lowercase();
@@ -53,7 +53,7 @@ pub(super) fn singular(word: &str) -> &str {
 }
 
 /// [`singular`] of a squashed or kebab name, with `ies` made `y`.
-pub(super) fn singular_of(name: &str) -> String {
+pub fn singular_of(name: &str) -> String {
     if let Some(stem) = name.strip_suffix("ies")
         && stem.len() > 2
         && !name.ends_with("series")
@@ -66,7 +66,7 @@ pub(super) fn singular_of(name: &str) -> String {
 
 /// Whether the last words, together, are `ending`: `EniIp` ends in `ip`, `ClusterZip` does not. A name without visible
 /// words (`vpcid`) is taken by its letters.
-pub(super) fn ends_in(words: &[String], ending: &str) -> bool {
+pub fn ends_in(words: &[String], ending: &str) -> bool {
     if let [one] = words {
         return one == ending || (ending.len() >= 4 && one.ends_with(ending));
     }
@@ -84,12 +84,12 @@ pub(super) fn ends_in(words: &[String], ending: &str) -> bool {
 }
 
 /// `kms`, `key` → `kms-key`.
-pub(super) fn kebab(words: &[String]) -> String {
+pub fn kebab(words: &[String]) -> String {
     words.join("-")
 }
 
 /// A number that stands for a text; the same on every platform and in every release (FNV-1a).
-pub(super) const fn hash(text: &str) -> u64 {
+pub const fn hash(text: &str) -> u64 {
     let bytes = text.as_bytes();
     let mut hash = 0xcbf2_9ce4_8422_2325u64;
     let mut at = 0;
@@ -101,7 +101,7 @@ pub(super) const fn hash(text: &str) -> u64 {
 }
 
 /// Two numbers made one; the order counts.
-pub(super) const fn mix(a: u64, b: u64) -> u64 {
+pub const fn mix(a: u64, b: u64) -> u64 {
     let mut z = a ^ b.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(31);
     z = (z ^ (z >> 32)).wrapping_mul(0xd6e8_feb8_6659_fd93);
     z = (z ^ (z >> 32)).wrapping_mul(0xd6e8_feb8_6659_fd93);

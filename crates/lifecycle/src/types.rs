@@ -1,0 +1,167 @@
+//! The lifecycle of a service, as data.
+
+use standin_model::{Operation, Service, ShapeIx, Str};
+
+/// What a service keeps and what its operations do with it.
+#[derive(Debug)]
+pub struct Lifecycle {
+    pub service: &'static Service,
+    /// Parents come before their children.
+    pub types: Box<[ResourceType]>,
+    /// By the operation's place in [`Service::operations`]; `None` for operations that neither make, show nor change a
+    /// resource, or of which that is not known: they are answered from the model alone.
+    pub roles: Box<[Option<Role>]>,
+}
+
+impl Lifecycle {
+    pub fn resource(&self, ix: TypeIx) -> &ResourceType {
+        &self.types[usize::from(ix.0)]
+    }
+
+    /// The role of an operation of this service.
+    pub fn role(&self, operation: &Operation) -> Option<&Role> {
+        let at = self.service.operations.binary_search_by(|other| other.name.cmp(operation.name)).ok()?;
+        self.roles[at].as_ref()
+    }
+
+    /// A type with all that it lies in, outermost first.
+    pub fn lineage(&self, ix: TypeIx) -> Vec<TypeIx> {
+        let mut line = vec![ix];
+        while let Some(parent) = self.resource(line[line.len() - 1]).parent {
+            if line.contains(&parent) {
+                break;
+            }
+            line.push(parent);
+        }
+        line.reverse();
+        line
+    }
+}
+
+/// The index of a type within [`Lifecycle::types`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TypeIx(pub u16);
+
+/// One kind of resource.
+#[derive(Clone, Debug)]
+pub struct ResourceType {
+    /// In the model's words, singular and camel case: `Environment`, `DBInstance`. Unique within the service.
+    pub name: String,
+    /// What it lies in: its key is only unique within one of these, and it goes when that goes.
+    pub parent: Option<TypeIx>,
+    pub kind: TypeKind,
+    /// The structures that describe it as a whole, the fullest first.
+    pub shapes: Box<[ShapeIx]>,
+    pub status: Option<Status>,
+    /// Why it was taken for a resource and identified so, a line per decision.
+    pub why: Vec<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TypeKind {
+    /// The client chooses its name or id on create; unique within the parent (or the account and region).
+    Named,
+    /// The service makes its id. It may have a name besides, which need not be unique.
+    Assigned,
+    /// There is one in each parent, or one per account and region: settings, a policy or configuration of something.
+    Single,
+    /// It ties its parent to something else, by whose identifier it is known: an attached policy, a target of a rule.
+    Link,
+}
+
+/// The member that tells how a resource is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Status {
+    /// Its name in the structures that describe the resource.
+    pub member: Str,
+    /// What it is while it is made, where the enumeration has such a value (`CREATING`).
+    pub creating: Option<Str>,
+    /// What it is when nothing is going on (`ACTIVE`).
+    pub settled: Str,
+    pub updating: Option<Str>,
+    pub deleting: Option<Str>,
+    /// What it stays at after it was deleted, of resources that do not vanish.
+    pub deleted: Option<Str>,
+}
+
+/// What one operation does.
+#[derive(Clone, Debug)]
+pub struct Role {
+    pub verb: Verb,
+    /// What it is about: for a list, the type of the items.
+    pub resource: TypeIx,
+    /// Where the input names the resource and what it lies in, in any order.
+    pub bindings: Box<[Binding]>,
+    /// Where the output shows resources. Of an output that is itself the description of the resource, the empty path.
+    pub views: Box<[View]>,
+    /// The list in the input whose items are each a request of their own (`BatchCreateX`, `Entries`).
+    pub batch: Option<Path>,
+    pub why: Vec<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verb {
+    /// Makes a new one; a twin is a conflict where the client chooses the identifier.
+    Create,
+    /// Makes or replaces.
+    Put,
+    Read,
+    /// Shows all, or those that are asked for.
+    List,
+    /// Changes what is given and leaves the rest.
+    Update,
+    Delete,
+    Tag,
+    Untag,
+    ListTags,
+    /// Changes the status (`StopInstance`): to that value of the status member, where one fits.
+    Act(Option<Str>),
+}
+
+/// A member of the input that identifies a resource.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Binding {
+    pub path: Path,
+    /// The operation's resource, or one that this lies in.
+    pub of: TypeIx,
+    pub part: Part,
+}
+
+/// What part of its identity an identifier tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    Name,
+    Id,
+    Arn,
+    /// Any of them, as the client likes (`FunctionName`, `SecretId`).
+    Any,
+}
+
+/// A place in the output that shows resources.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct View {
+    pub path: Path,
+    pub of: TypeIx,
+    pub form: Form,
+}
+
+/// How a view shows a resource.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// As a structure of its members.
+    Structure,
+    /// By a part of its identity only.
+    Identifier(Part),
+}
+
+/// The way to a member: `Environment.Status`, `Clusters[].Name`.
+pub type Path = Box<[Step]>;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    Member(Str),
+    /// Into each item of a list.
+    Items,
+    /// Into each value of a map; the key identifies.
+    Values,
+}

@@ -1,0 +1,71 @@
+//! State that survives: rows with indexes, a job queue and an event log behind one small interface, [`Store`].
+//!
+//! Writes go through [`Store::commit`]: a [`Batch`] of checks and changes that happens as a whole or not at all. A
+//! reader notes the versions of the rows that it decided by and puts them into the batch as checks; where another
+//! was faster, the commit ends in [`StoreError::Conflict`] and the caller decides anew (optimistic concurrency). So no
+//! transaction is ever open while somebody waits, and all backends can keep the same promise.
+//!
+//! # Invariants
+//! - What was acknowledged is there after a crash (but in memory, where nothing is); what was not is not there in part.
+//! - This crate does not know what a row means, and nothing of operations, protocols or HTTP.
+
+mod batch;
+mod error;
+mod memory;
+mod row;
+mod table;
+
+use standin_core::BoxFuture;
+
+pub use batch::{Batch, Check, Expect, Write};
+pub use error::StoreError;
+pub use memory::MemoryStore;
+pub use row::{IndexEntry, Row};
+pub use table::{Selector, Space, Table};
+
+/// Which rows of a table a scan goes over, in the order of their keys.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Scan<'s> {
+    /// Only keys that begin so.
+    pub prefix: &'s str,
+    /// Only keys after this one: the last key of the page before. Need not exist (any more).
+    pub after: Option<&'s str>,
+    /// At most so many rows.
+    pub limit: usize,
+}
+
+/// Where state is kept.
+///
+/// Every read is consistent in itself: one row, or one page of a scan, as of one moment.
+pub trait Store: Send + Sync + std::fmt::Debug {
+    /// The row of a key.
+    fn get<'a>(&'a self, table: &'a Table, key: &'a str) -> BoxFuture<'a, Result<Option<Row>, StoreError>>;
+
+    /// A page of rows in the order of their keys, by bytes.
+    fn scan<'a>(&'a self, table: &'a Table, scan: Scan<'a>) -> BoxFuture<'a, Result<Vec<Row>, StoreError>>;
+
+    /// The rows with that entry in an index, in the order of their keys: `after` and `limit` as in [`Scan`].
+    fn find<'a>(
+        &'a self,
+        table: &'a Table,
+        index: &'a str,
+        value: &'a str,
+        after: Option<&'a str>,
+        limit: usize,
+    ) -> BoxFuture<'a, Result<Vec<Row>, StoreError>>;
+
+    /// How many rows have keys with that prefix. Takes time with the number of rows where the prefix is not empty.
+    fn count<'a>(&'a self, table: &'a Table, prefix: &'a str) -> BoxFuture<'a, Result<u64, StoreError>>;
+
+    /// Applies a batch as a whole; the revision that its rows have from now on. Revisions only grow.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] where a check does not hold: nothing was changed.
+    fn commit(&self, batch: Batch) -> BoxFuture<'_, Result<u64, StoreError>>;
+
+    /// Drops all rows of the spaces that a selector picks. In memory at once, whatever the number of rows.
+    fn clear<'a>(&'a self, selector: &'a Selector) -> BoxFuture<'a, Result<(), StoreError>>;
+
+    /// The tables that hold at least one row, of the spaces that a selector picks, sorted.
+    fn tables<'a>(&'a self, selector: &'a Selector) -> BoxFuture<'a, Result<Vec<Table>, StoreError>>;
+}
