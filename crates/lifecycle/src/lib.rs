@@ -12,4 +12,6 @@ mod infer;
 mod types;
 
 pub use infer::infer;
-pub use types::{Binding, Form, Lifecycle, Part, Path, ResourceType, Role, Status, Step, TypeIx, TypeKind, Verb, View};
+pub use types::{
+    Binding, Form, Identity, Lifecycle, Part, Path, ResourceType, Role, Status, Step, TypeIx, TypeKind, Verb, View,
+};

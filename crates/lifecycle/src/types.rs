@@ -52,9 +52,32 @@ pub struct ResourceType {
     pub kind: TypeKind,
     /// The structures that describe it as a whole, the fullest first.
     pub shapes: Box<[ShapeIx]>,
+    /// By what it is known, in the structures that describe it.
+    pub identity: Identity,
     pub status: Option<Status>,
+    /// Of a [`TypeKind::Single`]: it is there as soon as what it lies in is, and reads of one that was never put show what
+    /// AWS has by default. Otherwise such a read finds nothing.
+    pub implicit: bool,
+    /// Of a [`TypeKind::Link`]: the type of the other end, where that is one of this service's.
+    pub target: Option<TypeIx>,
+    /// The member that counts 1, 2, 3 … within the parent and is the id: numbers of versions and revisions.
+    pub counter: Option<Str>,
+    /// The member of its structures that shows its tags.
+    pub tags: Option<Str>,
+    /// Members of inputs that structures show under another name: (input, shown).
+    pub synonyms: Box<[(Str, Str)]>,
     /// Why it was taken for a resource and identified so, a line per decision.
     pub why: Vec<String>,
+}
+
+/// Members that tell who a resource is. All names are those of top-level members of its structures.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Identity {
+    /// The part by which clients name it when they read, change or delete it.
+    pub primary: Option<Part>,
+    pub name: Option<Str>,
+    pub id: Option<Str>,
+    pub arn: Option<Str>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,6 +97,8 @@ pub enum TypeKind {
 pub struct Status {
     /// Its name in the structures that describe the resource.
     pub member: Str,
+    /// The member within it that holds the value, where it is a structure (`State.Name`).
+    pub inner: Option<Str>,
     /// What it is while it is made, where the enumeration has such a value (`CREATING`).
     pub creating: Option<Str>,
     /// What it is when nothing is going on (`ACTIVE`).
@@ -94,8 +119,19 @@ pub struct Role {
     pub bindings: Box<[Binding]>,
     /// Where the output shows resources. Of an output that is itself the description of the resource, the empty path.
     pub views: Box<[View]>,
-    /// The list in the input whose items are each a request of their own (`BatchCreateX`, `Entries`).
+    /// The list in the input whose items are each a request of their own (`BatchCreateX`, `Entries`). Bindings within it
+    /// begin with this path and [`Step::Items`].
     pub batch: Option<Path>,
+    /// Whether it is about resources of any type (`TagResource`): the bindings with [`Part::Arn`] or [`Part::Any`] tell of
+    /// which, and `resource` is only the first of them.
+    pub any: bool,
+    /// Where tags are: in the input of a create, of [`Verb::Tag`] and (keys only) of [`Verb::Untag`], in the output of
+    /// [`Verb::ListTags`].
+    pub tags: Option<Path>,
+    /// The error where the resource is not found.
+    pub missing: Option<ShapeIx>,
+    /// The error where there is a twin.
+    pub conflict: Option<ShapeIx>,
     pub why: Vec<String>,
 }
 
@@ -118,7 +154,7 @@ pub enum Verb {
     Act(Option<Str>),
 }
 
-/// A member of the input that identifies a resource.
+/// A member of the input that identifies a resource. A path through [`Step::Items`] names as many as there are items.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Binding {
     pub path: Path,
@@ -135,6 +171,10 @@ pub enum Part {
     Arn,
     /// Any of them, as the client likes (`FunctionName`, `SecretId`).
     Any,
+    /// Belongs to the key besides the name or id: two with the same name and other qualifiers are two
+    /// (`ServiceNamespace`, `ScalingPlanVersion`). Without name or id, the qualifiers are the key. They have the same member
+    /// name in every operation.
+    Qualifier,
 }
 
 /// A place in the output that shows resources.

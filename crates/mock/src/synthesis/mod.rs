@@ -22,7 +22,7 @@ mod pagination;
 mod plan;
 mod render;
 mod scalars;
-mod settled;
+pub(crate) mod settled;
 mod tables;
 mod template;
 mod texts;

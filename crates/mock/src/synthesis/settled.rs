@@ -147,7 +147,7 @@ const TRANSIENT: &[&str] =
     &["pending", "progress", "queued", "submitted", "starting", "initial", "requested", "scheduled", "waiting", "new"];
 
 /// How settled a value is: the higher, the better.
-pub(super) fn rank(value: &str) -> i32 {
+pub fn rank(value: &str) -> i32 {
     let plain = squash(value);
     if let Some(at) = SETTLED.iter().position(|word| *word == plain) {
         return 1000 - i32::try_from(at).unwrap_or(0);
@@ -266,7 +266,7 @@ pub(super) fn is_wanted(awaited: &str) -> bool {
 }
 
 /// Follows `Environment.Status`, `Clusters[].Status` or `Items[0].State`; `None` for other `JMESPath`.
-fn walk(service: &'static Service, root: ShapeIx, path: &str) -> Option<Vec<(ShapeIx, Str)>> {
+pub(crate) fn walk(service: &'static Service, root: ShapeIx, path: &str) -> Option<Vec<(ShapeIx, Str)>> {
     let mut at = root;
     let mut steps = Vec::new();
     for step in path.split('.') {

@@ -1,0 +1,253 @@
+//! The draft becomes the lifecycle.
+
+use standin_model::words::squash;
+use standin_model::{Kind, Str};
+
+use super::members::{Given, Sure, dissect, tells};
+use super::{Claim, Draft, Op};
+use crate::{Binding, Identity, Lifecycle, Part, Path, ResourceType, Role, Step, TypeIx, TypeKind, Verb, View};
+
+/// A member that names a type, before it is known which are used.
+struct Candidate<'o> {
+    sure: Sure,
+    of: usize,
+    given: &'o Given,
+    part: Part,
+}
+
+/// Candidates within one member of the input.
+struct Inner<'o> {
+    outer: Str,
+    items: bool,
+    candidates: Vec<Candidate<'o>>,
+}
+
+impl Draft {
+    pub(super) fn finish(mut self) -> Lifecycle {
+        self.settle_verbs();
+        self.prune();
+        // Parents first.
+        let mut order: Vec<usize> = (0..self.types.len()).collect();
+        order.sort_by_key(|ix| (self.lineage(*ix).len(), self.types[*ix].written.clone()));
+        let mut place = vec![TypeIx(0); self.types.len()];
+        for (at, ix) in order.iter().enumerate() {
+            place[*ix] = TypeIx(u16::try_from(at).expect("a service has fewer than 65536 operations"));
+        }
+        let roles = self.operations.iter().map(|op| Some(self.role(op, op.claim.as_ref()?, &place))).collect();
+        let types = order.iter().map(|ix| self.resource(*ix, &place)).collect();
+        Lifecycle { service: self.service, types, roles }
+    }
+
+    /// Reads that show many are lists.
+    fn settle_verbs(&mut self) {
+        for at in 0..self.operations.len() {
+            let op = &self.operations[at];
+            if matches!(&op.claim, Some(claim) if claim.verb == Verb::Read) && self.shows_many(op) {
+                let of = op.claim.as_ref().map_or(0, |claim| claim.of);
+                let lists = self
+                    .views(op, of, &Verb::List)
+                    .iter()
+                    .any(|view| view.path.iter().any(|step| matches!(step, Step::Items | Step::Values)));
+                if lists && let Some(claim) = &mut self.operations[at].claim {
+                    claim.verb = Verb::List;
+                    claim.why.push("shows those that are asked for".to_owned());
+                }
+            }
+        }
+    }
+
+    /// Drops types that nothing makes or nothing shows.
+    fn prune(&mut self) {
+        loop {
+            let poor = (0..self.types.len()).find(|ix| {
+                let verbs: Vec<&Verb> = self.of(*ix).map(|(_, claim)| &claim.verb).collect();
+                let made = verbs.iter().any(|verb| matches!(verb, Verb::Create | Verb::Put))
+                    || (self.types[*ix].kind == TypeKind::Single && verbs.contains(&&Verb::Update));
+                let shown = verbs.iter().any(|verb| matches!(verb, Verb::Read | Verb::List));
+                !(made && shown)
+            });
+            let Some(ix) = poor else { return };
+            self.types.remove(ix);
+            for draft in &mut self.types {
+                draft.parent = match draft.parent {
+                    Some(parent) if parent == ix => None,
+                    Some(parent) if parent > ix => Some(parent - 1),
+                    other => other,
+                };
+            }
+            for op in &mut self.operations {
+                match &mut op.claim {
+                    Some(claim) if claim.of == ix => op.claim = None,
+                    Some(claim) if claim.of > ix => claim.of -= 1,
+                    _ => {}
+                }
+            }
+        }
+    }
+
+    fn resource(&self, ix: usize, place: &[TypeIx]) -> ResourceType {
+        let draft = &self.types[ix];
+        ResourceType {
+            name: draft.written.clone(),
+            parent: draft.parent.map(|parent| place[parent]),
+            kind: draft.kind,
+            shapes: draft.shapes.clone().into(),
+            identity: self.identity(ix),
+            status: draft.status.clone(),
+            implicit: draft.implicit,
+            target: None,
+            counter: None,
+            tags: None,
+            synonyms: Box::default(),
+            why: draft.why.clone(),
+        }
+    }
+
+    fn identity(&self, ix: usize) -> Identity {
+        let draft = &self.types[ix];
+        let mut identity = Identity { primary: draft.primary, ..Identity::default() };
+        for shape in &draft.shapes {
+            let members = || self.service.structure(*shape).into_iter().flat_map(|structure| &structure.members);
+            for sure in [Sure::Exact, Sure::Generic, Sure::Ending] {
+                for member in members() {
+                    if !matches!(self.service.shape(member.target).kind, Kind::String { .. }) {
+                        continue;
+                    }
+                    let (core, role) = dissect(member.name);
+                    if tells(&core, role, &draft.noun) != Some(sure) {
+                        continue;
+                    }
+                    let slot = match role {
+                        Some(Part::Name) => &mut identity.name,
+                        Some(Part::Arn) => &mut identity.arn,
+                        Some(Part::Id | Part::Any) => &mut identity.id,
+                        _ => continue,
+                    };
+                    slot.get_or_insert(member.name);
+                }
+            }
+        }
+        identity
+    }
+
+    fn role(&self, op: &Op, claim: &Claim, place: &[TypeIx]) -> Role {
+        let views = self.views(op, claim.of, &claim.verb);
+        let views = views.into_iter().map(|view| View { path: view.path.into(), of: place[view.of], form: view.form });
+        let (bindings, batch) = self.bindings(op, claim, place);
+        Role {
+            verb: claim.verb.clone(),
+            resource: place[claim.of],
+            bindings: bindings.into(),
+            views: views.collect(),
+            batch,
+            any: false,
+            tags: None,
+            missing: None,
+            conflict: None,
+            why: claim.why.clone(),
+        }
+    }
+
+    fn bindings(&self, op: &Op, claim: &Claim, place: &[TypeIx]) -> (Vec<Binding>, Option<Path>) {
+        let ix = claim.of;
+        let draft = &self.types[ix];
+        let line = self.lineage(ix);
+        let mut chosen: Vec<Candidate<'_>> = Vec::new();
+        let creates = matches!(claim.verb, Verb::Create | Verb::Put);
+        let lists = claim.verb == Verb::List;
+        for given in op.givens.iter().filter(|given| !given.inner) {
+            if draft.qualifiers.contains(&given.name) {
+                chosen.push(Candidate { sure: Sure::Exact, of: ix, given, part: Part::Qualifier });
+                continue;
+            }
+            let Some((mut of, sure)) = self.whom(ix, given) else { continue };
+            let needed = given.required || given.label;
+            // What lists name in general terms is what the items lie in.
+            if lists
+                && of == ix
+                && sure == Sure::Generic
+                && needed
+                && !given.list
+                && let Some(parent) = draft.parent
+            {
+                of = parent;
+            }
+            if !line.contains(&of) || (given.listed && !needed) || (of != ix && given.list) {
+                continue;
+            }
+            let bare = given.role.is_none() && !draft.own.contains_key(&squash(given.name));
+            if bare && !needed {
+                continue;
+            }
+            if of == ix && creates && (draft.kind != TypeKind::Named || given.list) {
+                continue;
+            }
+            if of == ix && draft.kind == TypeKind::Single {
+                continue;
+            }
+            chosen.push(Candidate { sure, of, given, part: given.role.unwrap_or(Part::Any) });
+        }
+        let mut batch = None;
+        if !chosen.iter().any(|one| one.of == ix) && draft.kind != TypeKind::Single {
+            let (inner, list) = self.inner_bindings(op, claim);
+            batch = list;
+            chosen.extend(inner);
+        }
+        // Of several that tell the same of the same, the surest one that is required.
+        chosen.sort_by_key(|one| {
+            (one.of, std::cmp::Reverse((one.given.required || one.given.label, one.sure, !one.given.list)))
+        });
+        let mut out: Vec<Binding> = Vec::new();
+        for Candidate { sure, of, given, part } in chosen {
+            let told = |part: Part| out.iter().any(|other| other.of == place[of] && other.part == part);
+            let twin = part != Part::Qualifier && told(part);
+            let generic = sure != Sure::Exact
+                && out.iter().any(|other| other.of == place[of])
+                && !(given.required || given.label)
+                && claim.verb == Verb::Update;
+            if !twin && !generic {
+                out.push(Binding { path: given.path.clone(), of: place[of], part });
+            }
+        }
+        (out, batch)
+    }
+
+    /// Identifiers within a structure of the input, or within the items of a list.
+    fn inner_bindings<'o>(&self, op: &'o Op, claim: &Claim) -> (Vec<Candidate<'o>>, Option<Path>) {
+        let ix = claim.of;
+        let draft = &self.types[ix];
+        let line = self.lineage(ix);
+        let creates = matches!(claim.verb, Verb::Create | Verb::Put);
+        let mut by_outer: Vec<Inner<'o>> = Vec::new();
+        for given in op.givens.iter().filter(|given| given.inner && !given.list) {
+            let [Step::Member(outer), next, ..] = given.path[..] else { continue };
+            let Some((of, sure)) = self.whom(ix, given) else { continue };
+            if !line.contains(&of)
+                || (given.listed && !given.required)
+                || given.role.is_none() && !draft.own.contains_key(&squash(given.name))
+            {
+                continue;
+            }
+            if of == ix && creates && draft.kind != TypeKind::Named {
+                continue;
+            }
+            let items = next == Step::Items;
+            let entry = Candidate { sure, of, given, part: given.role.unwrap_or(Part::Any) };
+            match by_outer.iter_mut().find(|inner| inner.outer == outer) {
+                Some(inner) => inner.candidates.push(entry),
+                None => by_outer.push(Inner { outer, items, candidates: vec![entry] }),
+            }
+        }
+        by_outer.retain(|inner| {
+            let own = |one: &Candidate<'_>| {
+                one.of == ix && (one.given.required || draft.own.contains_key(&squash(one.given.name)))
+            };
+            inner.candidates.iter().any(own) && (!inner.items || op.name.batch || op.name.plural)
+        });
+        by_outer.sort_by_key(|inner| self.about(inner.outer, ix).is_none());
+        match by_outer.into_iter().next() {
+            Some(inner) => (inner.candidates, inner.items.then(|| vec![Step::Member(inner.outer)].into())),
+            None => (Vec::new(), None),
+        }
+    }
+}

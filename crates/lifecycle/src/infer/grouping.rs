@@ -1,0 +1,215 @@
+//! Which types there are, and which operations are about them.
+
+use std::collections::BTreeMap;
+
+use super::names::Stem;
+use super::{Claim, Draft, TypeDraft};
+use crate::Verb;
+
+/// Words after a type's name that still mean the type as a whole, or a part of its description.
+const ASPECTS: &[&str] = &[
+    "attribute",
+    "detail",
+    "configuration",
+    "config",
+    "info",
+    "information",
+    "status",
+    "state",
+    "setting",
+    "metadata",
+    "summary",
+    "description",
+    "data",
+    "property",
+    "health",
+    "option",
+    "result",
+    "progress",
+    "code",
+    "content",
+    "url",
+    "uri",
+    "version",
+    "policy",
+    "capacity",
+    "type",
+    "protection",
+    "limit",
+    "name",
+    "class",
+    "schedule",
+    "preference",
+    "parameter",
+];
+
+/// Operations on a noun, by stem.
+#[derive(Default)]
+struct Noun {
+    words: Vec<String>,
+    written: String,
+    stems: Vec<(Stem, usize)>,
+}
+
+impl Noun {
+    fn has(&self, stems: &[Stem]) -> bool {
+        self.stems.iter().any(|(stem, _)| stems.contains(stem))
+    }
+}
+
+impl Draft {
+    /// Finds types and gives operations to them by their names.
+    pub(super) fn group(&mut self) {
+        let mut nouns: BTreeMap<String, Noun> = BTreeMap::new();
+        for (at, op) in self.operations.iter().enumerate() {
+            if is_about_tags(&op.name.noun) || op.name.noun.is_empty() || op.name.stem == Stem::Other {
+                continue;
+            }
+            let noun = nouns.entry(op.name.key()).or_default();
+            let maker = matches!(op.name.stem, Stem::Create | Stem::Put | Stem::Start);
+            if noun.words.is_empty() || maker {
+                noun.words.clone_from(&op.name.noun);
+                noun.written.clone_from(&op.name.written);
+            }
+            noun.stems.push((op.name.stem, at));
+        }
+        self.found_types(&nouns);
+        for at in 0..self.operations.len() {
+            if is_about_tags(&self.operations[at].name.noun) {
+                continue;
+            }
+            self.operations[at].claim = self.claim(at, &nouns);
+        }
+    }
+
+    fn found_types(&mut self, nouns: &BTreeMap<String, Noun>) {
+        let makers = [Stem::Create, Stem::Put, Stem::Start];
+        let views = [Stem::Read, Stem::List];
+        // A noun that is only shown goes to the one made noun that ends in it.
+        let shown_as = |key: &str| -> Option<&str> {
+            let noun = &nouns[key];
+            if noun.has(&makers) || !noun.has(&views) {
+                return None;
+            }
+            let mut longer = nouns.iter().filter(|(_, other)| {
+                other.has(&[Stem::Create, Stem::Put])
+                    && !other.has(&views)
+                    && other.words.len() > noun.words.len()
+                    && other.words.ends_with(&noun.words)
+            });
+            let found = longer.next()?;
+            longer.next().is_none().then_some(found.0.as_str())
+        };
+        let mut shown: BTreeMap<&str, &str> = BTreeMap::new();
+        for key in nouns.keys() {
+            if let Some(other) = shown_as(key) {
+                shown.insert(other, key);
+            }
+        }
+        for (key, noun) in nouns {
+            let made = noun.has(&[Stem::Create, Stem::Put]) || noun.has(&[Stem::Start]);
+            let alias = shown.get(key.as_str());
+            let aspect = || {
+                nouns.iter().any(|(_, other)| {
+                    other.has(&views)
+                        && other.words.len() == noun.words.len() + 1
+                        && other.words.starts_with(&noun.words)
+                        && other.words.last().is_some_and(|last| ASPECTS.contains(&last.as_str()))
+                        && !other.has(&makers)
+                })
+            };
+            let single = !made
+                && noun.has(&[Stem::Update])
+                && nouns[key].stems.iter().any(|(stem, _)| *stem == Stem::Read)
+                && !self.is_list_of_many(noun);
+            let viable = made && (noun.has(&views) || alias.is_some() || aspect()) || single;
+            if !viable {
+                continue;
+            }
+            let mut draft = TypeDraft::new(&noun.words, &noun.written);
+            let what = if single { "changed and read" } else { "made and shown" };
+            draft.why.push(format!("{} is {what}", noun.written));
+            if let Some(alias) = alias {
+                draft.why.push(format!("shown as {}", nouns[*alias].written));
+            }
+            self.types.push(draft);
+        }
+    }
+
+    /// Whether what reads the noun needs an identifier of which nothing here makes one.
+    fn is_list_of_many(&self, noun: &Noun) -> bool {
+        noun.has(&[Stem::List])
+            || noun.stems.iter().any(|(stem, at)| *stem == Stem::Read && self.operations[*at].name.plural)
+            || noun.stems.iter().filter(|(stem, _)| *stem == Stem::Read).any(|(_, at)| {
+                let words = &noun.words;
+                self.operations[*at].givens.iter().any(|given| {
+                    given.required
+                        && !given.listed
+                        && matches!(
+                            super::members::tells(&given.core, given.role, words),
+                            Some(super::members::Sure::Exact | super::members::Sure::Generic)
+                        )
+                })
+            })
+    }
+
+    fn claim(&self, at: usize, nouns: &BTreeMap<String, Noun>) -> Option<Claim> {
+        let op = &self.operations[at];
+        let name = &op.name;
+        if name.noun.is_empty() || name.stem == Stem::Other {
+            return None;
+        }
+        let exact = self.types.iter().position(|draft| draft.noun == name.noun);
+        let (of, rest) = match exact {
+            Some(of) => (of, &[][..]),
+            None => self.nearest(&name.noun, name.stem)?,
+        };
+        let made_by = |stem: Stem| nouns.get(&self.types[of].key()).is_some_and(|noun| noun.has(&[stem]));
+        let verb = match name.stem {
+            _ if !rest.is_empty() => match name.stem {
+                Stem::Read => Verb::Read,
+                Stem::Update | Stem::Put => Verb::Update,
+                _ => return None,
+            },
+            Stem::Create => Verb::Create,
+            Stem::Put if made_by(Stem::Create) => Verb::Update,
+            Stem::Put => Verb::Put,
+            Stem::Start if made_by(Stem::Create) || made_by(Stem::Put) => Verb::Act(None),
+            Stem::Start => Verb::Create,
+            Stem::Read => Verb::Read,
+            Stem::List => Verb::List,
+            Stem::Update => Verb::Update,
+            Stem::Delete => Verb::Delete,
+            Stem::Act => Verb::Act(None),
+            Stem::Attach | Stem::Detach | Stem::Other => return None,
+        };
+        let mut why = vec![format!("{} {}", name.verb, name.noun.join(" "))];
+        if !rest.is_empty() {
+            why.push(format!("{} of {}", rest.join(" "), self.types[of].written));
+        }
+        Some(Claim { of, verb, why })
+    }
+
+    /// The type that a noun is an ending of, or an aspect of, and what is left of the noun then.
+    fn nearest<'n>(&self, noun: &'n [String], stem: Stem) -> Option<(usize, &'n [String])> {
+        let mut longer = self.types.iter().enumerate().filter(|(_, draft)| draft.noun.ends_with(noun));
+        if let Some((at, _)) = longer.next()
+            && longer.next().is_none()
+        {
+            return Some((at, &[]));
+        }
+        let (at, draft) = self
+            .types
+            .iter()
+            .enumerate()
+            .filter(|(_, draft)| noun.starts_with(&draft.noun))
+            .max_by_key(|(_, draft)| draft.noun.len())?;
+        let rest = &noun[draft.noun.len()..];
+        let known = rest.iter().all(|word| ASPECTS.contains(&word.as_str()));
+        (known && matches!(stem, Stem::Read | Stem::Update | Stem::Put)).then_some((at, rest))
+    }
+}
+
+pub(super) fn is_about_tags(noun: &[String]) -> bool {
+    noun.iter().any(|word| matches!(word.as_str(), "tag" | "tags" | "tagging" | "untag"))
+}

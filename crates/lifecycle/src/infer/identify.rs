@@ -1,0 +1,277 @@
+//! How types are identified, and what they lie in.
+
+use std::collections::BTreeSet;
+
+use standin_model::Str;
+use standin_model::words::squash;
+
+use super::members::{Given, Sure, tells};
+use super::{Claim, Draft, Op};
+use crate::{Part, TypeKind, Verb};
+
+impl Draft {
+    pub(super) fn identify(&mut self) {
+        for ix in 0..self.types.len() {
+            self.find_own(ix);
+        }
+        let needs: Vec<Vec<usize>> = (0..self.types.len()).map(|ix| self.needs(ix)).collect();
+        self.find_parents(&needs);
+        for ix in 0..self.types.len() {
+            self.find_kind(ix);
+        }
+    }
+
+    /// Whom a member of an operation about `ix` tells.
+    pub(super) fn whom(&self, ix: usize, given: &Given) -> Option<(usize, Sure)> {
+        let told = tells(&given.core, given.role, &self.types[ix].noun);
+        if let Some(Sure::Exact | Sure::Generic) = told {
+            return told.map(|sure| (ix, sure));
+        }
+        let bare = given.role.is_none() && (given.listed || !(given.required || given.label));
+        let exact = |(at, draft): (usize, &super::TypeDraft)| {
+            (tells(&given.core, given.role, &draft.noun) == Some(Sure::Exact)).then_some(at)
+        };
+        if !bare && let Some(other) = self.types.iter().enumerate().find_map(exact) {
+            return Some((other, Sure::Exact));
+        }
+        if self.types[ix].own.contains_key(&squash(given.name)) {
+            return Some((ix, Sure::Exact));
+        }
+        if told.is_some() {
+            return told.map(|sure| (ix, sure));
+        }
+        let mut ending = self
+            .types
+            .iter()
+            .enumerate()
+            .filter(|(_, draft)| tells(&given.core, given.role, &draft.noun) == Some(Sure::Ending));
+        let (other, _) = ending.next()?;
+        ending.next().is_none().then_some((other, Sure::Ending))
+    }
+
+    /// Operations that name one resource of the type.
+    fn keyed(&self, ix: usize) -> Vec<(&Op, &Claim)> {
+        let mut found: Vec<_> = self
+            .of(ix)
+            .filter(|(op, claim)| matches!(claim.verb, Verb::Read | Verb::Delete) && !self.shows_many(op))
+            .collect();
+        // Reads tell best.
+        found.sort_by_key(|(op, claim)| (claim.verb != Verb::Read, op.name.noun.len()));
+        found
+    }
+
+    /// Whether an operation reads those that are asked for, not one.
+    pub(super) fn shows_many(&self, op: &Op) -> bool {
+        op.name.plural
+            && !op
+                .givens
+                .iter()
+                .any(|given| given.label || (given.required && !given.list && !given.inner && !given.listed))
+    }
+
+    fn find_own(&mut self, ix: usize) {
+        let mut own: Vec<(String, Part, String)> = Vec::new();
+        for (op, _) in self.keyed(ix) {
+            let scalars: Vec<&Given> = op.givens.iter().filter(|given| !given.list && !given.inner).collect();
+            let mine = |given: &&&Given| matches!(self.whom(ix, given), Some((of, _)) if of == ix);
+            let told: Vec<&&Given> = scalars.iter().filter(mine).collect();
+            let needed: Vec<&&&Given> = told.iter().filter(|given| given.required || given.label).collect();
+            let chosen: Vec<&Given> = match needed.is_empty() {
+                false => needed.into_iter().map(|given| **given).collect(),
+                true => told.into_iter().copied().collect(),
+            };
+            if !chosen.is_empty() {
+                for given in chosen {
+                    own.push((squash(given.name), given.role.unwrap_or(Part::Any), op.operation.name.to_owned()));
+                }
+                continue;
+            }
+            // By elimination: what is required and tells of nothing else.
+            let mut unknown = scalars
+                .iter()
+                .filter(|given| (given.required || given.label) && self.whom(ix, given).is_none() && !given.listed);
+            let label = unknown.clone().rfind(|given| given.label);
+            if let Some(given) = label.or_else(|| unknown.next()) {
+                own.push((squash(given.name), given.role.unwrap_or(Part::Any), op.operation.name.to_owned()));
+            }
+        }
+        if own.is_empty() {
+            // Only shown among others: by lists of identifiers.
+            for (op, claim) in self.of(ix) {
+                if !matches!(claim.verb, Verb::Read | Verb::List | Verb::Delete) {
+                    continue;
+                }
+                for given in op.givens.iter().filter(|given| given.list && !given.inner) {
+                    if tells(&given.core, given.role, &self.types[ix].noun) == Some(Sure::Exact)
+                        || (given.core.is_empty() && given.role.is_some())
+                    {
+                        own.push((squash(given.name), given.role.unwrap_or(Part::Any), op.operation.name.to_owned()));
+                    }
+                }
+            }
+        }
+        let draft = &mut self.types[ix];
+        draft.primary = own.first().map(|(_, part, _)| *part);
+        for (name, part, from) in own {
+            draft.own.entry(name.clone()).or_insert_with(|| {
+                draft.why.push(format!("identified by {name} in {from}"));
+                part
+            });
+        }
+    }
+
+    /// Other types that must be named to read or delete one of this type, and to make one.
+    fn needs(&self, ix: usize) -> Vec<usize> {
+        let of = |op: &Op| -> BTreeSet<usize> {
+            op.givens
+                .iter()
+                .filter(|given| !given.list && (given.label || given.required))
+                .filter_map(|given| self.whom(ix, given))
+                .filter(|(of, _)| *of != ix)
+                .map(|(of, _)| of)
+                .collect()
+        };
+        let mut sets: Vec<BTreeSet<usize>> = Vec::new();
+        let keyed = self.keyed(ix);
+        if let Some((read, _)) = keyed.first() {
+            sets.push(of(read));
+        } else if let Some((list, _)) = self.of(ix).find(|(_, claim)| matches!(claim.verb, Verb::List | Verb::Read)) {
+            sets.push(of(list));
+        }
+        let made = self.of(ix).filter(|(_, claim)| matches!(claim.verb, Verb::Create | Verb::Put));
+        let mut made: Vec<_> = made.collect();
+        made.sort_by_key(|(op, _)| (op.name.verb != "create", op.name.batch, op.name.noun.len()));
+        if let Some((make, _)) = made.first() {
+            sets.push(of(make));
+        }
+        let mut sets = sets.into_iter();
+        let Some(first) = sets.next() else { return Vec::new() };
+        let common = sets.fold(first, |all, set| &all & &set);
+        // In the order in which the read names them: outer ones first.
+        let order = keyed.first().map(|(op, _)| &op.givens);
+        let place = |of: &usize| {
+            order.and_then(|givens| {
+                givens.iter().position(|given| matches!(self.whom(ix, given), Some((o, _)) if o == *of))
+            })
+        };
+        let mut common: Vec<usize> = common.into_iter().collect();
+        common.sort_by_key(place);
+        common
+    }
+
+    fn find_parents(&mut self, needs: &[Vec<usize>]) {
+        for ix in 0..self.types.len() {
+            // The innermost: the one that itself needs most of the others; the last named among equals.
+            let deepest = needs[ix]
+                .iter()
+                .enumerate()
+                .max_by_key(|(at, of)| (needs[**of].iter().filter(|other| needs[ix].contains(other)).count(), *at));
+            let Some((_, parent)) = deepest else { continue };
+            if self.lineage(*parent).contains(&ix) {
+                let why = format!("not in {}, which lies in it", self.types[*parent].written);
+                self.types[ix].why.push(why);
+                continue;
+            }
+            self.types[ix].parent = Some(*parent);
+            let why = format!("in {}, which reads and makes name", self.types[*parent].written);
+            self.types[ix].why.push(why);
+        }
+    }
+
+    fn find_kind(&mut self, ix: usize) {
+        let makes: Vec<&Op> =
+            self.of(ix).filter(|(_, claim)| matches!(claim.verb, Verb::Create | Verb::Put)).map(|(op, _)| op).collect();
+        let line = self.lineage(ix);
+        let mut qualifiers: Vec<Str> = Vec::new();
+        let keyed = self.keyed(ix);
+        let same = |op: &Op, name: Str| op.givens.iter().any(|g| g.name == name && (g.required || g.label));
+        for (op, _) in keyed.iter().take(1) {
+            for given in op.givens.iter().filter(|given| (given.required || given.label) && !given.list && !given.inner)
+            {
+                let whom = self.whom(ix, given);
+                let placed = whom.is_some_and(|(of, _)| line.contains(&of));
+                let everywhere = || {
+                    keyed.iter().all(|(other, _)| same(other, given.name))
+                        && makes.iter().any(|make| same(make, given.name))
+                };
+                if !placed && everywhere() {
+                    qualifiers.push(given.name);
+                }
+            }
+        }
+        let mut why = String::new();
+        let own = &self.types[ix].own;
+        let kind = if own.is_empty() {
+            why.push_str("one of it: no identifier of its own");
+            TypeKind::Single
+        } else {
+            let named = makes.iter().find_map(|make| self.names_it(ix, make));
+            match named {
+                Some(member) => {
+                    why = format!("named by the client: {member}");
+                    TypeKind::Named
+                }
+                None if makes.is_empty() => TypeKind::Single,
+                None => {
+                    why.push_str("the service makes its id");
+                    TypeKind::Assigned
+                }
+            }
+        };
+        let kind = if kind == TypeKind::Single && !qualifiers.is_empty() { TypeKind::Named } else { kind };
+        let implicit = kind == TypeKind::Single
+            && !self.of(ix).any(|(_, claim)| matches!(claim.verb, Verb::Create | Verb::Delete));
+        let draft = &mut self.types[ix];
+        draft.kind = kind;
+        draft.implicit = implicit;
+        draft.qualifiers = qualifiers;
+        draft.why.push(why);
+    }
+
+    /// The member of a create by which the client chooses the identifier.
+    fn names_it(&self, ix: usize, make: &Op) -> Option<Str> {
+        let draft = &self.types[ix];
+        let identified_by = |part: Part| draft.own.values().any(|own| *own == part);
+        let texts = || make.givens.iter().filter(|given| !given.list && !given.listed);
+        // The very member that reads name, or one that says the same.
+        let own = |given: &&Given| draft.own.contains_key(&squash(given.name));
+        let says = |given: &&Given| matches!(self.whom(ix, given), Some((of, _)) if of == ix);
+        let first = texts().find(|given| own(given) && given.role != Some(Part::Arn));
+        let found = first.or_else(|| {
+            texts().filter(says).find(|given| match given.role {
+                Some(Part::Name) => {
+                    identified_by(Part::Name)
+                        || (identified_by(Part::Any) && !self.has_id(ix))
+                        || (identified_by(Part::Arn) && !self.has_id(ix))
+                }
+                Some(Part::Id) => identified_by(Part::Id) || identified_by(Part::Any),
+                Some(Part::Any) | None => given.required || given.label,
+                _ => false,
+            })
+        })?;
+        Some(found.name)
+    }
+
+    /// Whether an output of the operations that make or read it holds an id of its own.
+    fn has_id(&self, ix: usize) -> bool {
+        let outputs = self.of(ix).filter(|(_, claim)| matches!(claim.verb, Verb::Create | Verb::Read | Verb::List));
+        let noun = &self.types[ix].noun;
+        let mut structures = Vec::new();
+        for (op, _) in outputs {
+            let Some(root) = op.operation.output else { continue };
+            structures.push(root);
+            for member in self.service.structure(root).into_iter().flat_map(|root| &root.members) {
+                structures.push(member.target);
+                if let standin_model::Kind::List(list) = &self.service.shape(member.target).kind {
+                    structures.push(list.member.target);
+                }
+            }
+        }
+        structures.iter().filter_map(|shape| self.service.structure(*shape)).flat_map(|shape| &shape.members).any(
+            |member| {
+                let (core, role) = super::members::dissect(member.name);
+                role == Some(Part::Id) && (core.is_empty() || core == *noun)
+            },
+        )
+    }
+}

@@ -1,0 +1,113 @@
+//! How resources are: the member that tells, and its values.
+
+use standin_mock::lifecycle::{Awaited, awaited, rank};
+use standin_model::words::squash;
+use standin_model::{Kind, ShapeIx, Str};
+
+use super::Draft;
+use crate::Status;
+
+impl Draft {
+    /// The status of a type, if its structures have one.
+    pub(super) fn status(&self, ix: usize) -> Option<Status> {
+        let draft = &self.types[ix];
+        let noun = draft.key();
+        let mut found: Vec<(i32, Status)> = Vec::new();
+        for (depth, shape) in draft.shapes.iter().enumerate() {
+            let Some(structure) = self.service.structure(*shape) else { continue };
+            for member in &structure.members {
+                let name = squash(member.name);
+                let score = match name.as_str() {
+                    "status" | "state" => 10,
+                    "lifecycle" | "lifecyclestate" | "lifecyclestatus" | "statuscode" | "statevalue" => 8,
+                    _ if name == format!("{noun}status") || name == format!("{noun}state") => 9,
+                    _ if (name.ends_with("status") || name.ends_with("state"))
+                        && noun.ends_with(name.trim_end_matches("status").trim_end_matches("state")) =>
+                    {
+                        7
+                    }
+                    _ if name.ends_with("status") || name.ends_with("state") => 2,
+                    _ => continue,
+                };
+                let score = score * 10 - i32::try_from(depth).unwrap_or(0);
+                if let Some(status) = self.values(*shape, member.name, member.target, None) {
+                    found.push((score, status));
+                    continue;
+                }
+                // `State.Name`
+                for inner in self.service.structure(member.target).into_iter().flat_map(|inner| &inner.members) {
+                    let telling = matches!(squash(inner.name).as_str(), "name" | "state" | "status" | "code" | "value");
+                    if telling
+                        && let Some(mut status) =
+                            self.values(member.target, inner.name, inner.target, Some(member.name))
+                    {
+                        status.inner = Some(inner.name);
+                        status.member = member.name;
+                        found.push((score - 5, status));
+                        break;
+                    }
+                }
+            }
+        }
+        let best = found.iter().map(|(score, _)| *score).max()?;
+        found.into_iter().find(|(score, _)| *score == best).map(|(_, status)| status)
+    }
+
+    fn values(&self, structure: ShapeIx, member: Str, target: ShapeIx, outer: Option<Str>) -> Option<Status> {
+        let Kind::String { enum_values } = &self.service.shape(target).kind else { return None };
+        let awaited: Vec<Awaited> = awaited(self.service, structure, member);
+        let waited = |deleting: bool| {
+            awaited.iter().filter(|one| one.deleting == deleting).map(|one| one.value).max_by_key(|value| rank(value))
+        };
+        let settled = waited(false).filter(|value| rank(value) > -200).or_else(|| best(enum_values))?;
+        let telling = enum_values.is_empty() || enum_values.iter().any(|value| rank(value) != 0);
+        if !telling {
+            return None;
+        }
+        let like = |marks: &[&str]| {
+            let mut fits = enum_values.iter().copied().filter(|value| {
+                let plain = squash(value);
+                marks.iter().any(|mark| plain.starts_with(mark)) && *value != settled && !plain.contains("fail")
+            });
+            let going = fits.clone().find(|value| {
+                let plain = squash(value);
+                plain.ends_with("ing") || plain.contains("progress")
+            });
+            going.or_else(|| fits.find(|value| rank(value) > -300 && rank(value) < 400))
+        };
+        let moving = |marks: &[&str]| {
+            like(marks).filter(|value| {
+                let plain = squash(value);
+                plain.ends_with("ing") || plain.contains("progress") || plain.contains("pending")
+            })
+        };
+        let _ = outer;
+        Some(Status {
+            member,
+            inner: None,
+            creating: like(&[
+                "creat",
+                "pending",
+                "provision",
+                "initializ",
+                "initiat",
+                "submitted",
+                "queued",
+                "starting",
+                "launch",
+                "register",
+            ]),
+            settled,
+            updating: like(&["updat", "modify"]),
+            deleting: moving(&["delet", "terminat", "deregister", "shutting", "remov", "deprovision"])
+                .or_else(|| awaited.iter().find(|one| squash(one.value).contains("deleting")).map(|one| one.value)),
+            deleted: waited(true),
+        })
+    }
+}
+
+/// The most settled value.
+fn best(values: &[Str]) -> Option<Str> {
+    let top = values.iter().map(|value| rank(value)).max()?;
+    values.iter().copied().find(|value| rank(value) == top)
+}

@@ -1,0 +1,294 @@
+//! Where outputs show resources.
+
+use standin_model::words::{singular_of, split};
+use standin_model::{Kind, Member, ShapeIx};
+
+use super::members::{Sure, dissect, dissect_list, tells};
+use super::{Draft, Op};
+use crate::{Form, Part, Step, Verb};
+
+/// Words at the end of a structure's name that only say that it is a structure.
+const ASIDE: &[&str] = &[
+    "summary",
+    "detail",
+    "description",
+    "info",
+    "information",
+    "metadata",
+    "item",
+    "entry",
+    "list",
+    "output",
+    "response",
+    "result",
+    "type",
+    "data",
+    "overview",
+    "view",
+    "object",
+    "content",
+    "record",
+    "element",
+    "member",
+    "set",
+    "structure",
+    "list",
+    "short",
+    "brief",
+    "basic",
+    "extended",
+    "full",
+    "model",
+    "config",
+    "configuration",
+    "v2",
+    "resource",
+];
+
+/// A view before its type's place is final.
+#[derive(Clone, Debug)]
+pub(super) struct Shown {
+    pub path: Vec<Step>,
+    pub of: usize,
+    pub form: Form,
+    /// The structure.
+    pub shape: Option<ShapeIx>,
+}
+
+impl Draft {
+    /// Finds the structures that describe each type.
+    pub(super) fn show(&mut self) {
+        for ix in 0..self.types.len() {
+            let mut shapes: Vec<(usize, ShapeIx)> = Vec::new();
+            for (op, claim) in self.of(ix) {
+                let rank = match claim.verb {
+                    Verb::Read => 0,
+                    Verb::List => 1,
+                    Verb::Create | Verb::Put | Verb::Update => 2,
+                    _ => continue,
+                };
+                for view in self.views(op, ix, &claim.verb) {
+                    if let (true, Some(shape)) = (view.of == ix, view.shape)
+                        && !shapes.iter().any(|(_, other)| *other == shape)
+                    {
+                        shapes.push((rank, shape));
+                    }
+                }
+            }
+            let best = shapes.iter().map(|(rank, _)| *rank).min().unwrap_or(0).max(1);
+            let size = |ix: ShapeIx| self.service.structure(ix).map_or(0, |structure| structure.members.len());
+            let mut shapes: Vec<ShapeIx> =
+                shapes.into_iter().filter(|(rank, _)| *rank <= best).map(|(_, shape)| shape).collect();
+            shapes.sort_by_key(|shape| std::cmp::Reverse(size(*shape)));
+            self.types[ix].shapes = shapes;
+        }
+        for ix in 0..self.types.len() {
+            self.types[ix].status = self.status(ix);
+        }
+    }
+
+    /// Whether a name is that of a type's structures: `FunctionConfiguration`, `functions`, `AutoScalingGroupsType`.
+    pub(super) fn about(&self, name: &str, ix: usize) -> Option<Sure> {
+        let mut words = split(name);
+        if let Some(last) = words.last_mut() {
+            *last = singular_of(last);
+        }
+        let noun = &self.types[ix].noun;
+        loop {
+            if words.concat() == noun.concat() {
+                return Some(Sure::Exact);
+            }
+            if words.len() > 1 && words.last().is_some_and(|last| ASIDE.contains(&last.as_str())) {
+                words.pop();
+                if let Some(last) = words.last_mut() {
+                    *last = singular_of(last);
+                }
+                continue;
+            }
+            break;
+        }
+        let ending = words.len() < noun.len() && !words.is_empty() && noun.ends_with(&words);
+        let starting = words.len() > noun.len() && words.ends_with(noun);
+        (ending || starting).then_some(Sure::Ending)
+    }
+
+    fn member_about(&self, member: &Member, shape: ShapeIx, ix: usize) -> Option<Sure> {
+        let by_name = self.about(member.name, ix);
+        let by_shape = self.about(self.service.shape(shape).name, ix);
+        by_name.max(by_shape)
+    }
+
+    /// Where an operation's output shows resources of its type.
+    pub(super) fn views(&self, op: &Op, ix: usize, verb: &Verb) -> Vec<Shown> {
+        let Some(root) = op.operation.output else { return Vec::new() };
+        let Some(structure) = self.service.structure(root) else { return Vec::new() };
+        let many = *verb == Verb::List || (*verb == Verb::Read && self.shows_many(op));
+        if many && let Some(view) = self.list_view(op, root, ix) {
+            return vec![view];
+        }
+        let mut out = Vec::new();
+        if let Some(view) = self.wrapped(root, ix) {
+            out.push(view);
+        } else if let Some(view) = self.list_view(op, root, ix).filter(|view| self.is_exact(view, root, ix)) {
+            out.push(view);
+        } else if !structure.members.is_empty() {
+            return vec![Shown { path: Vec::new(), of: ix, form: Form::Structure, shape: Some(root) }];
+        }
+        for member in &structure.members {
+            if !matches!(self.service.shape(member.target).kind, Kind::String { .. }) {
+                continue;
+            }
+            let (core, role) = dissect(member.name);
+            let own = tells(&core, role, &self.types[ix].noun).is_some_and(|sure| sure != Sure::Ending);
+            if let (true, Some(part)) = (own, role) {
+                let path = vec![Step::Member(member.name)];
+                out.push(Shown { path, of: ix, form: Form::Identifier(part), shape: None });
+            }
+        }
+        out
+    }
+
+    fn is_exact(&self, view: &Shown, root: ShapeIx, ix: usize) -> bool {
+        let Some(Step::Member(name)) = view.path.first() else { return false };
+        let member = self.service.structure(root).and_then(|root| root.member(name));
+        member.is_some_and(|member| {
+            let shape = view.shape.unwrap_or(member.target);
+            self.member_about(member, shape, ix) == Some(Sure::Exact)
+        })
+    }
+
+    /// A structure in the output that is the resource.
+    fn wrapped(&self, root: ShapeIx, ix: usize) -> Option<Shown> {
+        let structure = self.service.structure(root)?;
+        let inner = || structure.members.iter().filter(|member| self.service.structure(member.target).is_some());
+        let named = inner().filter(|member| self.member_about(member, member.target, ix) == Some(Sure::Exact));
+        let mut found: Vec<&Member> = named.collect();
+        // The one that the member's name tells wins over one that its shape tells.
+        found.sort_by_key(|member| self.about(member.name, ix) != Some(Sure::Exact));
+        let member = found.first().copied().or_else(|| {
+            let mut all = inner();
+            let only = all.next().filter(|_| all.next().is_none())?;
+            let ending = self.member_about(only, only.target, ix).is_some();
+            (ending || self.has_identity(only.target, ix)).then_some(only)
+        })?;
+        // A part of the resource, when the root itself has the identity and more.
+        let size = |ix: ShapeIx| self.service.structure(ix).map_or(0, |structure| structure.members.len());
+        if self.has_identity(root, ix) && !self.has_identity(member.target, ix) && size(root) > 2 {
+            return None;
+        }
+        let path = vec![Step::Member(member.name)];
+        Some(Shown { path, of: ix, form: Form::Structure, shape: Some(member.target) })
+    }
+
+    /// Whether a structure has a member that tells who the resource is.
+    pub(super) fn has_identity(&self, shape: ShapeIx, ix: usize) -> bool {
+        let noun = &self.types[ix].noun;
+        self.service.structure(shape).into_iter().flat_map(|structure| &structure.members).any(|member| {
+            let (core, role) = dissect(member.name);
+            role.is_some() && matches!(tells(&core, role, noun), Some(Sure::Exact | Sure::Generic))
+        })
+    }
+
+    /// The list in an output that holds the resources.
+    fn list_view(&self, op: &Op, root: ShapeIx, ix: usize) -> Option<Shown> {
+        let structure = self.service.structure(root)?;
+        let mut found: Vec<(i32, Shown)> = Vec::new();
+        let paged: Vec<&str> =
+            op.operation.paginator.iter().flat_map(|paginator| paginator.result_key.iter().copied()).collect();
+        for member in &structure.members {
+            self.collect_lists(member, Vec::new(), ix, &paged, &mut found);
+            // `DistributionList.Items`
+            if let Some(inner) = self.service.structure(member.target) {
+                for deeper in &inner.members {
+                    self.collect_lists(deeper, vec![Step::Member(member.name)], ix, &paged, &mut found);
+                }
+            }
+        }
+        let best = found.iter().map(|(score, _)| *score).max()?;
+        found.into_iter().find(|(score, _)| *score == best).map(|(_, view)| view)
+    }
+
+    fn collect_lists(
+        &self,
+        member: &Member,
+        before: Vec<Step>,
+        ix: usize,
+        paged: &[&str],
+        found: &mut Vec<(i32, Shown)>,
+    ) {
+        let depth = before.len();
+        let mut path = before;
+        path.push(Step::Member(member.name));
+        let (item, step) = match &self.service.shape(member.target).kind {
+            Kind::List(list) => (list.member.target, Step::Items),
+            Kind::Map(map) => (map.value.target, Step::Values),
+            _ => return,
+        };
+        path.push(step);
+        let sure = self.member_about(member, item, ix);
+        let mut score = match sure {
+            Some(Sure::Exact) => 40,
+            Some(_) => 20,
+            None => 0,
+        };
+        let dotted: Vec<&str> =
+            path.iter().filter_map(|step| if let Step::Member(name) = step { Some(*name) } else { None }).collect();
+        if paged.contains(&dotted.join(".").as_str()) {
+            score += 15;
+        }
+        if depth > 0 {
+            score -= 5;
+        }
+        if step == Step::Values {
+            score -= 8;
+        }
+        let failing = ["error", "fail", "unprocessed", "notfound", "missing", "warning", "invalid"];
+        let plain = member.name.to_ascii_lowercase();
+        if failing.iter().any(|mark| plain.contains(mark)) {
+            score -= 40;
+        }
+        match &self.service.shape(item).kind {
+            Kind::Structure(inner) => {
+                if self.has_identity(item, ix) {
+                    score += 6;
+                }
+                // `Reservations[].Instances[]`
+                for deeper in &inner.members {
+                    if let Kind::List(list) = &self.service.shape(deeper.target).kind
+                        && self.service.structure(list.member.target).is_some()
+                        && sure != Some(Sure::Exact)
+                        && self.member_about(deeper, list.member.target, ix) == Some(Sure::Exact)
+                        && self.has_identity(list.member.target, ix)
+                    {
+                        let mut path = path.clone();
+                        path.extend([Step::Member(deeper.name), Step::Items]);
+                        let form = Form::Structure;
+                        found.push((score + 30, Shown { path, of: ix, form, shape: Some(list.member.target) }));
+                    }
+                }
+                // `Items[].KeyGroup`
+                if !self.has_identity(item, ix)
+                    && let Some(only) = inner.members.iter().find(|deeper| {
+                        self.service.structure(deeper.target).is_some()
+                            && self.member_about(deeper, deeper.target, ix) == Some(Sure::Exact)
+                    })
+                {
+                    path.push(Step::Member(only.name));
+                    found.push((score + 5, Shown { path, of: ix, form: Form::Structure, shape: Some(only.target) }));
+                    return;
+                }
+                found.push((score, Shown { path, of: ix, form: Form::Structure, shape: Some(item) }));
+            }
+            Kind::String { .. } if step == Step::Items => {
+                let (core, role) = dissect_list(member.name);
+                let told = tells(&core, role, &self.types[ix].noun);
+                if told.is_some() {
+                    score += 10;
+                }
+                let part = role.or(self.types[ix].primary).unwrap_or(Part::Any);
+                found.push((score - 4, Shown { path, of: ix, form: Form::Identifier(part), shape: None }));
+            }
+            _ => {}
+        }
+    }
+}
