@@ -4,13 +4,17 @@ use std::sync::Arc;
 
 use standin_model::Document;
 
-use crate::{IndexEntry, Table};
+use crate::{IndexEntry, NewEvent, Space, Table};
 
 /// Checks and changes that happen as a whole or not at all.
+///
+/// What is written of one key more than once ends as the last write says; checks are of what was before the batch.
 #[derive(Clone, Debug, Default)]
 pub struct Batch {
     pub checks: Vec<Check>,
     pub writes: Vec<Write>,
+    /// What the event log is told if the batch is applied, in that order.
+    pub events: Vec<NewEvent>,
 }
 
 /// What must hold of a row for a batch to be applied.
@@ -31,13 +35,15 @@ pub enum Expect {
 pub enum Write {
     /// Makes or replaces a row.
     Put { table: Table, key: Arc<str>, body: Arc<Document>, index: Arc<[IndexEntry]> },
+    /// Makes a row where there is none; where there is one, it stays as it is and that is no error.
+    PutNew { table: Table, key: Arc<str>, body: Arc<Document>, index: Arc<[IndexEntry]> },
     /// Removes a row; one that is not there is no error.
     Delete { table: Table, key: Arc<str> },
 }
 
 impl Batch {
     pub fn is_empty(&self) -> bool {
-        self.writes.is_empty()
+        self.writes.is_empty() && self.events.is_empty()
     }
 
     /// Asks that a row be as it was read; `None`: that there is none.
@@ -59,8 +65,39 @@ impl Batch {
         self
     }
 
+    /// Makes a row unless there is one of that key.
+    pub fn put_new(
+        &mut self,
+        table: &Table,
+        key: impl Into<Arc<str>>,
+        body: impl Into<Arc<Document>>,
+        index: impl Into<Arc<[IndexEntry]>>,
+    ) -> &mut Self {
+        let (key, body, index) = (key.into(), body.into(), index.into());
+        self.writes.push(Write::PutNew { table: table.clone(), key, body, index });
+        self
+    }
+
+    /// Appends to the event log. `kind` says what happened: `resource.created`.
+    pub fn event(&mut self, space: &Space, kind: impl Into<Arc<str>>, body: impl Into<Arc<Document>>) -> &mut Self {
+        self.events.push(NewEvent { space: space.clone(), kind: kind.into(), body: body.into() });
+        self
+    }
+
     pub fn delete(&mut self, table: &Table, key: impl Into<Arc<str>>) -> &mut Self {
         self.writes.push(Write::Delete { table: table.clone(), key: key.into() });
         self
+    }
+}
+
+impl Write {
+    pub fn table(&self) -> &Table {
+        let (Self::Put { table, .. } | Self::PutNew { table, .. } | Self::Delete { table, .. }) = self;
+        table
+    }
+
+    pub fn key(&self) -> &Arc<str> {
+        let (Self::Put { key, .. } | Self::PutNew { key, .. } | Self::Delete { key, .. }) = self;
+        key
     }
 }

@@ -10,18 +10,29 @@
 //! - This crate does not know what a row means, and nothing of operations, protocols or HTTP.
 
 mod batch;
+pub mod codec;
 mod error;
+mod events;
+pub mod jobs;
 mod memory;
 mod row;
 mod table;
+pub mod tokens;
+mod tree;
+mod view;
+
+use std::sync::Arc;
 
 use standin_core::BoxFuture;
+use tokio::sync::watch;
 
 pub use batch::{Batch, Check, Expect, Write};
 pub use error::StoreError;
+pub use events::{Event, NewEvent};
 pub use memory::MemoryStore;
 pub use row::{IndexEntry, Row};
 pub use table::{Selector, Space, Table};
+pub use view::{LoadMode, Loader, SharedRows, View};
 
 /// Which rows of a table a scan goes over, in the order of their keys.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -30,6 +41,18 @@ pub struct Scan<'s> {
     pub prefix: &'s str,
     /// Only keys after this one: the last key of the page before. Need not exist (any more).
     pub after: Option<&'s str>,
+    /// At most so many rows.
+    pub limit: usize,
+}
+
+/// Which rows of an index are looked at, in the order of their entries' values, then of their keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Range<'r> {
+    pub index: &'r str,
+    /// The first value, included.
+    pub from: &'r str,
+    /// The last value, not included.
+    pub to: &'r str,
     /// At most so many rows.
     pub limit: usize,
 }
@@ -54,18 +77,43 @@ pub trait Store: Send + Sync + std::fmt::Debug {
         limit: usize,
     ) -> BoxFuture<'a, Result<Vec<Row>, StoreError>>;
 
+    /// A part of an index, in the order of its values, then of keys.
+    fn range<'a>(&'a self, table: &'a Table, range: Range<'a>) -> BoxFuture<'a, Result<Vec<Row>, StoreError>>;
+
     /// How many rows have keys with that prefix. Takes time with the number of rows where the prefix is not empty.
     fn count<'a>(&'a self, table: &'a Table, prefix: &'a str) -> BoxFuture<'a, Result<u64, StoreError>>;
 
-    /// Applies a batch as a whole; the revision that its rows have from now on. Revisions only grow.
+    /// Applies a batch as a whole; the revision that its rows have from now on. No revision comes twice, and those that
+    /// one process makes only grow.
     ///
     /// # Errors
     /// [`StoreError::Conflict`] where a check does not hold: nothing was changed.
     fn commit(&self, batch: Batch) -> BoxFuture<'_, Result<u64, StoreError>>;
 
-    /// Drops all rows of the spaces that a selector picks. In memory at once, whatever the number of rows.
+    /// Drops all rows, tokens and jobs of the spaces that a selector picks; at once, whatever their number: what takes
+    /// time is done in the background. Events stay.
     fn clear<'a>(&'a self, selector: &'a Selector) -> BoxFuture<'a, Result<(), StoreError>>;
 
     /// The tables that hold at least one row, of the spaces that a selector picks, sorted.
     fn tables<'a>(&'a self, selector: &'a Selector) -> BoxFuture<'a, Result<Vec<Table>, StoreError>>;
+
+    /// A page of the event log: what came after the event of that number.
+    fn events(&self, after: u64, limit: usize) -> BoxFuture<'_, Result<Vec<Event>, StoreError>>;
+
+    /// Forgets all events but the last so many.
+    fn trim_events(&self, keep: u64) -> BoxFuture<'_, Result<(), StoreError>>;
+
+    /// Leases jobs that are due, the longest due first; see [`jobs`].
+    fn claim<'a>(&'a self, claim: jobs::Claim<'a>) -> BoxFuture<'a, Result<Vec<jobs::Job>, StoreError>> {
+        Box::pin(async move { jobs::claim_optimistically(self, &claim).await })
+    }
+
+    /// Changes whenever jobs may have been enqueued or put back, by this process or another that shares the store.
+    fn wakeups(&self) -> watch::Receiver<u64>;
+
+    /// Everything as of now, for saving and comparing.
+    fn view(&self) -> BoxFuture<'_, Result<Box<dyn View>, StoreError>>;
+
+    /// Begins to load rows that become visible together.
+    fn load(self: Arc<Self>, mode: LoadMode) -> BoxFuture<'static, Result<Box<dyn Loader>, StoreError>>;
 }

@@ -1,5 +1,6 @@
 //! Where rows live.
 
+use std::fmt;
 use std::sync::Arc;
 
 /// What one service keeps for one account in one region. Nothing of one space is visible in another.
@@ -20,6 +21,32 @@ impl Space {
 
     pub fn table(&self, name: impl Into<Arc<str>>) -> Table {
         Table { space: self.clone(), name: name.into() }
+    }
+
+    /// A space of the store's own. No account, region or service has such a name.
+    pub(crate) fn system(service: &str) -> Self {
+        Self::new(SYSTEM, SYSTEM, service)
+    }
+
+    /// Whether the store keeps its own things here: jobs, the expiry of tokens.
+    pub fn is_system(&self) -> bool {
+        &*self.account == SYSTEM
+    }
+}
+
+/// The account and the region of the store's own spaces.
+const SYSTEM: &str = "-";
+
+impl fmt::Display for Space {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { account, region, service } = self;
+        write!(f, "{account}/{region}/{service}")
+    }
+}
+
+impl fmt::Display for Table {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.space, self.name)
     }
 }
 
@@ -42,6 +69,12 @@ impl Selector {
     /// All spaces.
     pub fn all() -> Self {
         Self::default()
+    }
+
+    /// Exactly one space.
+    pub fn of(space: &Space) -> Self {
+        let Space { account, region, service } = space;
+        Self { account: Some((**account).into()), region: Some((**region).into()), service: Some((**service).into()) }
     }
 
     pub fn picks(&self, space: &Space) -> bool {
