@@ -7,6 +7,7 @@
 #   generated    the packed catalogue is what xtask makes of its pinned sources
 #   python       boto3 against the binary
 #   conformance  every operation of every API through botocore; rewrites docs/coverage.md
+#   lifecycle    the life of every resource type through botocore; rewrites docs/lifecycle.md
 #   cli          the AWS CLI, and standin's own commands
 #   node         the AWS SDK for JavaScript
 #   sdk-rust     the AWS SDK for Rust, in process
@@ -109,6 +110,10 @@ conformance() {
   "$python" e2e/python/conformance.py --all-versions --docs docs/coverage.md
 }
 
+lifecycle() {
+  "$python" e2e/python/lifecycle.py --quiet --docs docs/lifecycle.md
+}
+
 unchanged() {
   git diff --exit-code --stat -- "$@" || { echo "commit what the generator wrote: $*"; return 1; }
 }
@@ -143,12 +148,12 @@ if wants generated; then
   fi
 fi
 
-if wants python || wants conformance || wants cli || wants node || wants terraform; then
+if wants python || wants conformance || wants lifecycle || wants cli || wants node || wants terraform; then
   check build binary
   export STANDIN_BIN="$CARGO_TARGET_DIR/debug/standin"
 fi
 
-for step in python conformance cli; do
+for step in python conformance lifecycle cli; do
   wants "$step" || continue
   if ! have_python; then
     lacking "$step" "Python 3.11 or later is not installed"
@@ -162,6 +167,7 @@ for step in python conformance cli; do
       # A slow machine may time a call out: what changed is told, not failed. The share that must succeed is checked above.
       git diff --stat --exit-code -- docs/coverage.md || echo "=== conformance: commit docs/coverage.md"
       ;;
+    lifecycle) check lifecycle lifecycle ;;
     cli)
       check cli-venv venv "$CARGO_TARGET_DIR/venv-cli" e2e/cli/requirements.txt
       AWS_CLI="$CARGO_TARGET_DIR/venv-cli/bin/aws" check cli "$python" -m pytest -q -p no:cacheprovider e2e/cli

@@ -1,0 +1,1032 @@
+"""Lives the life of one resource type through a real client, and tells where it is not as the model and good sense ask."""
+
+import re
+import zlib
+
+import botocore.exceptions
+
+import outputs
+from filled import TAGS, Filled, tags_in, tags_of
+from resources import ABOUT_REQUEST, TAG_MEMBER, members, norm, singular, split
+from sameness import SECRET, brief, comparable, differences, invented, is_document, void
+
+PAGES_MAX = 30
+PARENTS_MAX = 4
+NOT_FOUND = re.compile(r"(?i)not_?found|no_?such|not_?exist|non_?exist|unknown|does_?not|notavailable|404")
+CONFLICT = re.compile(r"(?i)already|exists|conflict|inuse|duplicate|notunique")
+# A status that is as good as gone.
+GONE = re.compile(r"(?i)delet|inactive|terminat|deregister|archiv|cancel|remov|stopp|disabl|expired|deprecat|revok|closed|released|completed|abort")
+STATE = re.compile(r"(?i)(status|state)$")
+# What an update needs to know of the version that it changes.
+VERSION = re.compile(r"(?i)^(etag|if-?match|revisionid|locktoken|updatetoken|changetoken|sequencetoken|.*revision|.*versionid|version|entitytag)$")
+STEPS = ("harness", "not found before", "create", "read", "read-back", "two reads", "create with the required only", "absent members", "list", "pages", "conflict", "update", "update leaves the rest", "tags on create", "tag", "untag", "delete", "not found after", "list after delete", "others stay")
+
+
+class Unmet(Exception):
+    """A step did not go as it should."""
+
+    def __init__(self, step, detail):
+        super().__init__(detail)
+        self.step = step
+        self.detail = detail
+
+
+class Thing:
+    """What a user knows of one resource that was made."""
+
+    def __init__(self, sent, output, parents):
+        self.sent = sent
+        self.output = output
+        # What it lies in: {member of the input of create: (type, thing)}.
+        self.parents = parents
+        # The last answer of its read.
+        self.shown = None
+
+
+class Life:
+    """The steps of one type: `run()` gives `{step: None | what went wrong}`; steps that do not apply are left out."""
+
+    def __init__(self, reader, client, one, seed, defaults=()):
+        self.reader = reader
+        self.api = reader.api
+        self.client = client
+        self.one = one
+        self.seed = seed
+        self.defaults = defaults
+        # In the names of all that this life makes, so that lives do not meet even where accounts are not kept apart.
+        self.mark = f"{zlib.crc32(f'{seed}/{one.create}'.encode()) % 36**4:04x}"[:4]
+        self.steps = {}
+        self.made = {}
+
+    # The frame.
+
+    def run(self):
+        try:
+            self._run()
+        except Unmet as unmet:
+            self.steps[unmet.step] = unmet.detail
+        return self.steps
+
+    def step(self, name, work):
+        """Runs one step; False where it went wrong."""
+        try:
+            done = work()
+        except Unmet as unmet:
+            self.steps[unmet.step] = unmet.detail
+            return False
+        if done is not NotImplemented:
+            self.steps.setdefault(name, None)
+        return True
+
+    def call(self, operation, given, step):
+        """The answer; a client that refuses to send it is nobody's fault but ours."""
+        try:
+            answer = self.client._make_api_call(operation, given)
+        except botocore.exceptions.ClientError:
+            raise
+        except (botocore.exceptions.ParamValidationError, botocore.exceptions.UnknownParameterError) as error:
+            # An identifier that the server made may be one that it takes nowhere.
+            ours = "Invalid length for parameter" not in str(error) or step in ("create", "not found before")
+            raise Unmet("harness" if ours else step, f"{operation}: {' '.join(str(error).split())[:200]}") from error
+        except Exception as error:
+            if "arn" in str(error).lower() or isinstance(error, botocore.exceptions.BotoCoreError) and not isinstance(error, botocore.exceptions.HTTPClientError | botocore.exceptions.ConnectionError):
+                raise Unmet("harness", f"{operation}: {type(error).__name__}: {str(error)[:160]}") from error
+            raise Unmet(step, f"{operation}: the client cannot read the answer: {type(error).__name__}: {str(error)[:160]}") from error
+        answer.pop("ResponseMetadata", None)
+        return answer
+
+    def must(self, operation, given, step):
+        """The answer of a call that must succeed and be as the model says."""
+        try:
+            answer = self.call(operation, given, step)
+        except botocore.exceptions.ClientError as error:
+            raise Unmet(step, f"{operation}: {told(error)}") from error
+        shape = self.operation(operation).output_shape
+        if shape is not None and not self.operation(operation).has_event_stream_output:
+            findings = outputs.Findings()
+            outputs.check(shape, {name: value for name, value in answer.items() if not hasattr(value, "read")}, "", findings)
+            wrong = [text for text in findings.wrong if not any(text.startswith(f".{name}:") for name, value in answer.items() if hasattr(value, "read"))]
+            if wrong:
+                raise Unmet(step, f"{operation}: {wrong[0]}")
+        return answer
+
+    def operation(self, name):
+        return self.reader.operations[name]
+
+    # Making.
+
+    def make(self, one, label, *, optional, depth=0, parents=None, fixed=(), step="create", keep=None):
+        """A new resource of a type, and first those that it lies in."""
+        create = self.operation(one.create)
+        given = dict(fixed)
+        parents = {} if parents is None else parents
+        for member, (parent, part) in one.parents.items():
+            if member in given:
+                continue
+            thing = self.parent(parent, depth)
+            value = self.part(parent, thing, part, member)
+            shape = create.input_shape.members[member]
+            given[member] = fit(shape, value)
+            parents[member] = (parent, thing)
+        unique = [path for path in [*one.chosen, *one.unique] if path[0] not in given]
+        seed = f"{self.seed}/{norm(one.name)[:6]}{self.mark}{label}"
+        inputs = Filled(self.api, create, seed, optional=optional, fixed=given, unique=unique, without=keep or ())
+        sent = inputs.make()
+        return Thing(sent, None, parents), create
+
+    def create(self, one, label, *, optional, depth=0, step="create", fixed=(), without=()):
+        thing, operation = self.make(one, label, optional=optional, depth=depth, fixed=fixed, keep=without)
+        try:
+            thing.output = self.must(operation.name, thing.sent, step)
+        except Unmet as unmet:
+            if not (optional and unmet.step == step and NOT_FOUND.search(unmet.detail)):
+                raise
+            # It may name other things, which no one made.
+            shape = operation.input_shape
+            names = [name for name in shape.members if name not in shape.required_members and split(name)[1] in ("id", "arn", "name", "identifier")]
+            thing, operation = self.make(one, label, optional=optional, depth=depth, fixed=fixed, keep=[*without, *names])
+            thing.output = self.must(operation.name, thing.sent, step)
+        return thing
+
+    def parent(self, one, depth):
+        if one.create not in self.made:
+            if depth >= PARENTS_MAX:
+                raise Unmet("harness", f"too many parents above {one.name}")
+            try:
+                self.made[one.create] = self.create(one, "p", optional=False, depth=depth + 1)
+            except Unmet as unmet:
+                raise Unmet(unmet.step if unmet.step == "harness" else "create", f"parent {one.name}: {unmet.detail}") from unmet
+        return self.made[one.create]
+
+    # Naming.
+
+    def part(self, one, thing, part, member):
+        """The value by which another operation names a thing."""
+        noun = norm(one.name)
+        order = {"id": ("id", "identifier", "arn"), "arn": ("arn",), "name": ("name", "identifier", "id"), "identifier": ("identifier", "id", "name", "arn"), "": ("identifier", "name", "id", "arn", "")}[part]
+        flat = list(flatten(thing.output)) + list(flatten(thing.sent))
+        names = [norm(member), *(noun + each for each in order), *order]
+        for name in names:
+            for path, value in flat:
+                if name and norm(path[-1]) == name and isinstance(value, (str, int)):
+                    return value
+        for path, value in flat:
+            found, kind = split(path[-1])
+            if kind in order and found and noun.endswith(found) and isinstance(value, (str, int)):
+                return value
+        raise Unmet("create", f"parent {one.name}: its answer to create has no {' or '.join(each for each in order if each) or member}")
+
+    def value(self, one, thing, source, member, step):
+        kind, way = source
+        if kind == "parent":
+            parent, made = thing.parents[way]
+            given = thing.sent[way]
+            given = given[0] if isinstance(given, list) and given else given
+            if split(member)[1] != split(way)[1] and split(member)[1] in ("id", "arn", "name"):
+                return self.part(parent, made, split(member)[1], member)
+            return given
+        root = thing.sent if kind == "sent" else thing.output
+        found = dig(root, way)
+        if found is None:
+            raise Unmet("create", f"{one.create}: no {'.'.join(way)} in the answer, by which {one.read} asks for it")
+        return found
+
+    def names(self, one, thing, operation, step, sources=None):
+        """The members of an operation's input that name a thing and what it lies in."""
+        shape = self.operation(operation).input_shape
+        given = {}
+        for member in members(shape):
+            required = member in shape.required_members
+            each = shape.members[member]
+            source = (sources or {}).get(member) or self.reader.source(one, member, each)
+            if source is None and (required or split(member) == ("resource", "arn")) and norm(member) in ("resourcearn", "resource", "resourceid", "resourceidentifier", "arn", "resourcename"):
+                arn = self.arn(one, thing)
+                if arn is not None:
+                    given[member] = fit(each, arn)
+                continue
+            if source is None or not required and not (sources and member in sources) and source[0] == "parent" and self.operation(operation).name == one.list:
+                continue
+            if not required and not (sources and member in sources) and source[0] != "parent" and split(member)[0] not in ("", norm(one.name)):
+                continue
+            try:
+                found = self.value(one, thing, source, member, step)
+            except Unmet:
+                if required:
+                    raise
+                continue
+            given[member] = fit(each, found)
+        return given
+
+    def arn(self, one, thing):
+        noun = norm(one.name)
+        flat = list(flatten(thing.output)) + list(flatten(thing.shown or {}))
+        for name in (noun + "arn", "arn", "resourcearn"):
+            for path, value in flat:
+                if norm(path[-1]) == name and isinstance(value, str):
+                    return value
+        for path, value in flat:
+            found, kind = split(path[-1])
+            if kind == "arn" and found and noun.endswith(found) and isinstance(value, str):
+                return value
+        return None
+
+    def tokens(self, one, thing, shape):
+        """Versions that an update or delete must repeat, as the last read showed them."""
+        given = {}
+        shown = list(flatten(thing.shown or {})) + list(flatten(thing.output or {}))
+        for member in members(shape):
+            if not VERSION.match(member):
+                continue
+            wanted = {norm(member), "etag"} if norm(member) == "ifmatch" else {norm(member)}
+            for path, value in shown:
+                if norm(path[-1]) in wanted and comparable_value(shape.members[member], value):
+                    given[member] = value
+                    break
+        return given
+
+    def filled(self, operation, given, label="r", *, optional=False, without=()):
+        """An input of an operation: what is given, and whatever else it requires."""
+        return Filled(self.api, self.operation(operation), f"{self.seed}/{label}", optional=optional, fixed=given, without=without).make()
+
+    # Reading.
+
+    def read_input(self, one, thing):
+        shape = self.operation(one.read).input_shape
+        given = {}
+        for member, source in one.identifiers.items():
+            found = self.value(one, thing, source, member, "read")
+            given[member] = fit(shape.members[member], found)
+        return self.filled(one.read, given)
+
+    def read(self, one, thing, step="read"):
+        """What the read shows of a thing: the record, and the whole answer."""
+        answer = self.must(one.read, self.read_input(one, thing), step)
+        thing.shown = answer
+        record = self.record(one, thing, answer)
+        if record is None:
+            raise Unmet(step, f"{one.read}: the answer does not show it: {brief(answer)}")
+        return record
+
+    def marks(self, one, thing):
+        """The values that tell a thing from its siblings."""
+        found = set()
+        for source in one.identifiers.values():
+            if source[0] in ("sent", "output"):
+                value = dig(thing.sent if source[0] == "sent" else thing.output, source[1])
+                found.update(value if isinstance(value, list) else [value])
+        noun = norm(one.name)
+        for path, value in flatten(thing.output or {}):
+            stem, part = split(path[-1])
+            if part in ("id", "arn", "identifier") and stem in (noun, "") and isinstance(value, str) and not self.reader.foreign(one, path):
+                found.add(value)
+        for path in [*one.chosen, *one.unique]:
+            value = dig(thing.sent, path)
+            found.update(value if isinstance(value, list) else [value])
+        return found - {None}
+
+    def record(self, one, thing, answer):
+        """The structure of an answer that describes the thing: the one with the most members of the input of create."""
+        shape = self.operation(one.read).output_shape
+        wanted = {norm(name) for name in members(self.operation(one.create).input_shape)}
+        for name, member in members(self.operation(one.create).input_shape).items():
+            if member.type_name == "structure":
+                wanted |= {norm(inner) for inner in member.members}
+        marks = self.marks(one, thing)
+        best = None
+        for depth, (node, value) in enumerate(nodes(shape, answer)):
+            if isinstance(value, list):
+                if not value:
+                    continue
+                fitting = [item for item in value if self.about(item, marks)]
+                if not fitting and marks and not one.single:
+                    continue
+                value = (fitting or value)[0]
+            score = len({norm(name) for name in node.members} & wanted) + len({norm(name) for name in node.members} & {"arn", "id", "name", norm(one.name) + "arn", norm(one.name) + "id", norm(one.name) + "name"})
+            if best is None or score > best[0]:
+                best = score, node, value
+        if best is None:
+            # Texts, a stream, or nothing at all.
+            return None if any(member.type_name == "list" and not answer.get(name) for name, member in members(shape).items()) else (shape, answer)
+        return best[1], best[2]
+
+    @staticmethod
+    def about(item, marks):
+        if not isinstance(item, dict):
+            return item in marks
+        return any(value in marks for _, value in flatten(item, 2) if isinstance(value, (str, int)))
+
+    def compare(self, one, record, answer, operation, sent, skip=()):
+        """Lines about members that were sent and are not shown so."""
+        shape = self.operation(operation).input_shape
+        found = []
+        for member, value in sent.items():
+            if member in skip or ABOUT_REQUEST.match(member) or TAG_MEMBER.match(member) or SECRET.search(member) or member not in members(shape):
+                continue
+            if hasattr(value, "read"):
+                continue
+            place = self.place(one, record, answer, shape.members[member], member)
+            if place is not None:
+                found += differences(shape.members[member], value, place[2], place[3], member)
+            elif shape.members[member].type_name == "structure" and isinstance(value, dict) and not is_document(shape.members[member]) and self.whole(shape, member):
+                # A payload that is the resource itself.
+                for inner, each in value.items():
+                    deep = self.place(one, record, answer, shape.members[member].members[inner], inner)
+                    if deep is not None and not TAG_MEMBER.match(inner) and not SECRET.search(inner):
+                        found += differences(shape.members[member].members[inner], each, deep[2], deep[3], inner)
+        return found
+
+    @staticmethod
+    def whole(shape, member):
+        """Whether a member of an input is the resource itself, not one of its members."""
+        return shape.serialization.get("payload") == member or re.search(r"(?i)(request|input|message)$", member) is not None
+
+    def place(self, one, record, answer, given, member):
+        root = self.operation(one.read).output_shape
+        noun = norm(one.name)
+        plain = norm(member)
+        names = [plain, noun + plain]
+        if plain.startswith(noun) and plain != noun:
+            names.append(plain[len(noun) :])
+        places = [record]
+        if record[0] is not root:
+            places.append((root, answer))
+        places += [(shape, value) for shape, value in nodes(record[0], record[1], lists=False, absent=True) if shape is not record[0]]
+        for at, (shape, value) in enumerate(places):
+            if shape is None or shape.type_name != "structure":
+                continue
+            for name in names if at == 0 else names[:1]:
+                for other, each in shape.members.items():
+                    if norm(other) == name and comparable(given, each) and not (at > 1 and (each.name != given.name or each.type_name != "structure")):
+                        return shape, other, each, (value or {}).get(other)
+        return None
+
+    # The life.
+
+    def _run(self):
+        one = self.one
+        baseline = []
+        self.step("not found before", lambda: self.not_found_before())
+        if one.list:
+            try:
+                thing, _ = self.make(one, "z", optional=False)
+                thing.output = {}
+                baseline = self.list_all(one, thing, "list")
+            except (Unmet, botocore.exceptions.ClientError):
+                baseline = []
+        first = self.create(one, "a", optional=True)
+        self.steps["create"] = None
+        if not self.step("read", lambda: setattr(self, "record_a", self.read(one, first))):
+            return
+        self.step("read-back", lambda: self.none("read-back", self.compare(one, self.record_a, first.shown, one.create, first.sent, skip=self.skipped(one))))
+        self.step("two reads", lambda: self.two_reads(first))
+        second = None
+
+        def make_second():
+            nonlocal second
+            second = self.second(first)
+            return second if second is not None else NotImplemented
+
+        self.step("create with the required only", make_second)
+        if second is not None:
+            self.step("absent members", lambda: self.absent(second))
+        if one.list:
+            self.step("list", lambda: self.listed(first, second, baseline))
+            if second is not None and self.steps.get("list", "") is None:
+                self.step("pages", lambda: self.pages(first, second))
+        if one.update:
+            self.step("update", lambda: self.update(first))
+        self.tagging(first)
+        self.step("conflict", lambda: self.conflict(first))
+        if one.delete:
+            if not self.step("delete", lambda: self.delete(first)):
+                return
+            self.step("not found after", lambda: self.gone(first))
+            if one.list and self.steps.get("list", "") is None:
+                self.step("list after delete", lambda: self.unlisted(first))
+            if second is not None and not one.single:
+                self.step("others stay", lambda: self.read(one, second, "others stay"))
+
+    def none(self, step, lines):
+        lines = [line for line in lines if f"{self.api.service}.{self.one.name}.{re.split(r'[.:[{]', line)[0]}" not in self.defaults]
+        if lines:
+            raise Unmet(step, lines[0] + (f" (and {len(lines) - 1} more)" if len(lines) > 1 else ""))
+
+    def skipped(self, one):
+        """Members that name other things: what they are shown as depends on these."""
+        return set(one.parents)
+
+    def two_reads(self, thing):
+        before = thing.shown
+        self.read(self.one, thing, "two reads")
+        for name in {*before, *thing.shown}:
+            if not hasattr(before.get(name), "read") and before.get(name) != thing.shown.get(name):
+                raise Unmet("two reads", f"{self.one.read}.{name}: {brief(before.get(name))}, then {brief(thing.shown.get(name))}")
+
+    def second(self, first):
+        one = self.one
+        if one.single:
+            return None
+        for label in ("b", "c", "d", "e", "f"):
+            thing, operation = self.make(one, label, optional=False)
+            if all(dig(thing.sent, path) != dig(first.sent, path) for path in one.chosen):
+                break
+            if len(one.chosen) > 1 and any(dig(thing.sent, path) != dig(first.sent, path) for path in one.chosen):
+                break
+        else:
+            return None
+        try:
+            thing.output = self.must(operation.name, thing.sent, "create with the required only")
+        except Unmet as unmet:
+            if CONFLICT.search(unmet.detail.split("(")[0]) and not one.chosen:
+                return None  # something in it must be unique that does not look so
+            raise
+        return thing
+
+    def absent(self, second):
+        """Nothing is made up for what was not set."""
+        one = self.one
+        record = self.read(one, second, "absent members")
+        shape = self.operation(one.create).input_shape
+        found = []
+        for member, given in members(shape).items():
+            if member in second.sent or ABOUT_REQUEST.match(member) or SECRET.search(member):
+                continue
+            place = self.place(one, record, second.shown, given, member)
+            if place is None or place[3] is None or member in self.identity(one):
+                continue
+            if norm(member) != "attributes" and invented(place[0], place[1], place[3]):
+                found.append(f"{place[1]}: not sent, got {brief(place[3])}")
+        self.none("absent members", found)
+
+    def identity(self, one):
+        """Members by which the thing is known: if not given, the service makes them."""
+        noun = norm(one.name)
+        return {member for member in members(self.operation(one.create).input_shape) if split(member)[0] in (noun, "") and split(member)[1] in ("id", "name", "identifier", "arn")}
+
+    # Lists.
+
+    def list_input(self, one, thing):
+        shape = self.operation(one.list).input_shape
+        given = {}
+        for member in members(shape):
+            if member not in shape.required_members:
+                continue
+            source = self.reader.source(one, member, shape.members[member])
+            if source is not None and (source[0] == "parent" or source[0] == "sent"):
+                found = self.value(one, thing, source, member, "list")
+                given[member] = fit(shape.members[member], found)
+            elif member in thing.sent and alike(self.operation(one.create).input_shape.members[member], shape.members[member]):
+                given[member] = thing.sent[member]
+        return given
+
+    def list_all(self, one, thing, step, size=None):
+        """All items, page by page."""
+        operation = self.operation(one.list)
+        given = self.filled(one.list, self.list_input(one, thing))
+        token_in, token_out, limit = paging(self.client, operation)
+        if size is not None:
+            if limit is None or token_in is None:
+                return None
+            given[limit] = size
+        elif limit in given:
+            bounds = operation.input_shape.members[limit].metadata
+            given[limit] = min(100, bounds.get("max", 100)) if operation.input_shape.members[limit].type_name != "string" else given[limit]
+        if token_in in given:
+            given.pop(token_in)
+        found, seen, sizes = [], set(), []
+        for _ in range(PAGES_MAX):
+            answer = self.must(one.list, given, step)
+            page = items(operation.output_shape, answer, one)
+            found += page
+            sizes.append(len(page))
+            token = dig(answer, token_out) if token_out else None
+            if not token or token_in is None:
+                break
+            if str(token) in seen:
+                raise Unmet(step, f"{one.list}: the same token twice")
+            seen.add(str(token))
+            given[token_in] = token
+        else:
+            raise Unmet(step, f"{one.list}: still a next page after {PAGES_MAX}")
+        self.sizes = sizes
+        return found
+
+    def listed(self, first, second, baseline):
+        one = self.one
+        found = self.list_all(one, first, "list")
+        if second is not None and not same_place(first, second):
+            second = None
+        for label, thing in (("the first", first), ("the second", second)):
+            if thing is None:
+                continue
+            marks = self.marks(one, thing)
+            if not marks:
+                return NotImplemented
+            count = sum(self.about(item, marks) for item in found)
+            if count == 0 and found and not any(isinstance(value, (str, int)) and split(path[-1])[1] for item in found if isinstance(item, dict) for path, value in flatten(item, 2)) and isinstance(found[0], dict):
+                return NotImplemented
+            if count != 1:
+                raise Unmet("list", f"{one.list}: {label} stands in it {count} times among {len(found)} items")
+        known = 1 + (second is not None)
+        if len(found) > known + len(baseline) and not self.siblings(one):
+            raise Unmet("list", f"{one.list}: {len(found)} items, although {known + len(baseline)} exist")
+        return None
+
+    def siblings(self, one):
+        """Whether a thing of the type was made as a parent too."""
+        return one.create in self.made
+
+    def pages(self, first, second):
+        one = self.one
+        operation = self.operation(one.list)
+        _, _, limit = paging(self.client, operation)
+        if limit is None or not same_place(first, second):
+            return NotImplemented
+        shape = operation.input_shape.members[limit]
+        if shape.type_name not in ("integer", "long"):
+            return NotImplemented
+        size = max(1, int(shape.metadata.get("min", 1)))
+        found = self.list_all(one, first, "pages", size)
+        if found is None:
+            return NotImplemented
+        if any(each > size for each in self.sizes):
+            raise Unmet("pages", f"{one.list}: {max(self.sizes)} items on a page of {size}")
+        for thing in (first, second):
+            count = sum(self.about(item, self.marks(one, thing)) for item in found)
+            if count != 1:
+                raise Unmet("pages", f"{one.list}: {limit}={size}: one that exists stands on {count} pages of {len(self.sizes)}")
+        return None
+
+    # Errors.
+
+    def modelled(self, operation, pattern):
+        """Codes of an operation's errors whose name or code fits."""
+        found = set()
+        for shape in self.operation(operation).error_shapes:
+            code = shape.error_code or shape.name
+            if pattern.search(shape.name) or pattern.search(code) or pattern is NOT_FOUND and shape.metadata.get("error", {}).get("httpStatusCode") == 404:
+                found |= {code, shape.name}
+        return found
+
+    def expect_not_found(self, one, given, step, thing=None):
+        wanted = self.modelled(one.read, NOT_FOUND)
+        try:
+            answer = self.call(one.read, given, step)
+        except botocore.exceptions.ClientError as error:
+            code, status = code_of(error, wanted)
+            all_codes = self.modelled(one.read, re.compile(""))
+            if self.operation(one.read).http.get("method") == "HEAD" and status == 404:
+                return
+            if wanted and code not in wanted:
+                raise Unmet(step, f"{one.read}: expected {' or '.join(sorted(wanted))}, got {told(error)}") from error
+            if not wanted and status >= 500:
+                raise Unmet(step, f"{one.read}: expected an error of the caller, got {told(error)}") from error
+            if not wanted and all_codes and code not in all_codes and not NOT_FOUND.search(code) and status != 404:
+                raise Unmet(step, f"{one.read}: expected {' or '.join(sorted(all_codes))[:120]}, got {told(error)}") from error
+            return
+        shape = self.operation(one.read).output_shape
+        lists = [name for name, member in members(shape).items() if member.type_name in ("list", "map")]
+        if thing is not None:
+            found = None if void(answer) else self.record(one, thing, answer)
+            if found is None or any(isinstance(value, str) and STATE.search(path[-1]) and GONE.search(value) for path, value in flatten(found[1], 2)):
+                return
+            if any(isinstance(value, str) and STATE.search(path[-1]) and GONE.search(value) for path, value in flatten(answer)):
+                return
+            if any(re.search(r"(?i)(delet|terminat|deregister).*(date|time|at)$", path[-1]) and value for path, value in flatten(answer)):
+                return
+            marks = self.marks(one, thing)
+            if lists and not self.about(answer, marks) and all(not self.about(item, marks) for name in lists if isinstance(answer.get(name), list) for item in answer[name]):
+                return
+            if one.single and not wanted:
+                return
+        elif void(answer) or lists and all(void(answer.get(name)) for name in lists) or one.single and not wanted:
+            return
+        raise Unmet(step, f"{one.read}: expected {' or '.join(sorted(wanted)) or 'an error'}, got {brief(answer)}")
+
+    def not_found_before(self):
+        one = self.one
+        thing, _ = self.make(one, "n", optional=False)
+        shape = self.operation(one.read).input_shape
+        given = {}
+        for member, source in one.identifiers.items():
+            if source[0] == "parent":
+                given[member] = fit(shape.members[member], self.value(one, thing, source, member, "not found before"))
+                continue
+            if source[0] == "sent":
+                value = dig(thing.sent, source[1])
+                given[member] = fit(shape.members[member], value)
+        unique = [(member,) for member in one.identifiers if member not in given]
+        sent = Filled(self.api, self.operation(one.read), f"{self.seed}/{self.mark}nobody", optional=False, fixed=given, unique=unique)
+        for member in unique:
+            sent.fixed.pop(member[0], None)
+        made = sent.make()
+        for (member,) in unique:
+            if member not in made:
+                each = shape.members[member]
+                inner = each.member if each.type_name == "list" else each
+                value = sent.value(inner, f"/{member}", 1, ())
+                made[member] = fit(each, value)
+        return self.expect_not_found(one, made, "not found before")
+
+    def gone(self, thing):
+        return self.expect_not_found(self.one, self.read_input(self.one, thing), "not found after", thing)
+
+    def unlisted(self, thing):
+        one = self.one
+        found = self.list_all(one, thing, "list after delete")
+        marks = self.marks(one, thing)
+        for item in found:
+            if self.about(item, marks):
+                if isinstance(item, dict) and any(isinstance(value, str) and STATE.search(path[-1]) and GONE.search(value) for path, value in flatten(item, 2)):
+                    continue
+                if self.left_over(thing):
+                    continue
+                raise Unmet("list after delete", f"{one.list}: it still stands in it: {brief(item)}")
+
+    def left_over(self, thing):
+        """Whether the read still shows it as deleted: then a list may, too."""
+        try:
+            answer = self.call(self.one.read, self.read_input(self.one, thing), "list after delete")
+        except (botocore.exceptions.ClientError, Unmet):
+            return False
+        return any(isinstance(value, str) and STATE.search(path[-1]) and GONE.search(value) for path, value in flatten(answer))
+
+    def conflict(self, first):
+        one = self.one
+        create = self.operation(one.create)
+        if not one.chosen or not one.create.startswith(("Create", "Register")) or any(path[0] in one.parents for path in one.chosen):
+            return NotImplemented
+        if not all(len(path) == 1 for path in one.chosen):
+            return NotImplemented
+        wanted = self.modelled(one.create, CONFLICT)
+        if not wanted or not one.declared and not any(re.search(r"(?i)already|exists|duplicate", name) for name in wanted):
+            return NotImplemented
+        fixed = {path[0]: first.sent[path[0]] for path in one.chosen} | {member: first.sent[member] for member in one.parents}
+        for path in one.unique:
+            fixed.setdefault(path[0], first.sent.get(path[0]))
+        inputs = Filled(self.api, create, f"{self.seed}/{norm(one.name)[:6]}{self.mark}t", optional=False, fixed={name: value for name, value in fixed.items() if value is not None})
+        try:
+            answer = self.call(create.name, inputs.make(), "conflict")
+        except botocore.exceptions.ClientError as error:
+            code, status = code_of(error, wanted)
+            if wanted and code not in wanted or status >= 500:
+                raise Unmet("conflict", f"{one.create}: expected {' or '.join(sorted(wanted))}, got {told(error)}") from error
+            return None
+        marks, again = self.marks(one, first), self.marks(one, Thing(inputs.make(), answer, first.parents))
+        if marks == again and marks and not one.declared:
+            return None  # the same one, as where creating twice is no harm
+        raise Unmet("conflict", f"{one.create} twice: expected {' or '.join(sorted(wanted))}, got success")
+
+    # Changes.
+
+    def update(self, thing):
+        one = self.one
+        operation = self.operation(one.update)
+        shape = operation.input_shape
+        before = self.read(one, thing, "update")
+        old = thing.shown
+        names = self.names(one, thing, one.update, "update")
+        names = {member: value for member, value in names.items() if member in shape.required_members or self.is_identity(one, member)}
+        fixed = {**self.tokens(one, thing, shape), **names}
+        without = [
+            member
+            for member in members(shape)
+            if re.match(r"(?i)^(new|rename|remove|delete|unset|clear|disable|reset|rotate|force|apply)", member)
+            or VERSION.match(member) and member not in fixed
+        ]
+        given = self.filled(one.update, fixed, "u1", optional=True, without=without)
+        for member in shape.required_members:
+            if member not in fixed and dig(thing.sent, (member,)) is not None and (shape.members[member].type_name == "string" and shape.members[member].enum):
+                given[member] = thing.sent[member]
+        self.must(one.update, given, "update")
+        thing.sent = {**thing.sent, **{name: value for name, value in given.items() if name in members(self.operation(one.create).input_shape) and name not in names}}
+        after = self.read(one, thing, "update")
+        self.none("update", self.compare(one, after, thing.shown, one.update, given, skip={*names, *fixed}))
+        # What the update cannot touch is as it was.
+        rest = []
+        touched = {norm(name) for name in members(shape)}
+        for name, value in before[1].items() if isinstance(before[1], dict) else ():
+            member = before[0].members.get(name)
+            if member is None or norm(name) in touched or any(norm(name).endswith(each) or each.endswith(norm(name)) for each in touched):
+                continue
+            if name not in members(self.operation(one.create).input_shape) or re.search(r"(?i)(version|revision|modified|updated|status|state|etag|date|time|token|last)", name):
+                continue
+            if isinstance(after[1], dict) and not hasattr(value, "read") and after[1].get(name) != value:
+                rest.append(f"{name}: {brief(value)} before, {brief(after[1].get(name))} after, although {one.update} has no such member")
+        if rest:
+            raise Unmet("update leaves the rest", rest[0])
+        self.update_one(thing, names, without)
+
+    def is_identity(self, one, member):
+        return member in one.identifiers or member in one.parents or any(path == (member,) for path in one.chosen) or split(member)[0] == norm(one.name) and split(member)[1] in ("id", "arn", "identifier")
+
+    def update_one(self, thing, names, without):
+        """An update of one member leaves the others, where the operation is not one that replaces."""
+        one = self.one
+        operation = self.operation(one.update)
+        shape = operation.input_shape
+        if operation.http.get("method") == "PUT" or not one.update.startswith(("Update", "Modify")):
+            return
+        optional = [
+            member
+            for member in members(shape)
+            if member not in shape.required_members and shape.members[member].type_name == "string" and not shape.members[member].enum and member not in without and member not in names
+            and not TAG_MEMBER.match(member) and not ABOUT_REQUEST.match(member) and not SECRET.search(member) and not VERSION.match(member) and split(member)[1] == ""
+        ]
+        before = self.read(one, thing, "update leaves the rest")
+        chosen = [member for member in optional if self.place(one, before, thing.shown, shape.members[member], member)]
+        if not chosen:
+            return
+        old = before[1]
+        fixed = {**self.tokens(one, thing, shape), **names}
+        for member in shape.required_members:
+            if member not in fixed and member in thing.sent and alike(self.operation(one.create).input_shape.members[member], shape.members[member]):
+                fixed[member] = thing.sent[member]
+        keep = [member for member in members(shape) if member not in shape.required_members and member != chosen[0] and member not in fixed]
+        required = {member for member in shape.required_members if member not in fixed}
+        given = self.filled(one.update, fixed, "u2", optional=True, without=[*keep, *without])
+        self.must(one.update, given, "update leaves the rest")
+        after = self.read(one, thing, "update leaves the rest")
+        lines = self.compare(one, after, thing.shown, one.update, {chosen[0]: given[chosen[0]]} if chosen[0] in given else {})
+        self.none("update", lines)
+        for name, value in old.items() if isinstance(old, dict) and isinstance(after[1], dict) else ():
+            if name in given or name not in members(self.operation(one.create).input_shape) and name not in members(shape):
+                continue
+            if norm(name) in {norm(each) for each in (*required, chosen[0])} or hasattr(value, "read"):
+                continue
+            if re.search(r"(?i)(version|revision|modified|updated|status|state|etag|date|time|token|last)", name):
+                continue
+            if after[1].get(name) != value:
+                raise Unmet("update leaves the rest", f"{name}: {brief(value)} before, {brief(after[1].get(name))} after an update of {chosen[0]} only")
+        self.steps.setdefault("update leaves the rest", None)
+
+    def tagging(self, thing):
+        one = self.one
+        shape = self.operation(one.create).input_shape
+        on_create = next((member for member in members(shape) if TAG_MEMBER.match(member) and member in thing.sent and tags_in(thing.sent[member]) == TAGS), None)
+        if on_create is None:
+            return
+        if not self.step("tags on create", lambda: self.has_tags(thing, TAGS, "tags on create")):
+            return
+        if self.steps.get("tags on create", "") is not None or not one.tag or not one.untag:
+            return
+
+        def tag():
+            given = self.tag_input(thing, one.tag, {"owner": "warden"})
+            if given is None:
+                return NotImplemented
+            self.must(one.tag, given, "tag")
+            return self.has_tags(thing, {**TAGS, "owner": "warden"}, "tag")
+
+        def untag():
+            given = self.tag_input(thing, one.untag, {"heron": "blue"})
+            if given is None:
+                return NotImplemented
+            self.must(one.untag, given, "untag")
+            return self.has_tags(thing, {"team": "birds", "owner": "warden"}, "untag")
+
+        if self.step("tag", tag) and "tag" in self.steps:
+            self.step("untag", untag)
+
+    def tag_input(self, thing, operation, tags):
+        """The input of a tag operation; None where it cannot name the thing."""
+        shape = self.operation(operation).input_shape
+        given = {}
+        for member, each in members(shape).items():
+            made = tags_of(each, tags)
+            if made is not None:
+                given[member] = made
+            elif each.type_name == "list" and each.member.type_name == "string" and "key" in member.lower():
+                given[member] = list(tags)
+        if not given:
+            return None
+        wanted = [member for member in shape.required_members if member not in given]
+        if not wanted:
+            wanted = [member for member in members(shape) if split(member)[1] == "arn" and member not in given][:1]
+        for member in wanted:
+            value = self.tagged(thing, member)
+            if value is None:
+                return None
+            given[member] = fit(shape.members[member], value)
+        return given
+
+    def tagged(self, thing, member):
+        """What a tag operation calls the thing."""
+        one = self.one
+        stem, part = split(member)
+        if stem in ("resource", "", "taggable") and part in ("arn", "name", "identifier", ""):
+            arn = self.arn(one, thing)
+            if arn is not None or part == "arn":
+                return arn
+        source = self.reader.source(one, member, self.operation(one.read).input_shape.members[next(iter(one.identifiers))]) if stem == norm(one.name) and one.identifiers else None
+        if source is not None:
+            try:
+                return self.value(one, thing, source, member, "tag")
+            except Unmet:
+                return None
+        if stem in ("resource", "resources") and part in ("id", "identifier", "") and self.api.service == "ec2":
+            return next(iter(sorted(self.marks(one, thing), key=len)), None)
+        return None
+
+    def has_tags(self, thing, wanted, step):
+        one = self.one
+        found = None
+        if one.tags:
+            shape = self.operation(one.tags).input_shape
+            given = {}
+            for member in shape.required_members or [name for name in members(shape) if split(name)[1] == "arn"][:1]:
+                value = self.tagged(thing, member)
+                if value is None:
+                    given = None
+                    break
+                given[member] = fit(shape.members[member], value)
+            if given:
+                answer = self.must(one.tags, given, step)
+                found = next((tags for path, value in [*answer.items()] if (tags := tags_in(value)) is not None and TAG_MEMBER.match(path)), None)
+                if found is None:
+                    found = {} if any(TAG_MEMBER.match(name) for name in members(self.operation(one.tags).output_shape)) else None
+                where = one.tags
+        if found is None:
+            record = self.read(one, thing, step)
+            places = [name for name in record[0].members if TAG_MEMBER.match(name)]
+            whole = thing.shown if not places else record[1]
+            if not places:
+                places = [name for name in members(self.operation(one.read).output_shape) if TAG_MEMBER.match(name)]
+            if not places:
+                return NotImplemented
+            found = tags_in(whole.get(places[0]) or {})
+            where = one.read
+            if found is None:
+                return NotImplemented
+        plain = {key: value for key, value in found.items() if not key.startswith("aws:")}
+        if plain != wanted:
+            raise Unmet(step, f"{where}: expected {brief(wanted)}, got {brief(plain)}")
+        return None
+
+    def delete(self, thing):
+        one = self.one
+        shape = self.operation(one.delete).input_shape
+        if members(shape):
+            self.read(one, thing, "delete")
+        names = self.names(one, thing, one.delete, "delete")
+        names = {member: value for member, value in names.items() if member in shape.required_members or self.is_identity(one, member)} if shape is not None else {}
+        fixed = {**(self.tokens(one, thing, shape) if shape is not None else {}), **names}
+        for member in shape.required_members if shape is not None else ():
+            if member not in fixed and member in thing.sent and alike(self.operation(one.create).input_shape.members[member], shape.members[member]):
+                fixed[member] = thing.sent[member]
+        if shape is not None and not shape.required_members and not names:
+            for member, source in one.identifiers.items():
+                if member in members(shape):
+                    value = self.value(one, thing, source, member, "delete")
+                    fixed[member] = fit(shape.members[member], value)
+        for member, each in members(shape).items():
+            if re.match(r"(?i)^(force|skipfinal|recursive|deletereports|ignore)", member) and each.type_name == "boolean":
+                fixed[member] = True
+        if "ForceDeleteWithoutRecovery" in fixed:
+            fixed.pop("RecoveryWindowInDays", None)
+        self.must(one.delete, self.filled(one.delete, fixed, "d"), "delete")
+
+
+def fit(shape, value):
+    """A value of a member in the form of another one: a list of one, or one of a list."""
+    if shape.type_name == "list" and not isinstance(value, list):
+        return [value]
+    if shape.type_name != "list" and isinstance(value, list):
+        return value[0] if value else ""
+    return value
+
+
+def same_place(first, second):
+    """Whether two things lie in the same parents."""
+    return all(first.sent.get(member) == second.sent.get(member) for member in first.parents)
+
+
+def alike(given, wanted):
+    """Whether what one member takes, the other takes as well."""
+    if given.type_name != wanted.type_name:
+        return False
+    if given.type_name == "list":
+        return alike(given.member, wanted.member)
+    return given.type_name not in ("structure", "map") or given.name == wanted.name
+
+
+def comparable_value(shape, value):
+    return isinstance(value, str) if shape.type_name == "string" else isinstance(value, int) and shape.type_name in ("integer", "long")
+
+
+def code_of(error, wanted):
+    """The code, the old or the new one of an error that has both, and the status."""
+    codes = error.response.get("Error", {})
+    old_and_new = [codes.get("Code", ""), codes.get("QueryErrorCode", "")]
+    return next((code for code in old_and_new if code in wanted), old_and_new[0]), error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+
+
+def told(error):
+    code = error.response.get("Error", {}).get("Code")
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
+    return f"{code} ({status}): {' '.join((error.response['Error'].get('Message') or '').split())[:140]}"
+
+
+def dig(value, path):
+    """What stands at a path; of lists the first item."""
+    for step in path:
+        if isinstance(value, list):
+            value = value[0] if value else None
+        if not isinstance(value, dict):
+            return None
+        value = value.get(step)
+    return value
+
+
+def flatten(value, depth=3, path=()):
+    """The leaves of an answer with their paths, shallow ones first."""
+    level = [((), value)]
+    for _ in range(depth + 1):
+        below = []
+        for path, each in level:
+            if isinstance(each, dict):
+                for name, item in each.items():
+                    if isinstance(item, (dict, list)):
+                        below.append(((*path, name), item))
+                    else:
+                        yield (*path, name), item
+            elif isinstance(each, list):
+                for item in each[:3]:
+                    if isinstance(item, (dict, list)):
+                        below.append((path, item))
+                    elif path:
+                        yield path, item
+        level = below
+
+
+def nodes(shape, value, lists=True, absent=False, depth=2):
+    """The structures of an answer with their shapes, shallow ones first; a list of structures comes as a whole."""
+    if shape is None:
+        return
+    level = [(shape, value)]
+    for at in range(depth + 1):
+        below = []
+        for each, found in level:
+            yield each, found
+            if isinstance(found, list):
+                found = found[0] if len(found) == 1 and lists else None
+                if found is None:
+                    continue
+            for name, member in each.members.items():
+                item = (found or {}).get(name)
+                if item is None and not absent:
+                    continue
+                if member.type_name == "structure":
+                    below.append((member, item))
+                elif lists and member.type_name == "list" and member.member.type_name == "structure":
+                    below.append((member.member, item))
+        level = below
+
+
+def items(shape, answer, one):
+    """The items of a list answer: its list whose name or item speaks of the type, else the only one."""
+    noun = norm(one.name)
+    lists = []
+    for depth, (node, value) in enumerate(nodes(shape, answer, lists=False, absent=True, depth=1)):
+        for name, member in node.members.items():
+            if member.type_name not in ("list", "map"):
+                continue
+            if isinstance(value, dict) or value is None:
+                lists.append((name, member, (value or {}).get(name) or []))
+    if not lists:
+        return []
+    fitting = [each for each in lists if noun in norm(each[0]) or norm(singular(each[0])) in noun and len(each[0]) > 3]
+    name, member, found = (fitting or lists)[0]
+    if isinstance(found, dict):
+        return [value if isinstance(value, dict) else key for key, value in found.items()]
+    # Lists in a list: instances of reservations.
+    inner = member.member
+    if inner.type_name == "structure":
+        for deeper, each in inner.members.items():
+            if each.type_name == "list" and norm(deeper) in (noun + "s", noun + "list") and each.member.type_name == "structure":
+                return [item for outer in found for item in outer.get(deeper) or []]
+    return found
+
+
+def paging(client, operation):
+    """The token's member in the input, its path in the output, and the member that limits a page."""
+    import botocore
+
+    shape = operation.input_shape
+    name = botocore.xform_name(operation.name)
+    if client.can_paginate(name):
+        paginator = client.get_paginator(name)
+        config = paginator._pagination_cfg
+        token_in, token_out, limit = config.get("input_token"), config.get("output_token"), config.get("limit_key")
+        token_in = token_in[0] if isinstance(token_in, list) else token_in
+        token_out = token_out[0] if isinstance(token_out, list) else token_out
+        token_out = token_out.split("||")[0].strip()
+        if re.fullmatch(r"[A-Za-z0-9_.]+", token_out) and token_in in members(shape):
+            return token_in, tuple(token_out.split(".")), limit if limit in members(shape) else None
+        return None, None, None
+    token_in = next((name for name in members(shape) if re.fullmatch(r"(?i)(next|start(ing)?|pagination|page|continuation)?_?(token|marker)", name)), None)
+    token_out = next((name for name in members(operation.output_shape) if re.fullmatch(r"(?i)(next|pagination|page|continuation)_?(page)?_?(token|marker)|marker", name)), None)
+    limit = next((name for name in members(shape) if re.fullmatch(r"(?i)(max_?(results|items|records)|limit|page_?size)", name)), None)
+    if token_in is None or token_out is None:
+        return None, None, None
+    return token_in, (token_out,), limit

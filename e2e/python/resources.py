@@ -1,0 +1,381 @@
+"""Finds the resource types of a service in its botocore model, as a careful reader of its documentation would: by the
+names of operations and members alone. Nothing here knows what standin itself infers.
+
+A type is a noun that can be made and read: `CreateEnvironment`, `GetEnvironment`. What identifies one is what its read
+operation requires: sent on create, or found in the answer of the create, or that of a parent made before it.
+"""
+
+import json
+import re
+from dataclasses import dataclass, field
+
+CREATE = ("Create", "Register", "Put", "Import", "Request", "Allocate", "Provision", "Define", "Run", "Start", "Add", "Issue", "Publish", "Upload")
+READ = ("Get", "Describe", "BatchGet", "BatchDescribe", "Head", "Retrieve")
+UPDATE = ("Update", "Modify", "Edit", "Change", "Put", "Set")
+DELETE = ("Delete", "Deregister", "Terminate", "Remove", "Release", "Destroy", "Deprovision", "Unregister")
+TAG = ("TagResource", "AddTagsToResource", "AddTags", "CreateTags")
+UNTAG = ("UntagResource", "RemoveTagsFromResource", "RemoveTags", "DeleteTags")
+TAGS = ("ListTagsForResource", "ListTags", "ListResourceTags", "GetTags")
+# What stands at the end of a member that names something; the best first where only the something is asked for.
+PARTS = ("Identifier", "Id", "Arn", "Name", "Key", "Url", "Number")
+DEPTH_MAX = 3
+# Members with one value that works everywhere.
+ALWAYS = {("lexv2-models", "botVersion"): "DRAFT"}
+# What a member says that is about the request and not about the resource.
+ABOUT_REQUEST = re.compile(r"(?i)^(client(request)?token|idempotency(token|id)?|creator(request)?id|callerreference|requesttoken|dryrun|uniqueid(entifier)?|clienttokenid)$")
+TAG_MEMBER = re.compile(r"^(tags?|taglist|resourcetags|hostedzonetags|[a-z]*tags)$", re.IGNORECASE)
+
+
+@dataclass
+class Type:
+    """One kind of resource, and the operations that it lives by."""
+
+    service: str
+    name: str
+    create: str
+    read: str
+    list: str | None = None
+    update: str | None = None
+    delete: str | None = None
+    tag: str | None = None
+    untag: str | None = None
+    tags: str | None = None
+    # The client chooses the identifier: paths into the input of create.
+    chosen: list = field(default_factory=lambda: [])
+    # Further names in the input of create that no two should share.
+    unique: list = field(default_factory=lambda: [])
+    # Members of the input of create that name another type: {member: (type, its part)}.
+    parents: dict = field(default_factory=dict)
+    # Members of the read's input that identify it, with where their values come from.
+    identifiers: dict = field(default_factory=dict)
+    # Whether the model's own facts say so, and not this module.
+    declared: bool = False
+
+    @property
+    def single(self):
+        return not any(source[0] in ("sent", "output") for source in self.identifiers.values())
+
+
+def norm(name):
+    return re.sub(r"[^a-z0-9]", "", name.lower())
+
+
+def plurals(noun):
+    yield noun + "s"
+    if noun.endswith("y"):
+        yield noun[:-1] + "ies"
+    if noun.endswith(("s", "x", "ch", "sh")):
+        yield noun + "es"
+
+
+def singular(noun):
+    for end, instead in (("ies", "y"), ("sses", "ss"), ("xes", "x"), ("ches", "ch"), ("ses", "s"), ("s", "")):
+        if noun.endswith(end) and not noun.endswith(("ss", "us", "is", "ias", "ics", "dns", "DNS")):
+            return noun[: -len(end)] + instead
+    return noun
+
+
+def words(noun):
+    return re.findall(r"[A-Z]+(?![a-z])|[A-Z][a-z0-9]*|[a-z0-9]+", noun)
+
+
+def split(member):
+    """`environmentTemplateName` → (`environmenttemplate`, `name`)."""
+    plain = norm(member)
+    for part in PARTS:
+        for end in (part.lower(), part.lower() + "s"):
+            if plain.endswith(end):
+                return plain[: -len(end)], part.lower()
+    return plain, ""
+
+
+def members(shape):
+    return shape.members if shape is not None and shape.type_name == "structure" else {}
+
+
+class Reader:
+    """The types of one service."""
+
+    def __init__(self, api, service_model):
+        self.api = api
+        self.model = service_model
+        self.operations = {name: service_model.operation_model(name) for name in service_model.operation_names}
+        self.folded = {name.lower(): name for name in self.operations}
+
+    def find(self, *names):
+        for name in names:
+            if found := self.folded.get(name.lower()):
+                return found
+        return None
+
+    # What there is.
+
+    def types(self, declared=()):
+        """The declared types first, then those found by name; a type that is both is declared."""
+        found = list(declared)
+        created = {one.create for one in found}
+        readers = {one.read for one in found}
+        nouns = {}
+        for verb in CREATE:
+            for name in self.operations:
+                if re.match(f"{verb}[A-Z]", name):
+                    noun = name[len(verb) :]
+                    if noun in ("Tag", "Tags"):
+                        continue
+                    nouns.setdefault(noun, name)
+        for noun, create in nouns.items():
+            single = singular(noun)
+            if single != noun and single in nouns:
+                continue  # a batch form of another
+            read = self.read_of(single, noun)
+            if read is None or create in created or (read in readers and create.startswith(("Put", "Start", "Add"))):
+                continue
+            created.add(create)
+            found.append(Type(self.api.service, noun if create.startswith("Put") and read.endswith(noun) else single, create, read))
+        for one in found:
+            self.complete(one)
+        self.relate(found)
+        kept = []
+        for one in found:
+            if self.identify(one, found) or one.declared:
+                kept.append(one)
+        for one in kept:
+            self.choose(one)
+        return kept
+
+    def read_of(self, single, noun):
+        names = [f"{verb}{form}" for verb in READ for form in (single, noun, *plurals(single))]
+        names += [f"{verb}{single}{end}" for verb in ("Get", "Describe") for end in ("Attributes", "Details", "Detail")]
+        return self.find(*names)
+
+    def complete(self, one):
+        """The other operations of a type."""
+        noun = one.name
+        forms = (noun, *plurals(noun))
+        if one.declared:
+            one.tag, one.untag, one.tags = self.find(*TAG), self.find(*UNTAG), self.find(*TAGS)
+            return
+        used = {one.create, one.read}
+        one.list = self.find(
+            *(f"List{form}" for form in (*plurals(noun), noun)),
+            *(f"List{noun}{end}" for end in ("Summaries", "List")),
+            *(f"Describe{form}" for form in plurals(noun)),
+            *(f"Get{form}" for form in plurals(noun)),
+            *(f"Search{form}" for form in plurals(noun)),
+        )
+        if one.list and not any(member.type_name in ("list", "structure", "map") for member in members(self.operations[one.list].output_shape).values()):
+            one.list = None
+        update = self.find(*(f"{verb}{noun}" for verb in UPDATE))
+        one.update = update if update not in used else None
+        one.delete = self.find(*(f"{verb}{form}" for verb in DELETE for form in forms))
+        one.tag = self.find(*TAG, f"Tag{noun}", f"AddTagsTo{noun}")
+        one.untag = self.find(*UNTAG, f"Untag{noun}", f"RemoveTagsFrom{noun}")
+        one.tags = self.find(*TAGS, f"List{noun}Tags", f"ListTagsFor{noun}")
+
+    # What lies in what.
+
+    def relate(self, types):
+        by_noun = {}
+        for one in types:
+            by_noun.setdefault(norm(one.name), one)
+        for one in types:
+            shape = self.operations[one.create].input_shape
+            asked = self.operations[one.read].input_shape
+            for member in members(shape):
+                if member not in shape.required_members and not (asked is not None and member in asked.required_members):
+                    continue
+                found = self.parent(one, member, by_noun, shape.members[member])
+                if found is not None:
+                    one.parents[member] = found
+
+    def parent(self, one, member, by_noun, shape):
+        if shape.type_name != "string" and not (shape.type_name == "list" and shape.member.type_name == "string"):
+            return None
+        if shape.type_name == "string" and shape.enum:
+            return None
+        if (self.api.service, member) in ALWAYS:
+            return None
+        own = norm(one.name)
+        stem, part = split(member)
+        stem = norm(singular(stem)) if part == "" else stem
+        if not stem or stem == own or (not part and stem not in by_noun):
+            return None
+        other = by_noun.get(stem)
+        if other is not None and not own.endswith(stem) and other is not one and part in ("identifier", "id", "arn", "name", "") and not self.within(other, one):
+            return other, part
+        if own.endswith(stem):
+            return None  # `policyName` of a group policy
+        # `templateName` of a version of an environment template.
+        for noun, other in sorted(by_noun.items(), key=lambda pair: -len(pair[0])):
+            if other is not one and own.startswith(noun) and noun.endswith(stem) and part in ("identifier", "id", "arn", "name"):
+                return other, part
+        return None
+
+    def within(self, one, other, depth=0):
+        """Whether one lies in the other: then it cannot be its parent."""
+        return depth < 4 and any(parent is other or self.within(parent, other, depth + 1) for parent, _ in one.parents.values())
+
+    # What identifies it.
+
+    def identify(self, one, types):
+        """Where each required member of the read comes from; False where that cannot be told."""
+        operation = self.operations[one.read]
+        shape = operation.input_shape
+        wanted = [member for member in members(shape) if member in shape.required_members]
+        if not wanted:
+            optional = [member for member in members(shape) if self.source(one, member, shape.members[member], own=True)]
+            # A list of ids before a filter.
+            optional.sort(key=lambda member: (split(member)[0] not in (norm(one.name), ""), shape.members[member].type_name != "list"))
+            wanted = optional[:1]
+            if not wanted and (one.read == one.list or members(shape) and re.match("Get|Describe", one.read) and singular(one.read) != one.read):
+                return False
+        for member in wanted:
+            source = self.source(one, member, shape.members[member])
+            if source is None:
+                return False
+            one.identifiers[member] = source
+        return True
+
+    def source(self, one, member, shape, own=False):
+        """Where a member of another operation than the create gets its value: `("sent", path)`, `("output", path)`,
+        `("parent", member)`, each for a single value."""
+        listed = shape.type_name == "list"
+        if listed:
+            shape = shape.member
+        if shape.type_name not in ("string", "integer", "long"):
+            return None
+        create = self.operations[one.create]
+        plain = norm(member)
+        names = [plain]
+        if listed:
+            names.append(norm(singular(member)))
+        for given in one.parents:
+            if not own and norm(given) in names:
+                return "parent", given
+        # The parent under another part of its name: `clusterName` on create, `clusterArn` here.
+        stem, part = split(member)
+        noun = norm(one.name)
+        sent, output = list(paths(create.input_shape)), list(paths(create.output_shape))
+        required = {name for name in create.input_shape.required_members} if create.input_shape else set()
+        for name in names:
+            for path in output:
+                if norm(path[-1]) == name and not (len(path) > 1 and self.foreign(one, path)):
+                    chosen = (path[-1],) in sent and path[-1] in required
+                    return ("sent", (path[-1],)) if chosen else ("output", path)
+            for path in sent:
+                if norm(path[-1]) == name and path[0] in required and (len(path) == 1 or self.required(create.input_shape, path)):
+                    return "sent", path
+        if stem not in ("", noun, "resource") and not self.suffix(noun, stem):
+            for given, (parent, _) in one.parents.items():
+                if stem == norm(parent.name) or norm(parent.name).endswith(stem):
+                    return "parent", given
+            return None
+        if shape.type_name != "string" and part != "id":
+            return None
+        parts = {"id": ("id", "identifier"), "arn": ("arn",), "name": ("name", "identifier", "id"), "url": ("url",), "number": ("number",), "key": ("key",)}.get(part, ("identifier", "id", "arn", "name", ""))
+        for each in parts:
+            for candidate in (noun + each, each, stem + each):
+                if not candidate:
+                    continue
+                for path in output:
+                    if norm(path[-1]) == candidate and not self.foreign(one, path):
+                        return "output", path
+                if each == "arn" and part == "":
+                    continue
+                for path in sent:
+                    if norm(path[-1]) == candidate and path[0] in required and path[0] not in one.parents and (len(path) == 1 or self.required(create.input_shape, path)):
+                        return "sent", path
+        # Some words of the noun: GroupId of a security group.
+        for each in parts:
+            for path in output:
+                found, kind = split(path[-1])
+                if kind == each and found and noun.endswith(found) and not self.foreign(one, path):
+                    return "output", path
+        return None
+
+    @staticmethod
+    def suffix(noun, stem):
+        return len(stem) > 2 and noun.endswith(stem)
+
+    def foreign(self, one, path):
+        """Whether a path leads through a structure about something else than the type."""
+        if len(path) == 1:
+            return False
+        noun = norm(one.name)
+        for step in path[:-1]:
+            plain = norm(singular(step))
+            if not (plain in noun or noun in plain or plain in ("metadata", "summary", "result", "output", "details", "detail", "response", "resource", "item", "data", "description", "properties", "configuration", "config")):
+                return True
+        return False
+
+    @staticmethod
+    def required(shape, path):
+        for step in path:
+            if shape.type_name != "structure" or step not in shape.required_members:
+                return False
+            shape = shape.members[step]
+        return True
+
+    def choose(self, one):
+        create = self.operations[one.create]
+        for member, source in one.identifiers.items():
+            if source[0] == "sent":
+                one.chosen.append(source[1])
+        # Names that are not what the read asks for, but that no two should share all the same.
+        shape = create.input_shape
+        for member in members(shape):
+            if member in one.parents or shape.members[member].type_name != "string" or shape.members[member].enum:
+                continue
+            if norm(member) in ("name", norm(one.name) + "name") and (member,) not in one.chosen:
+                one.unique.append((member,))
+
+
+def paths(shape):
+    """The ways to the leaves of a structure, shallow ones first, through structures only (and lists of them)."""
+    level = [((), shape)]
+    for _ in range(DEPTH_MAX):
+        below = []
+        for path, each in level:
+            if each is not None and each.type_name == "list":
+                each = each.member
+            for name, member in members(each).items():
+                if member.type_name in ("structure",) or member.type_name == "list" and member.member.type_name == "structure":
+                    below.append(((*path, name), member))
+                else:
+                    yield (*path, name)
+        level = below
+
+
+def declared(file, service_models):
+    """The types that Smithy models declare: `{service: [Type]}`, and those whose operations no model here has."""
+    facts = json.loads(file.read_text())
+    by_id = {}
+    for service, model in service_models.items():
+        by_id[model.service_id.lower().replace(" ", "-")] = service
+    found, lost = {}, []
+    for place, resources in facts.items():
+        folder = place.split("/")[0]
+        service = by_id.get(folder) or by_id.get(folder.replace("-", "")) or (folder if folder in service_models else None)
+        for shape, resource in resources.items():
+            create = resource.get("put") or resource.get("create")
+            if not create or "read" not in resource:
+                continue
+            named = {key: resource[key]["target"].split("#")[1] for key in ("create", "put", "read", "update", "delete", "list") if key in resource}
+            noun = re.sub(r"Resource$", "", shape.split("#")[1])
+            if service is None or not {named.get("put") or named["create"], named["read"]} <= set(service_models[service].operation_names):
+                lost.append(f"{folder}.{noun}")
+                continue
+            known = set(service_models[service].operation_names)
+            if "create" in named and "put" in named:
+                named.setdefault("update", named["put"])
+                named["put"] = named["create"]
+            one = Type(
+                service,
+                noun,
+                named.get("put") or named["create"],
+                named["read"],
+                *(named.get(key) if named.get(key) in known else None for key in ("list", "update", "delete")),
+                declared=True,
+            )
+            found.setdefault(service, []).append(one)
+    return found, lost
