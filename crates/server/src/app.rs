@@ -7,9 +7,11 @@ use standin_core::{Clock, Dice, Fidelity, Hasher, Registry, Stopwatch};
 use standin_mock::synthesis::Synthesizer;
 use standin_mock::validation::Strictness;
 use standin_model::Catalogue;
+use standin_state::{Mode, Resources};
+use standin_store::{MemoryStore, Selector, Store};
 
 use crate::canned::Responses;
-use crate::config::ServerConfig;
+use crate::config::{ServerConfig, Stateless};
 use crate::coverage::Coverage;
 use crate::identify::{Defaults, Index};
 use crate::journal::Journal;
@@ -25,6 +27,8 @@ pub(crate) struct App {
     pub(crate) index: Index,
     pub(crate) defaults: Defaults,
     pub(crate) registry: Registry,
+    pub(crate) resources: Arc<Resources>,
+    pub(crate) store: Arc<dyn Store>,
     pub(crate) responses: Responses,
     pub(crate) memo: Memo,
     pub(crate) journal: Journal,
@@ -70,11 +74,22 @@ impl App {
             list.sort();
             list
         });
+        let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+        let resources = Arc::new(Resources::new(Arc::clone(&store), Arc::new(Synthesizer::new(catalogue))));
+        match &config.stateless {
+            Stateless::None => {}
+            Stateless::All => resources.set_mode(None, Mode::Stateless),
+            Stateless::Some(services) => {
+                services.iter().for_each(|service| resources.set_mode(Some(service), Mode::Stateless));
+            }
+        }
         Self {
             catalogue,
             index: Index::new(catalogue),
             defaults: Defaults { account: config.account.into(), region: config.region.into() },
-            registry: Registry::new(Arc::new(Synthesizer::new(catalogue))),
+            registry: Registry::new(resources.clone()),
+            resources,
+            store,
             responses: Responses::default(),
             memo: Memo::default(),
             journal: Journal::new(config.journal_size),
@@ -127,8 +142,11 @@ impl App {
         self.served.as_ref().is_none_or(|list| list.iter().any(|id| id == service))
     }
 
-    /// Back to the state after start: journal, coverage, canned answers and counters.
-    pub(crate) fn reset(&self) {
+    /// Back to the state after start: resources, journal, coverage, canned answers and counters.
+    pub(crate) async fn reset(&self) {
+        if let Err(error) = self.store.clear(&Selector::all()).await {
+            tracing::error!(%error, "the state could not be reset");
+        }
         self.journal.clear();
         self.coverage.clear();
         self.responses.clear();

@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::app::App;
-use crate::config::ServerConfig;
+use crate::config::{ServerConfig, Stateless};
 use crate::net::{self, Guard, HostPolicy, Limits, NetConfig, NetError};
 use crate::pipeline::Pipeline;
 
@@ -88,6 +88,13 @@ impl ServerBuilder {
     #[must_use]
     pub fn strict(mut self, least: Fidelity) -> Self {
         self.config.strict = Some(least);
+        self
+    }
+
+    /// Remembers nothing: every read answers with a made-up resource.
+    #[must_use]
+    pub fn stateless(mut self) -> Self {
+        self.config.stateless = Stateless::All;
         self
     }
 
