@@ -15,7 +15,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("standin-store", &["standin-model", "standin-core"]),
     ("standin-lifecycle", &["standin-model", "standin-mock"]),
     ("standin-state", &["standin-model", "standin-core", "standin-mock", "standin-store", "standin-lifecycle"]),
-    ("standin-s3", &["standin-model", "standin-core", "standin-store"]),
+    ("standin-s3", &["standin-model", "standin-core", "standin-wire", "standin-store"]),
     (
         "standin-server",
         &[

@@ -71,6 +71,12 @@ pub trait BodySource: Send {
     fn length(&self) -> Option<u64> {
         None
     }
+
+    /// The checksums that the sender gave in headers or trailers and that were found to hold: the algorithm as S3 spells
+    /// it, and the digest as base64. Complete once `next` has answered `None`.
+    fn verified_checksums(&self) -> &[(&'static str, String)] {
+        &[]
+    }
 }
 
 /// How true an answer is.
@@ -107,12 +113,16 @@ pub struct Answer {
     pub output: Document,
     /// Replaces the output's streaming payload member.
     pub body: Option<Box<dyn BodySource>>,
+    /// Replaces the operation's HTTP status where the model has no member for it (206 for a part of an object).
+    pub status: Option<u16>,
+    /// Headers that the model does not know.
+    pub headers: Vec<(Str, String)>,
     pub fidelity: Fidelity,
     pub trace: Trace,
 }
 
 impl Answer {
     pub fn new(output: Document, fidelity: Fidelity) -> Self {
-        Self { output, body: None, fidelity, trace: Trace::new() }
+        Self { output, body: None, status: None, headers: Vec::new(), fidelity, trace: Trace::new() }
     }
 }

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use standin_model::{Fields, Operation, Service, ShapeIx, Str};
+use standin_model::{Document, Fields, Operation, Service, ShapeIx, Str};
 
 /// Codes that AWS answers with although few models list them.
 pub mod codes {
@@ -30,18 +30,40 @@ pub struct OperationError {
     pub members: Fields,
     /// The HTTP status for codes that no model lists; ignored where the model knows.
     pub status: Option<u16>,
+    /// Headers that the error's shape does not know.
+    pub headers: Vec<(Str, String)>,
     /// For the log only.
     pub source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
 impl OperationError {
     pub fn new(code: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Self {
-        Self { code: code.into(), message: message.into(), members: Fields::new(), status: None, source: None }
+        Self {
+            code: code.into(),
+            message: message.into(),
+            members: Fields::new(),
+            status: None,
+            headers: Vec::new(),
+            source: None,
+        }
     }
 
     #[must_use]
     pub fn with_status(mut self, status: u16) -> Self {
         self.status = Some(status);
+        self
+    }
+
+    /// Adds a member of the error's shape; S3's errors also carry members that no shape lists.
+    #[must_use]
+    pub fn with_member(mut self, name: Str, value: impl Into<Document>) -> Self {
+        self.members.push(name, value);
+        self
+    }
+
+    #[must_use]
+    pub fn with_header(mut self, name: Str, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
         self
     }
 

@@ -3,8 +3,6 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use standin_model::{Operation, Service};
-
 use crate::{Answer, BoxFuture, Call, CallContext, Fidelity, OperationError};
 
 /// Answers operations.
@@ -13,30 +11,37 @@ pub trait Handler: Send + Sync {
     fn handle<'a>(&'a self, call: &'a mut Call) -> BoxFuture<'a, Result<Answer, OperationError>>;
 
     /// How true its answers to this operation are at best.
-    fn fidelity(&self, service: &'static Service, operation: &'static Operation) -> Fidelity;
+    fn fidelity(&self, service: &str, operation: &str) -> Fidelity;
 }
 
 /// Finds the handler of an operation: one registered for that very operation, one for the whole service, or the fallback.
 pub struct Registry {
-    operations: HashMap<(String, String), Arc<dyn Handler>>,
-    services: HashMap<String, Arc<dyn Handler>>,
+    services: HashMap<String, Registered>,
     fallback: Arc<dyn Handler>,
+}
+
+/// What is registered for one service.
+#[derive(Default)]
+struct Registered {
+    operations: HashMap<String, Arc<dyn Handler>>,
+    others: Option<Arc<dyn Handler>>,
 }
 
 impl Registry {
     /// `fallback` answers whatever nobody else does.
     pub fn new(fallback: Arc<dyn Handler>) -> Self {
-        Self { operations: HashMap::new(), services: HashMap::new(), fallback }
+        Self { services: HashMap::new(), fallback }
     }
 
     /// Registers a handler for all operations of a service.
     pub fn service(&mut self, service: &str, handler: Arc<dyn Handler>) {
-        self.services.insert(service.to_owned(), handler);
+        self.services.entry(service.to_owned()).or_default().others = Some(handler);
     }
 
     /// Registers a handler for one operation.
     pub fn operation(&mut self, service: &str, operation: &str, handler: Arc<dyn Handler>) {
-        self.operations.insert((service.to_owned(), operation.to_owned()), handler);
+        let registered = self.services.entry(service.to_owned()).or_default();
+        registered.operations.insert(operation.to_owned(), handler);
     }
 
     pub fn find(&self, context: &CallContext) -> &dyn Handler {
@@ -44,11 +49,10 @@ impl Registry {
     }
 
     pub fn find_by_name(&self, service: &str, operation: &str) -> &dyn Handler {
-        if !self.operations.is_empty()
-            && let Some(handler) = self.operations.get(&(service.to_owned(), operation.to_owned()))
-        {
-            return &**handler;
-        }
-        &**self.services.get(service).unwrap_or(&self.fallback)
+        let found = self
+            .services
+            .get(service)
+            .and_then(|registered| registered.operations.get(operation).or(registered.others.as_ref()));
+        &**found.unwrap_or(&self.fallback)
     }
 }

@@ -7,17 +7,17 @@ use standin_core::{Clock, Dice, Fidelity, Hasher, Registry, Stopwatch};
 use standin_mock::synthesis::Synthesizer;
 use standin_mock::validation::Strictness;
 use standin_model::Catalogue;
-use standin_state::{Mode, Resources};
-use standin_store::{MemoryStore, Selector, Store};
+use standin_s3::ObjectStorage;
 
 use crate::canned::Responses;
-use crate::config::{ServerConfig, Stateless};
+use crate::config::ServerConfig;
 use crate::coverage::Coverage;
 use crate::identify::{Defaults, Index};
 use crate::journal::Journal;
 use crate::memo::Memo;
 use crate::metrics::Metrics;
 use crate::net::{CertAuthority, Limits};
+use crate::objects;
 
 /// Slots that count how often the same request came. Two requests that share a slot only skip numbers.
 const REPEAT_SLOTS: usize = 1 << 14;
@@ -27,8 +27,6 @@ pub(crate) struct App {
     pub(crate) index: Index,
     pub(crate) defaults: Defaults,
     pub(crate) registry: Registry,
-    pub(crate) resources: Arc<Resources>,
-    pub(crate) store: Arc<dyn Store>,
     pub(crate) responses: Responses,
     pub(crate) memo: Memo,
     pub(crate) journal: Journal,
@@ -53,7 +51,7 @@ pub(crate) struct App {
 }
 
 impl App {
-    pub(crate) fn new(config: ServerConfig) -> Self {
+    pub(crate) fn new(config: ServerConfig, objects: &Arc<ObjectStorage>) -> Self {
         let catalogue = if config.models.is_empty() {
             Catalogue::shared()
         } else {
@@ -74,22 +72,13 @@ impl App {
             list.sort();
             list
         });
-        let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
-        let resources = Arc::new(Resources::new(Arc::clone(&store), Arc::new(Synthesizer::new(catalogue))));
-        match &config.stateless {
-            Stateless::None => {}
-            Stateless::All => resources.set_mode(None, Mode::Stateless),
-            Stateless::Some(services) => {
-                services.iter().for_each(|service| resources.set_mode(Some(service), Mode::Stateless));
-            }
-        }
+        let mut registry = Registry::new(Arc::new(Synthesizer::new(catalogue)));
+        objects::register(&mut registry, objects);
         Self {
             catalogue,
             index: Index::new(catalogue),
             defaults: Defaults { account: config.account.into(), region: config.region.into() },
-            registry: Registry::new(resources.clone()),
-            resources,
-            store,
+            registry,
             responses: Responses::default(),
             memo: Memo::default(),
             journal: Journal::new(config.journal_size),
@@ -142,11 +131,8 @@ impl App {
         self.served.as_ref().is_none_or(|list| list.iter().any(|id| id == service))
     }
 
-    /// Back to the state after start: resources, journal, coverage, canned answers and counters.
-    pub(crate) async fn reset(&self) {
-        if let Err(error) = self.store.clear(&Selector::all()).await {
-            tracing::error!(%error, "the state could not be reset");
-        }
+    /// Back to the state after start: journal, coverage, canned answers and counters.
+    pub(crate) fn reset(&self) {
         self.journal.clear();
         self.coverage.clear();
         self.responses.clear();

@@ -15,10 +15,11 @@ mod journal;
 mod memo;
 pub mod metrics;
 pub mod net;
+mod objects;
 mod payload;
 mod pipeline;
 mod server;
 
-pub use config::{DEFAULT_ACCOUNT, DEFAULT_JOURNAL_SIZE, DEFAULT_REGION, ServerConfig, Stateless};
+pub use config::{DEFAULT_ACCOUNT, DEFAULT_JOURNAL_SIZE, DEFAULT_REGION, ServerConfig};
 pub use server::{RunningServer, Server, ServerBuilder};
 pub use standin_mock::validation::Strictness;

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http::HeaderMap;
 use http::header::CONTENT_ENCODING;
 use standin_core::{BodySource, BoxFuture, OperationError, codes};
@@ -81,7 +81,7 @@ pub(crate) fn stream(
     if decoder.is_none() && verifier.is_idle() {
         return Ok(Box::new(body));
     }
-    Ok(Box::new(Decoded { body, decoder, verifier: Some(verifier), pending: Bytes::new() }))
+    Ok(Box::new(Decoded { body, decoder, verifier: Some(verifier), verified: Vec::new(), pending: Bytes::new() }))
 }
 
 struct Decoded {
@@ -89,6 +89,7 @@ struct Decoded {
     decoder: Option<Decoder>,
     /// Taken at the end.
     verifier: Option<Verifier>,
+    verified: Vec<(&'static str, String)>,
     /// Read, but not yet decoded.
     pending: Bytes,
 }
@@ -108,7 +109,7 @@ impl Decoded {
                 None => {
                     let trailers = self.decoder.take().map(Decoder::finish).transpose()?.unwrap_or_default();
                     if let Some(verifier) = self.verifier.take() {
-                        verifier.finish(&trailers)?;
+                        self.verified = verifier.finish(&trailers)?;
                     }
                     return Ok(None);
                 }
@@ -128,6 +129,10 @@ impl BodySource for Decoded {
     fn next(&mut self) -> BoxFuture<'_, Option<io::Result<Bytes>>> {
         Box::pin(async { self.next_piece().await.map_err(io::Error::other).transpose() })
     }
+
+    fn verified_checksums(&self) -> &[(&'static str, String)] {
+        &self.verified
+    }
 }
 
 /// Reads a stream to its end for the sake of its checksums.
@@ -141,25 +146,6 @@ pub(crate) async fn consume(stream: &mut Option<Box<dyn BodySource>>) -> Result<
         }
     }
     Ok(())
-}
-
-/// Reads a whole stream into memory.
-///
-/// # Errors
-/// When it breaks off, is not what its headers say, or is longer than a whole body may be.
-pub(crate) async fn gather(stream: &mut Option<Box<dyn BodySource>>, limits: &Limits) -> Result<Bytes, OperationError> {
-    let mut whole = BytesMut::new();
-    if let Some(mut stream) = stream.take() {
-        while let Some(piece) = stream.next().await {
-            let piece = piece.map_err(broken)?;
-            if whole.len() + piece.len() > limits.body_buffered_bytes_max {
-                let text = format!("the payload is longer than {} bytes", limits.body_buffered_bytes_max);
-                return Err(OperationError::new(codes::REQUEST_TOO_LARGE, text).with_status(413));
-            }
-            whole.extend_from_slice(&piece);
-        }
-    }
-    Ok(whole.freeze())
 }
 
 /// What was wrong with a stream: our own error if one is inside, else that of the network.

@@ -4,9 +4,9 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::Method;
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use http::request::Parts;
+use http::{Method, StatusCode};
 use standin_core::{Answer, BodySource, Call, CallContext, Fidelity, OperationError, Stopwatch, Trace, codes};
 use standin_mock::validation;
 use standin_model::{Document, Kind};
@@ -19,7 +19,7 @@ use crate::identify::{Identity, Unidentified};
 use crate::journal::{LONG_BODY_BYTES, Outcome, Record, kept_message, shorten};
 use crate::memo::{self, Kept, MemoKey};
 use crate::metrics::Observation;
-use crate::net::{Body, Front, Limits, Peer, RequestBody};
+use crate::net::{Body, Front, Peer, RequestBody};
 use crate::payload::{self, Expected};
 
 const REQUEST_ID_HEADER: HeaderName = HeaderName::from_static("x-amzn-requestid");
@@ -134,8 +134,7 @@ fn may_remember(app: &App, identity: &Identity) -> bool {
     let (service, operation) = (identity.service.id, identity.operation.name);
     app.strict.is_none()
         && app.responses.is_empty()
-        && app.registry.find_by_name(service, operation).fidelity(identity.service, identity.operation)
-            == Fidelity::Synthesized
+        && app.registry.find_by_name(service, operation).fidelity(service, operation) == Fidelity::Synthesized
 }
 
 enum Answered {
@@ -215,7 +214,7 @@ async fn answer(app: &Arc<App>, identity: &Identity, call: &mut Call) -> Result<
     }
 
     let handler = app.registry.find(&call.context);
-    let fidelity = handler.fidelity(service, operation);
+    let fidelity = handler.fidelity(service.id, operation.name);
     if let Some(least) = app.strict
         && fidelity < least
     {
@@ -233,25 +232,9 @@ async fn answer(app: &Arc<App>, identity: &Identity, call: &mut Call) -> Result<
     }
     if fidelity == Fidelity::Synthesized {
         read_rest(call).await?;
-    } else if fidelity == Fidelity::Stateful {
-        take_body(call, &app.limits).await?;
     }
     let answer = handler.handle(call).await?;
     Ok(Answered::Answer(answer))
-}
-
-/// Reads a streaming payload into the input: what the stateful handler stores is bounded by the limit of whole bodies.
-async fn take_body(call: &mut Call, limits: &Limits) -> Result<(), OperationError> {
-    let member = server::streaming_input(call.context.service, call.context.operation);
-    let Some(member) = member.filter(|member| matches!(call.context.service.target(member).kind, Kind::Blob { .. }))
-    else {
-        return read_rest(call).await;
-    };
-    let bytes = payload::gather(&mut call.body, limits).await?;
-    if let Document::Map(fields) = &mut call.input {
-        fields.insert(member.name, bytes);
-    }
-    Ok(())
 }
 
 /// Reads a streaming input that no handler wants: its checksums must hold and the connection stays usable.
@@ -320,8 +303,16 @@ fn finish(
     }
     let input = Arc::new(input);
     let (mut response, body, outcome, fidelity, trace) = match answered {
-        Ok(Answered::Answer(Answer { mut output, body, fidelity, trace })) => {
-            let response = server::encode_response(protocol, service, operation, &context.request_id, &output);
+        Ok(Answered::Answer(Answer { mut output, body, status, headers, fidelity, trace })) => {
+            let mut response = server::encode_response(protocol, service, operation, &context.request_id, &output);
+            if let Some(status) = status.and_then(|status| StatusCode::from_u16(status).ok()) {
+                response.status = status;
+            }
+            for (name, value) in headers {
+                if let Ok(value) = HeaderValue::from_str(&value) {
+                    response.headers.insert(HeaderName::from_static(name), value);
+                }
+            }
             if let Some(key) = memo_key
                 && body.is_none()
                 && fidelity == Fidelity::Synthesized
@@ -347,7 +338,7 @@ fn finish(
         }
     };
     if app.fidelity_header {
-        let level = fidelity.unwrap_or_else(|| app.registry.find(&context).fidelity(service, operation));
+        let level = fidelity.unwrap_or_else(|| app.registry.find(&context).fidelity(service.id, operation.name));
         response.headers.insert(FIDELITY_HEADER, HeaderValue::from_static(level.name()));
     }
     let told = Told { input, outcome, fidelity, trace };

@@ -8,12 +8,14 @@ use std::sync::atomic::Ordering;
 use standin_core::{Clock, Fidelity};
 use standin_mock::validation::Strictness;
 use standin_model::Service;
+use standin_store::MemoryStore;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::app::App;
-use crate::config::{ServerConfig, Stateless};
+use crate::config::ServerConfig;
 use crate::net::{self, Guard, HostPolicy, Limits, NetConfig, NetError};
+use crate::objects;
 use crate::pipeline::Pipeline;
 
 /// Starts servers.
@@ -91,13 +93,6 @@ impl ServerBuilder {
         self
     }
 
-    /// Remembers nothing: every read answers with a made-up resource.
-    #[must_use]
-    pub fn stateless(mut self) -> Self {
-        self.config.stateless = Stateless::All;
-        self
-    }
-
     #[must_use]
     pub fn model(mut self, service: Service) -> Self {
         self.config.models.push(service);
@@ -119,14 +114,16 @@ impl ServerBuilder {
     /// Binds and serves, on tasks of the caller's tokio runtime.
     ///
     /// # Errors
-    /// When an address cannot be bound.
+    /// When an address cannot be bound, or the data directory not be used.
     pub async fn start(self) -> Result<RunningServer, NetError> {
         let mut config = self.config;
         let listen = std::mem::take(&mut config.listen);
         let cors = std::mem::take(&mut config.cors);
         let allowed_hosts = std::mem::take(&mut config.allowed_hosts);
         let proxy = config.proxy;
-        let app = Arc::new(App::new(config));
+        let store = Arc::new(MemoryStore::new());
+        let objects = objects::open(store, config.data_dir.as_deref()).await?;
+        let app = Arc::new(App::new(config, &objects));
         let mut hosts = HostPolicy::new(app.catalogue.partitions());
         allowed_hosts.iter().for_each(|name| hosts.allow(name));
         let bound = net::bind(NetConfig {

@@ -283,13 +283,15 @@ impl Verifier {
         }
     }
 
-    /// Compares; `trailers` is empty where the body has none.
+    /// Compares; `trailers` is empty where the body has none. What was found to hold, but for `Content-MD5`: the
+    /// algorithms' names and the digests.
     ///
     /// # Errors
     /// On the first checksum that differs, or a trailer that is missing or malformed.
-    pub fn finish(self, trailers: &HeaderMap) -> Result<(), ChecksumError> {
+    pub fn finish(self, trailers: &HeaderMap) -> Result<Vec<(&'static str, String)>, ChecksumError> {
         let digests: Vec<(Algorithm, String)> =
             self.running.into_iter().map(|checksum| (checksum.algorithm, checksum.finish())).collect();
+        let mut verified = Vec::new();
         for Expected { algorithm, header, digest } in self.expected {
             let expected = match (digest, trailers.get(header)) {
                 (Some(digest), _) => digest,
@@ -301,8 +303,11 @@ impl Verifier {
             if *actual != expected {
                 return Err(ChecksumError::Mismatch { header: header.into(), expected, actual: actual.clone() });
             }
+            if header != CONTENT_MD5 {
+                verified.push((algorithm.name(), expected));
+            }
         }
-        Ok(())
+        Ok(verified)
     }
 }
 
@@ -313,7 +318,7 @@ impl Verifier {
 pub fn verify(headers: &HeaderMap, body: &[u8], flexible: bool) -> Result<(), ChecksumError> {
     let mut verifier = Verifier::new(headers, flexible)?;
     verifier.update(body);
-    verifier.finish(headers)
+    verifier.finish(headers).map(drop)
 }
 
 fn well_formed(algorithm: Algorithm, header: &str, digest: &[u8]) -> Result<String, ChecksumError> {

@@ -3,7 +3,7 @@
 mod error;
 
 use bytes::Bytes;
-use http::header::CONTENT_TYPE;
+use http::header::{CONTENT_TYPE, SERVER};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use standin_model::{Document, Kind, Location, Member, Operation, Protocol, Service, Structure};
 
@@ -181,6 +181,7 @@ fn add_protocol_headers(protocol: Protocol, service: Option<&Service>, request_i
     if protocol == Protocol::RestXml && service.is_some_and(|service| matches!(service.id, "s3" | "s3control")) {
         headers.insert(S3_HOST_ID, id.clone());
         headers.insert(S3_REQUEST_ID, id);
+        headers.insert(SERVER, HeaderValue::from_static("AmazonS3"));
     } else {
         headers.insert(REQUEST_ID, id);
     }

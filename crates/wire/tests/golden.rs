@@ -241,11 +241,11 @@ fn shown_request(request: &Request) -> String {
     shown(&format!("{} {} ? {}", request.method, request.path, request.query), &request.headers, &request.body)
 }
 
-/// A message as one text. The request id, which all answers have, is left out.
+/// A message as one text. What all answers of a service have is left out: the request id, and who answers.
 fn shown(start: &str, headers: &HeaderMap, body: &[u8]) -> String {
     let mut lines: Vec<String> = headers
         .iter()
-        .filter(|(name, _)| !["x-amzn-requestid", "x-amz-request-id", "x-amz-id-2"].contains(&name.as_str()))
+        .filter(|(name, _)| !["x-amzn-requestid", "x-amz-request-id", "x-amz-id-2", "server"].contains(&name.as_str()))
         .map(|(name, value)| format!("{name}: {}", value.as_bytes().escape_ascii()))
         .collect();
     lines.sort();

@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -35,6 +36,8 @@ const FREE_PORT_TRIES: usize = 16;
 pub enum NetError {
     #[error("cannot listen on {address}")]
     Bind { address: SocketAddr, source: io::Error },
+    #[error("cannot use {}", folder.display())]
+    Folder { folder: PathBuf, source: Box<dyn std::error::Error + Send + Sync> },
     #[error("no address to listen on")]
     NoAddress,
 }

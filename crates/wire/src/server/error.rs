@@ -77,8 +77,12 @@ pub fn encode_error(
         let whose = if at_fault { "Receiver" } else { "Sender" };
         headers.insert(QUERY_ERROR, header(&format!("{};{whose}", code.legacy)));
     }
+    for (name, value) in &error.headers {
+        headers.insert(HeaderName::from_static(name), header(value));
+    }
     let mut response = Response { status, headers, body: Bytes::new() };
-    if operation.is_none_or(|operation| operation.http.method != "HEAD") {
+    let is_head = operation.is_some_and(|operation| operation.http.method == "HEAD");
+    if !is_head && status != StatusCode::NOT_MODIFIED {
         response.body = body.into();
         response.headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type(protocol)));
     }

@@ -48,7 +48,10 @@ pub fn write_error(
     }
     let structure = service.zip(shape).and_then(|(service, shape)| service.structure(shape));
     match (service, structure) {
-        (Some(service), Some(structure)) => write_members(service, structure, members, &mut out),
+        // S3 says which bucket or key it means, and its model does not.
+        (Some(service), Some(structure)) if form != Form::S3 || !structure.members.is_empty() => {
+            write_members(service, structure, members, &mut out);
+        }
         _ => write_plain(members, &mut out),
     }
     match form {
