@@ -20,7 +20,7 @@ def environment(**more):
     """This process's variables without any of AWS, standin or a proxy."""
     dropped = re.compile(r"^(AWS_|STANDIN_|LOCALSTACK_|.*_proxy$)", re.IGNORECASE)
     plain = {name: value for name, value in os.environ.items() if not dropped.match(name)}
-    return {**plain, "AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull, "AWS_EC2_METADATA_DISABLED": "true", **more}
+    return {**plain, "STANDIN_STATELESS": "all", "AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull, "AWS_EC2_METADATA_DISABLED": "true", **more}
 
 
 KEYS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": "us-east-1"}
@@ -38,7 +38,7 @@ def standin(*arguments, **more):
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
-    with Standin("--log", "warn", "--data-dir", str(tmp_path_factory.mktemp("data"))) as running:
+    with Standin("--stateless", "--log", "warn", "--data-dir", str(tmp_path_factory.mktemp("data"))) as running:
         yield running
 
 

@@ -41,7 +41,7 @@ function freePort() {
 before(async () => {
   const port = await freePort();
   url = `http://127.0.0.1:${port}`;
-  server = spawn(binary(), ["serve", "--listen", `127.0.0.1:${port}`, "--log", "warn"], { stdio: ["ignore", "pipe", "inherit"] });
+  server = spawn(binary(), ["serve", "--listen", `127.0.0.1:${port}`, "--log", "warn", "--stateless"], { stdio: ["ignore", "pipe", "inherit"] });
   await new Promise((resolve, reject) => {
     let text = "";
     server.stdout.on("data", (chunk) => {

@@ -364,7 +364,7 @@ def main():
     chosen = options.parse_args()
     if chosen.url:
         return check_all(chosen, chosen.url, lambda: True)
-    with Standin("--log", "warn", "--journal-size", "4000") as server:
+    with Standin("--stateless", "--log", "warn", "--journal-size", "4000") as server:
         return check_all(chosen, server.url, server.alive)
 
 

@@ -59,7 +59,7 @@ class Admin:
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory):
-    with Standin("--log", "warn", "--data-dir", str(tmp_path_factory.mktemp("data"))) as running:
+    with Standin("--stateless", "--log", "warn", "--data-dir", str(tmp_path_factory.mktemp("data"))) as running:
         yield running
         assert running.alive(), "the server died during the tests"
 

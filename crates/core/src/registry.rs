@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use standin_model::{Operation, Service};
+
 use crate::{Answer, BoxFuture, Call, CallContext, Fidelity, OperationError};
 
 /// Answers operations.
@@ -11,7 +13,7 @@ pub trait Handler: Send + Sync {
     fn handle<'a>(&'a self, call: &'a mut Call) -> BoxFuture<'a, Result<Answer, OperationError>>;
 
     /// How true its answers to this operation are at best.
-    fn fidelity(&self, service: &str, operation: &str) -> Fidelity;
+    fn fidelity(&self, service: &'static Service, operation: &'static Operation) -> Fidelity;
 }
 
 /// Finds the handler of an operation: one registered for that very operation, one for the whole service, or the fallback.

@@ -58,9 +58,15 @@ pub struct ResourceType {
     /// Of a [`TypeKind::Single`]: it is there as soon as what it lies in is, and reads of one that was never put show what
     /// AWS has by default. Otherwise such a read finds nothing.
     pub implicit: bool,
-    /// Of a [`TypeKind::Link`]: the type of the other end, where that is one of this service's.
+    /// Of a [`TypeKind::Link`]: the type of the other end, where that is one of this service's. Views of a list of links may
+    /// be of the target or of the parent: then they show the resources at that end of the links found.
     pub target: Option<TypeIx>,
-    /// The member that counts 1, 2, 3 … within the parent and is the id: numbers of versions and revisions.
+    /// Where the structures of its parent show those that lie in it, from the parent's structure on: `Attachments[]`. Often
+    /// the only place where a link is seen.
+    pub within: Option<(Path, Form)>,
+    /// The input member that carries a number which counts 1, 2, 3 … within the parent and qualifiers and is the id: of
+    /// versions and revisions. Of two (`majorVersion`, `minorVersion`) the first is a qualifier; where a create does not give
+    /// it, it counts up and this one begins at 0.
     pub counter: Option<Str>,
     /// The member of its structures that shows its tags.
     pub tags: Option<Str>,
@@ -130,8 +136,12 @@ pub struct Role {
     pub tags: Option<Path>,
     /// The error where the resource is not found.
     pub missing: Option<ShapeIx>,
+    /// The errors where something that it lies in is not found.
+    pub missing_parents: Box<[(TypeIx, ShapeIx)]>,
     /// The error where there is a twin.
     pub conflict: Option<ShapeIx>,
+    /// Of a delete: the error where something lies in it or uses it.
+    pub busy: Option<ShapeIx>,
     pub why: Vec<String>,
 }
 
@@ -158,7 +168,7 @@ pub enum Verb {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Binding {
     pub path: Path,
-    /// The operation's resource, or one that this lies in.
+    /// The operation's resource, or one that this lies in. Of a link, [`TypeKind::Link`] itself: its other end.
     pub of: TypeIx,
     pub part: Part,
 }

@@ -37,10 +37,16 @@ fn faults(lifecycle: &Lifecycle) -> Vec<String> {
             roles.filter(|role| usize::from(role.resource.0) == at).map(|role| &role.verb)
         };
         let single = resource.kind == TypeKind::Single;
+        if let (Some((path, _)), Some(parent)) = (&resource.within, resource.parent) {
+            let shapes = lifecycle.resource(parent).shapes.iter();
+            if !shapes.map(|shape| follow(service, Some(*shape), path)).any(|found| found.is_some()) {
+                fault(format!("{} is not within its parent at {path:?}", resource.name));
+            }
+        }
         if !single && !verbs().any(|verb| matches!(verb, Verb::Create | Verb::Put)) {
             fault(format!("nothing makes {}", resource.name));
         }
-        if !verbs().any(|verb| matches!(verb, Verb::Read | Verb::List)) {
+        if !verbs().any(|verb| matches!(verb, Verb::Read | Verb::List)) && resource.within.is_none() {
             fault(format!("nothing shows {}", resource.name));
         }
     }
@@ -52,7 +58,7 @@ fn faults(lifecycle: &Lifecycle) -> Vec<String> {
             if !matches!(target, Some(Kind::String { .. } | Kind::Integer | Kind::Long)) {
                 fault(format!("{} has no text at {:?}", operation.name, binding.path));
             }
-            if !line.contains(&binding.of) {
+            if !role.any && !line.contains(&binding.of) {
                 fault(format!("{} names what its resource does not lie in", operation.name));
             }
         }
@@ -64,6 +70,14 @@ fn faults(lifecycle: &Lifecycle) -> Vec<String> {
             };
             if !fits {
                 fault(format!("{} shows nothing at {:?}", operation.name, view.path));
+            }
+        }
+        if let Some(path) = &role.tags {
+            let root = if role.verb == Verb::ListTags { operation.output } else { operation.input };
+            let target = follow(service, root, path).map(|ix| &service.shape(ix).kind);
+            let bare = path.is_empty() && role.verb == Verb::Untag;
+            if !bare && !matches!(target, Some(Kind::List(_) | Kind::Map(_))) {
+                fault(format!("{} has no tags at {path:?}", operation.name));
             }
         }
         for path in role.batch.iter() {

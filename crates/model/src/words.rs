@@ -33,8 +33,26 @@ pub fn split(name: &str) -> Vec<String> {
 
 /// `environments` → `environment`, `policies` → `policy`, `addresses` → `address`; `status`, `dns` and the like stay.
 pub fn singular(word: &str) -> &str {
-    const STAY: [&str; 14] =
-        ["status", "dns", "aws", "kms", "sns", "sqs", "ecs", "eks", "rds", "alias", "https", "progress", "tls", "cors"];
+    const STAY: [&str; 18] = [
+        "status",
+        "dns",
+        "aws",
+        "kms",
+        "sns",
+        "sqs",
+        "ecs",
+        "eks",
+        "rds",
+        "alias",
+        "https",
+        "progress",
+        "tls",
+        "cors",
+        "analysis",
+        "ephemeris",
+        "redis",
+        "basis",
+    ];
     let lower = word.to_ascii_lowercase();
     if STAY.iter().any(|stay| lower.ends_with(stay)) || word.ends_with("ss") || word.len() < 4 {
         return match word {
@@ -43,9 +61,8 @@ pub fn singular(word: &str) -> &str {
             other => other,
         };
     }
-    for ending in ["sses", "shes", "ches", "xes", "zes", "ases", "uses"] {
-        if word.ends_with(ending) && !word.ends_with("bases") && !word.ends_with("caches") && !word.ends_with("leases")
-        {
+    for ending in ["sses", "shes", "ches", "xes", "zes", "iases", "tuses", "buses"] {
+        if word.ends_with(ending) && !word.ends_with("caches") {
             return &word[..word.len() - 2];
         }
     }
@@ -54,6 +71,13 @@ pub fn singular(word: &str) -> &str {
 
 /// [`singular`] of a squashed or kebab name, with `ies` made `y`.
 pub fn singular_of(name: &str) -> String {
+    for (many, one) in
+        [("indices", "index"), ("matrices", "matrix"), ("ephemerides", "ephemeris"), ("analyses", "analysis")]
+    {
+        if let Some(stem) = name.strip_suffix(many) {
+            return format!("{stem}{one}");
+        }
+    }
     if let Some(stem) = name.strip_suffix("ies")
         && stem.len() > 2
         && !name.ends_with("series")
@@ -144,6 +168,9 @@ mod tests {
         check("status", "status");
         check("ids", "id");
         check("aliases", "alias");
+        check("cases", "case");
+        check("warehouses", "warehouse");
+        check("indices", "index");
         check("access", "access");
     }
 }

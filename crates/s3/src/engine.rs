@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use standin_core::{Answer, BodySource, BoxFuture, Call, CallContext, Fidelity, Handler, OperationError};
-use standin_model::{Document, Fields};
+use standin_model::{Document, Fields, Operation, Service};
 
 use crate::input::Input;
 use crate::settings::{self, Task};
@@ -74,7 +74,7 @@ impl Handler for Engine {
         })
     }
 
-    fn fidelity(&self, _service: &str, _operation: &str) -> Fidelity {
+    fn fidelity(&self, _: &'static Service, _: &'static Operation) -> Fidelity {
         Fidelity::Engine
     }
 }

@@ -8,9 +8,11 @@ use standin_mock::synthesis::Synthesizer;
 use standin_mock::validation::Strictness;
 use standin_model::Catalogue;
 use standin_s3::ObjectStorage;
+use standin_state::{Mode, Resources};
+use standin_store::{Selector, Store};
 
 use crate::canned::Responses;
-use crate::config::ServerConfig;
+use crate::config::{ServerConfig, Stateless};
 use crate::coverage::Coverage;
 use crate::identify::{Defaults, Index};
 use crate::journal::Journal;
@@ -27,6 +29,9 @@ pub(crate) struct App {
     pub(crate) index: Index,
     pub(crate) defaults: Defaults,
     pub(crate) registry: Registry,
+    pub(crate) resources: Arc<Resources>,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) objects: Arc<ObjectStorage>,
     pub(crate) responses: Responses,
     pub(crate) memo: Memo,
     pub(crate) journal: Journal,
@@ -51,7 +56,7 @@ pub(crate) struct App {
 }
 
 impl App {
-    pub(crate) fn new(config: ServerConfig, objects: &Arc<ObjectStorage>) -> Self {
+    pub(crate) fn new(config: ServerConfig, store: Arc<dyn Store>, objects: Arc<ObjectStorage>) -> Self {
         let catalogue = if config.models.is_empty() {
             Catalogue::shared()
         } else {
@@ -72,13 +77,26 @@ impl App {
             list.sort();
             list
         });
-        let mut registry = Registry::new(Arc::new(Synthesizer::new(catalogue)));
-        objects::register(&mut registry, objects);
+        let resources = Arc::new(Resources::new(Arc::clone(&store), Arc::new(Synthesizer::new(catalogue))));
+        let mut registry = Registry::new(resources.clone());
+        match &config.stateless {
+            Stateless::None => {}
+            Stateless::All => resources.set_mode(None, Mode::Stateless),
+            Stateless::Some(services) => {
+                services.iter().for_each(|service| resources.set_mode(Some(service), Mode::Stateless));
+            }
+        }
+        if !config.stateless.covers(standin_s3::SERVICE) {
+            objects::register(&mut registry, &objects);
+        }
         Self {
             catalogue,
             index: Index::new(catalogue),
             defaults: Defaults { account: config.account.into(), region: config.region.into() },
             registry,
+            resources,
+            store,
+            objects,
             responses: Responses::default(),
             memo: Memo::default(),
             journal: Journal::new(config.journal_size),
@@ -131,8 +149,17 @@ impl App {
         self.served.as_ref().is_none_or(|list| list.iter().any(|id| id == service))
     }
 
-    /// Back to the state after start: journal, coverage, canned answers and counters.
-    pub(crate) fn reset(&self) {
+    /// Back to the state after start: resources, journal, coverage, canned answers and counters.
+    pub(crate) async fn reset(&self) {
+        if let Err(error) = self.store.clear(&Selector::all()).await {
+            tracing::error!(%error, "the state could not be reset");
+        }
+        let objects = self.objects.clone();
+        tokio::spawn(async move {
+            if let Err(error) = objects.sweep().await {
+                tracing::error!(%error, "the bytes of objects could not be removed");
+            }
+        });
         self.journal.clear();
         self.coverage.clear();
         self.responses.clear();

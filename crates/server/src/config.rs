@@ -17,6 +17,27 @@ pub const DEFAULT_PORT: u16 = 4566;
 /// Requests that the journal keeps.
 pub const DEFAULT_JOURNAL_SIZE: usize = 1000;
 
+/// Which services remember nothing: every read of theirs answers with a made-up resource.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Stateless {
+    #[default]
+    None,
+    All,
+    /// Catalogue ids.
+    Some(Vec<String>),
+}
+
+impl Stateless {
+    /// Whether a service is among them.
+    pub(crate) fn covers(&self, service: &str) -> bool {
+        match self {
+            Self::None => false,
+            Self::All => true,
+            Self::Some(services) => services.iter().any(|id| id == service),
+        }
+    }
+}
+
 /// Everything that may be chosen. The default serves all services on 127.0.0.1:4566.
 #[derive(Debug)]
 pub struct ServerConfig {
@@ -44,6 +65,8 @@ pub struct ServerConfig {
     pub models: Vec<Service>,
     /// Catalogue ids of the services to answer; all without it.
     pub services: Option<Vec<String>>,
+    /// What only answers from the models and remembers nothing.
+    pub stateless: Stateless,
     pub journal_size: usize,
     /// Where state that outlives the process is kept; in memory without it.
     pub data_dir: Option<PathBuf>,
@@ -67,6 +90,7 @@ impl Default for ServerConfig {
             fidelity_header: true,
             models: Vec::new(),
             services: None,
+            stateless: Stateless::default(),
             journal_size: DEFAULT_JOURNAL_SIZE,
             data_dir: None,
             clock: Clock::real(),

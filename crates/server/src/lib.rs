@@ -20,6 +20,6 @@ mod payload;
 mod pipeline;
 mod server;
 
-pub use config::{DEFAULT_ACCOUNT, DEFAULT_JOURNAL_SIZE, DEFAULT_REGION, ServerConfig};
+pub use config::{DEFAULT_ACCOUNT, DEFAULT_JOURNAL_SIZE, DEFAULT_REGION, ServerConfig, Stateless};
 pub use server::{RunningServer, Server, ServerBuilder};
 pub use standin_mock::validation::Strictness;

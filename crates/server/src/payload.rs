@@ -2,7 +2,7 @@
 
 use std::io;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
 use http::header::CONTENT_ENCODING;
 use standin_core::{BodySource, BoxFuture, OperationError, codes};
@@ -146,6 +146,25 @@ pub(crate) async fn consume(stream: &mut Option<Box<dyn BodySource>>) -> Result<
         }
     }
     Ok(())
+}
+
+/// Reads a whole stream into memory.
+///
+/// # Errors
+/// When it breaks off, is not what its headers say, or is longer than a whole body may be.
+pub(crate) async fn gather(stream: &mut Option<Box<dyn BodySource>>, limits: &Limits) -> Result<Bytes, OperationError> {
+    let mut whole = BytesMut::new();
+    if let Some(mut stream) = stream.take() {
+        while let Some(piece) = stream.next().await {
+            let piece = piece.map_err(broken)?;
+            if whole.len() + piece.len() > limits.body_buffered_bytes_max {
+                let text = format!("the payload is longer than {} bytes", limits.body_buffered_bytes_max);
+                return Err(OperationError::new(codes::REQUEST_TOO_LARGE, text).with_status(413));
+            }
+            whole.extend_from_slice(&piece);
+        }
+    }
+    Ok(whole.freeze())
 }
 
 /// What was wrong with a stream: our own error if one is inside, else that of the network.

@@ -19,7 +19,7 @@ use crate::identify::{Identity, Unidentified};
 use crate::journal::{LONG_BODY_BYTES, Outcome, Record, kept_message, shorten};
 use crate::memo::{self, Kept, MemoKey};
 use crate::metrics::Observation;
-use crate::net::{Body, Front, Peer, RequestBody};
+use crate::net::{Body, Front, Limits, Peer, RequestBody};
 use crate::payload::{self, Expected};
 
 const REQUEST_ID_HEADER: HeaderName = HeaderName::from_static("x-amzn-requestid");
@@ -134,7 +134,8 @@ fn may_remember(app: &App, identity: &Identity) -> bool {
     let (service, operation) = (identity.service.id, identity.operation.name);
     app.strict.is_none()
         && app.responses.is_empty()
-        && app.registry.find_by_name(service, operation).fidelity(service, operation) == Fidelity::Synthesized
+        && app.registry.find_by_name(service, operation).fidelity(identity.service, identity.operation)
+            == Fidelity::Synthesized
 }
 
 enum Answered {
@@ -214,7 +215,7 @@ async fn answer(app: &Arc<App>, identity: &Identity, call: &mut Call) -> Result<
     }
 
     let handler = app.registry.find(&call.context);
-    let fidelity = handler.fidelity(service.id, operation.name);
+    let fidelity = handler.fidelity(service, operation);
     if let Some(least) = app.strict
         && fidelity < least
     {
@@ -232,9 +233,25 @@ async fn answer(app: &Arc<App>, identity: &Identity, call: &mut Call) -> Result<
     }
     if fidelity == Fidelity::Synthesized {
         read_rest(call).await?;
+    } else if fidelity == Fidelity::Stateful {
+        take_body(call, &app.limits).await?;
     }
     let answer = handler.handle(call).await?;
     Ok(Answered::Answer(answer))
+}
+
+/// Reads a streaming payload into the input: what the stateful handler stores is bounded by the limit of whole bodies.
+async fn take_body(call: &mut Call, limits: &Limits) -> Result<(), OperationError> {
+    let member = server::streaming_input(call.context.service, call.context.operation);
+    let Some(member) = member.filter(|member| matches!(call.context.service.target(member).kind, Kind::Blob { .. }))
+    else {
+        return read_rest(call).await;
+    };
+    let bytes = payload::gather(&mut call.body, limits).await?;
+    if let Document::Map(fields) = &mut call.input {
+        fields.insert(member.name, bytes);
+    }
+    Ok(())
 }
 
 /// Reads a streaming input that no handler wants: its checksums must hold and the connection stays usable.
@@ -338,7 +355,7 @@ fn finish(
         }
     };
     if app.fidelity_header {
-        let level = fidelity.unwrap_or_else(|| app.registry.find(&context).fidelity(service.id, operation.name));
+        let level = fidelity.unwrap_or_else(|| app.registry.find(&context).fidelity(service, operation));
         response.headers.insert(FIDELITY_HEADER, HeaderValue::from_static(level.name()));
     }
     let told = Told { input, outcome, fidelity, trace };

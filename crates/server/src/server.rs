@@ -8,12 +8,12 @@ use std::sync::atomic::Ordering;
 use standin_core::{Clock, Fidelity};
 use standin_mock::validation::Strictness;
 use standin_model::Service;
-use standin_store::MemoryStore;
+use standin_store::{MemoryStore, Store};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::app::App;
-use crate::config::ServerConfig;
+use crate::config::{ServerConfig, Stateless};
 use crate::net::{self, Guard, HostPolicy, Limits, NetConfig, NetError};
 use crate::objects;
 use crate::pipeline::Pipeline;
@@ -93,6 +93,13 @@ impl ServerBuilder {
         self
     }
 
+    /// Remembers nothing: every read answers with a made-up resource.
+    #[must_use]
+    pub fn stateless(mut self) -> Self {
+        self.config.stateless = Stateless::All;
+        self
+    }
+
     #[must_use]
     pub fn model(mut self, service: Service) -> Self {
         self.config.models.push(service);
@@ -121,9 +128,9 @@ impl ServerBuilder {
         let cors = std::mem::take(&mut config.cors);
         let allowed_hosts = std::mem::take(&mut config.allowed_hosts);
         let proxy = config.proxy;
-        let store = Arc::new(MemoryStore::new());
-        let objects = objects::open(store, config.data_dir.as_deref()).await?;
-        let app = Arc::new(App::new(config, &objects));
+        let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+        let objects = objects::open(store.clone(), config.data_dir.as_deref()).await?;
+        let app = Arc::new(App::new(config, store, objects));
         let mut hosts = HostPolicy::new(app.catalogue.partitions());
         allowed_hosts.iter().for_each(|name| hosts.allow(name));
         let bound = net::bind(NetConfig {

@@ -74,7 +74,7 @@ async fn mwaa(server: &RunningServer, method: &str, path: &str) -> Reply {
 }
 
 async fn start() -> RunningServer {
-    Server::builder().start().await.expect("starts")
+    Server::builder().stateless().start().await.expect("starts")
 }
 
 #[tokio::test]
@@ -109,7 +109,7 @@ async fn the_same_request_gets_the_same_answer() {
     let again = mwaa(&one, "GET", "/environments/a").await;
     assert_eq!(first.body, again.body);
     assert_ne!(first.header("x-amzn-requestid"), again.header("x-amzn-requestid"));
-    let seeded = Server::builder().seed(1).start().await.expect("starts");
+    let seeded = Server::builder().stateless().seed(1).start().await.expect("starts");
     assert_ne!(first.body, mwaa(&seeded, "GET", "/environments/a").await.body);
 }
 
@@ -201,7 +201,7 @@ async fn canned_responses_answer_in_order() {
 
 #[tokio::test]
 async fn strictness_refuses_and_validation_explains() {
-    let strict = Server::builder().strict(Fidelity::Stateful).start().await.expect("starts");
+    let strict = Server::builder().stateless().strict(Fidelity::Stateful).start().await.expect("starts");
     let reply = mwaa(&strict, "GET", "/environments/a").await;
     assert_eq!(reply.status, 501);
     assert!(reply.body.contains("--strict stateful"), "{}", reply.body);
@@ -210,7 +210,7 @@ async fn strictness_refuses_and_validation_explains() {
     let reply = send(&server, "PUT", "/environments/a", &headers, "{}").await;
     assert_eq!((reply.status, reply.header("x-amzn-errortype")), (400, Some("ValidationException")));
     assert!(reply.body.contains("validation errors detected"), "{}", reply.body);
-    let off = Server::builder().validation(Strictness::Off).start().await.expect("starts");
+    let off = Server::builder().stateless().validation(Strictness::Off).start().await.expect("starts");
     assert_eq!(send(&off, "PUT", "/environments/a", &headers, "{}").await.status, 200);
 }
 
@@ -218,7 +218,7 @@ async fn strictness_refuses_and_validation_explains() {
 async fn nonsense_gets_a_clear_error_and_the_server_goes_on() {
     // The rest of a body that was refused is not waited for here.
     let limits = Limits { body_discard_timeout_ms: 100, ..Limits::default() };
-    let server = Server::builder().limits(limits).start().await.expect("starts");
+    let server = Server::builder().stateless().limits(limits).start().await.expect("starts");
     let json10 = ("Content-Type", "application/x-amz-json-1.0");
     let target = |name: &'static str| ("X-Amz-Target", name);
     let deep = "[".repeat(10_000);

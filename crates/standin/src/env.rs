@@ -41,6 +41,8 @@ variables! { STANDIN:
     MODEL = "STANDIN_MODEL";
     /// `--services`; several, separated by commas
     SERVICES = "STANDIN_SERVICES";
+    /// `--stateless`; several services, separated by commas
+    STATELESS = "STANDIN_STATELESS";
     /// `--validation`
     VALIDATION = "STANDIN_VALIDATION";
     /// `--strict`

@@ -6,7 +6,7 @@ use serde::Deserialize as _;
 use standin_core::Clock;
 use standin_model::{Catalogue, Service, nearest};
 use standin_server::net::{CertAuthority, CorsPolicy, Limits, NetError, ProxyPolicy};
-use standin_server::{RunningServer, Server, ServerConfig, Strictness};
+use standin_server::{RunningServer, Server, ServerConfig, Stateless, Strictness};
 use tracing_subscriber::EnvFilter;
 
 use crate::cli::{models, names};
@@ -41,6 +41,11 @@ pub fn server_config(settings: &Settings) -> Result<ServerConfig, CommandError> 
     let defaults = ServerConfig::default();
     let models = models::read(settings.model.as_deref().unwrap_or_default())?;
     let services = settings.services.as_deref().map(|names| service_ids(names, &models)).transpose()?;
+    let stateless = match settings.stateless.as_deref() {
+        None | Some([]) => Stateless::None,
+        Some(names) if names.iter().any(|name| name == "all") => Stateless::All,
+        Some(names) => Stateless::Some(service_ids(names, &models)?),
+    };
     let cors = CorsPolicy::parse(settings.cors_origin.iter().flatten().map(String::as_str));
     Ok(ServerConfig {
         listen: settings.addresses(),
@@ -68,6 +73,7 @@ pub fn server_config(settings: &Settings) -> Result<ServerConfig, CommandError> 
         fidelity_header: !settings.no_fidelity_header.unwrap_or(false),
         models,
         services,
+        stateless,
         journal_size: settings.journal_size.unwrap_or(defaults.journal_size),
         data_dir: settings.data_dir.clone(),
         tls: defaults.tls,

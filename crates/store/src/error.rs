@@ -22,7 +22,6 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    #[expect(dead_code, reason = "for backends that can fail")]
     pub(crate) fn backend(
         doing: impl Into<String>,
         source: impl Into<Box<dyn std::error::Error + Send + Sync>>,

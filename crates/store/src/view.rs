@@ -45,6 +45,16 @@ pub enum LoadMode {
     Replace { picked: Selector, keep: Vec<Table> },
 }
 
+impl LoadMode {
+    /// Whether rows that are there go.
+    pub(crate) fn replaces(&self, table: &Table) -> bool {
+        match self {
+            Self::Merge => false,
+            Self::Replace { picked, keep } => picked.picks(&table.space) && !keep.contains(table),
+        }
+    }
+}
+
 /// Takes rows that become visible together at [`finish`](Self::finish). Dropped before, it leaves no trace.
 pub trait Loader: Send {
     fn put<'a>(

@@ -1,6 +1,7 @@
 //! Every backend keeps the same promises.
 
 mod suite;
+mod support;
 
 use std::sync::Arc;
 
@@ -11,6 +12,21 @@ mod memory {
 
     async fn fresh() -> Option<(Arc<dyn Store>, ())> {
         Some((Arc::new(MemoryStore::new()), ()))
+    }
+
+    suite::of!(fresh);
+}
+
+mod sqlite {
+    use standin_store::{Durability, SqliteStore};
+
+    use super::support::Directory;
+    use super::*;
+
+    async fn fresh() -> Option<(Arc<dyn Store>, Directory)> {
+        let directory = Directory::new();
+        let store = SqliteStore::open(directory.path(), Durability::Normal).await.expect("a fresh store");
+        Some((store, directory))
     }
 
     suite::of!(fresh);

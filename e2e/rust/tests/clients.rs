@@ -5,7 +5,7 @@ use aws_smithy_http_client::Builder;
 use standin::{RunningServer, Server};
 
 async fn start() -> RunningServer {
-    Server::builder().start().await.expect("a free port on the loopback")
+    Server::builder().stateless().start().await.expect("a free port on the loopback")
 }
 
 fn credentials() -> Credentials {

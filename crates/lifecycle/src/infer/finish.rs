@@ -33,7 +33,14 @@ impl Draft {
         for (at, ix) in order.iter().enumerate() {
             place[*ix] = TypeIx(u16::try_from(at).expect("a service has fewer than 65536 operations"));
         }
-        let roles = self.operations.iter().map(|op| Some(self.role(op, op.claim.as_ref()?, &place))).collect();
+        let roles = self
+            .operations
+            .iter()
+            .map(|op| match &op.claim {
+                Some(claim) => Some(self.role(op, claim, &place)),
+                None => self.tag_role(op, &place),
+            })
+            .collect();
         let types = order.iter().map(|ix| self.resource(*ix, &place)).collect();
         Lifecycle { service: self.service, types, roles }
     }
@@ -63,17 +70,20 @@ impl Draft {
                 let verbs: Vec<&Verb> = self.of(*ix).map(|(_, claim)| &claim.verb).collect();
                 let made = verbs.iter().any(|verb| matches!(verb, Verb::Create | Verb::Put))
                     || (self.types[*ix].kind == TypeKind::Single && verbs.contains(&&Verb::Update));
-                let shown = verbs.iter().any(|verb| matches!(verb, Verb::Read | Verb::List));
+                let shown = verbs.iter().any(|verb| matches!(verb, Verb::Read | Verb::List))
+                    || self.types[*ix].within.is_some();
                 !(made && shown)
             });
             let Some(ix) = poor else { return };
             self.types.remove(ix);
+            let moved = |other: Option<usize>| match other {
+                Some(other) if other == ix => None,
+                Some(other) if other > ix => Some(other - 1),
+                other => other,
+            };
             for draft in &mut self.types {
-                draft.parent = match draft.parent {
-                    Some(parent) if parent == ix => None,
-                    Some(parent) if parent > ix => Some(parent - 1),
-                    other => other,
-                };
+                draft.parent = moved(draft.parent);
+                draft.target = moved(draft.target);
             }
             for op in &mut self.operations {
                 match &mut op.claim {
@@ -95,10 +105,11 @@ impl Draft {
             identity: self.identity(ix),
             status: draft.status.clone(),
             implicit: draft.implicit,
-            target: None,
-            counter: None,
-            tags: None,
-            synonyms: Box::default(),
+            target: draft.target.map(|target| place[target]),
+            within: draft.within.clone().map(|(path, form)| (path.into(), form)),
+            counter: draft.counter,
+            tags: self.shown_tags(ix),
+            synonyms: self.synonyms(ix),
             why: draft.why.clone(),
         }
     }
@@ -134,18 +145,71 @@ impl Draft {
         let views = self.views(op, claim.of, &claim.verb);
         let views = views.into_iter().map(|view| View { path: view.path.into(), of: place[view.of], form: view.form });
         let (bindings, batch) = self.bindings(op, claim, place);
+        let makes = matches!(claim.verb, Verb::Create | Verb::Put);
+        let parents = self.lineage(claim.of).into_iter().skip(1);
+        let missing = self.missing(op, claim.of);
+        let missing_parents = parents
+            .filter_map(|parent| {
+                Some((place[parent], self.missing(op, parent).filter(|error| Some(*error) != missing)?))
+            })
+            .collect();
         Role {
-            verb: claim.verb.clone(),
+            verb: self.acting(op, claim),
             resource: place[claim.of],
             bindings: bindings.into(),
             views: views.collect(),
             batch,
             any: false,
-            tags: None,
-            missing: None,
-            conflict: None,
+            tags: self.role_tags(op, claim),
+            missing,
+            missing_parents,
+            conflict: makes.then(|| self.conflict(op, claim.of)).flatten(),
+            busy: (claim.verb == Verb::Delete).then(|| self.busy(op, claim.of)).flatten(),
             why: claim.why.clone(),
         }
+    }
+
+    /// Members of inputs that are shown under another name: the one of the same shape that nothing else sets.
+    fn synonyms(&self, ix: usize) -> Box<[(Str, Str)]> {
+        let draft = &self.types[ix];
+        let shown: Vec<_> = draft
+            .shapes
+            .iter()
+            .take(1)
+            .filter_map(|shape| self.service.structure(*shape))
+            .flat_map(|s| &s.members)
+            .collect();
+        let plain = |name: &str| {
+            let name = squash(name);
+            name.strip_prefix(&draft.key()).filter(|rest| !rest.is_empty()).map_or(name.clone(), str::to_owned)
+        };
+        let mut out: Vec<(Str, Str)> = Vec::new();
+        for (op, _) in self.of(ix).filter(|(_, claim)| matches!(claim.verb, Verb::Create | Verb::Put | Verb::Update)) {
+            let Some(input) = op.operation.input.and_then(|input| self.service.structure(input)) else { continue };
+            let same = |a: &str, b: &str| squash(a) == squash(b);
+            let given: Vec<_> = input.members.iter().filter(|m| !shown.iter().any(|s| same(s.name, m.name))).collect();
+            let free: Vec<_> = shown.iter().filter(|s| !input.members.iter().any(|m| same(s.name, m.name))).collect();
+            for member in &given {
+                if member.idempotency_token || out.iter().any(|(known, _)| *known == member.name) {
+                    continue;
+                }
+                let kind = |ix: standin_model::ShapeIx| self.service.shape(ix).kind.name();
+                let mut by_name = free
+                    .iter()
+                    .filter(|s| plain(s.name) == plain(member.name) && kind(s.target) == kind(member.target));
+                let special = !matches!(
+                    kind(member.target),
+                    "string" | "boolean" | "integer" | "long" | "timestamp" | "double" | "float"
+                );
+                let once = given.iter().filter(|other| other.target == member.target).count() == 1;
+                let mut by_shape = free.iter().filter(|s| special && once && s.target == member.target);
+                let found = by_name.next().or_else(|| by_shape.next().filter(|_| by_shape.next().is_none()));
+                if let Some(found) = found {
+                    out.push((member.name, found.name));
+                }
+            }
+        }
+        out.into()
     }
 
     fn bindings(&self, op: &Op, claim: &Claim, place: &[TypeIx]) -> (Vec<Binding>, Option<Path>) {
@@ -156,11 +220,11 @@ impl Draft {
         let creates = matches!(claim.verb, Verb::Create | Verb::Put);
         let lists = claim.verb == Verb::List;
         for given in op.givens.iter().filter(|given| !given.inner) {
-            if draft.qualifiers.contains(&given.name) {
-                chosen.push(Candidate { sure: Sure::Exact, of: ix, given, part: Part::Qualifier });
+            if let Some(of) = line.iter().copied().rfind(|of| self.types[*of].qualifiers.contains(&given.name)) {
+                chosen.push(Candidate { sure: Sure::Exact, of, given, part: Part::Qualifier });
                 continue;
             }
-            let Some((mut of, sure)) = self.whom(ix, given) else { continue };
+            let Some((mut of, sure)) = self.whom(ix, op, given) else { continue };
             let needed = given.required || given.label;
             // What lists name in general terms is what the items lie in.
             if lists
@@ -188,7 +252,7 @@ impl Draft {
             chosen.push(Candidate { sure, of, given, part: given.role.unwrap_or(Part::Any) });
         }
         let mut batch = None;
-        if !chosen.iter().any(|one| one.of == ix) && draft.kind != TypeKind::Single {
+        if !chosen.iter().any(|one| one.of == ix && one.part != Part::Qualifier) && draft.kind != TypeKind::Single {
             let (inner, list) = self.inner_bindings(op, claim);
             batch = list;
             chosen.extend(inner);
@@ -221,7 +285,7 @@ impl Draft {
         let mut by_outer: Vec<Inner<'o>> = Vec::new();
         for given in op.givens.iter().filter(|given| given.inner && !given.list) {
             let [Step::Member(outer), next, ..] = given.path[..] else { continue };
-            let Some((of, sure)) = self.whom(ix, given) else { continue };
+            let Some((of, sure)) = self.whom(ix, op, given) else { continue };
             if !line.contains(&of)
                 || (given.listed && !given.required)
                 || given.role.is_none() && !draft.own.contains_key(&squash(given.name))

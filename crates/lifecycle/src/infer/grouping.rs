@@ -45,14 +45,14 @@ const ASPECTS: &[&str] = &[
 
 /// Operations on a noun, by stem.
 #[derive(Default)]
-struct Noun {
-    words: Vec<String>,
-    written: String,
-    stems: Vec<(Stem, usize)>,
+pub(super) struct Noun {
+    pub words: Vec<String>,
+    pub written: String,
+    pub stems: Vec<(Stem, usize)>,
 }
 
 impl Noun {
-    fn has(&self, stems: &[Stem]) -> bool {
+    pub(super) fn has(&self, stems: &[Stem]) -> bool {
         self.stems.iter().any(|(stem, _)| stems.contains(stem))
     }
 }
@@ -62,7 +62,9 @@ impl Draft {
     pub(super) fn group(&mut self) {
         let mut nouns: BTreeMap<String, Noun> = BTreeMap::new();
         for (at, op) in self.operations.iter().enumerate() {
-            if is_about_tags(&op.name.noun) || op.name.noun.is_empty() || op.name.stem == Stem::Other {
+            // What is purchased is not the offering.
+            let offer = op.name.noun.last().is_some_and(|last| last == "offering");
+            if self.is_tagging(op) || op.name.noun.is_empty() || op.name.stem == Stem::Other || offer {
                 continue;
             }
             let noun = nouns.entry(op.name.key()).or_default();
@@ -74,12 +76,13 @@ impl Draft {
             noun.stems.push((op.name.stem, at));
         }
         self.found_types(&nouns);
+        self.made_otherwise(&nouns);
         for at in 0..self.operations.len() {
-            if is_about_tags(&self.operations[at].name.noun) {
-                continue;
+            if self.operations[at].claim.is_none() && !self.is_tagging(&self.operations[at]) {
+                self.operations[at].claim = self.claim(at, &nouns);
             }
-            self.operations[at].claim = self.claim(at, &nouns);
         }
+        self.ties();
     }
 
     fn found_types(&mut self, nouns: &BTreeMap<String, Noun>) {
@@ -168,6 +171,8 @@ impl Draft {
         let verb = match name.stem {
             _ if !rest.is_empty() => match name.stem {
                 Stem::Read => Verb::Read,
+                Stem::List => Verb::List,
+                Stem::Delete => Verb::Delete,
                 Stem::Update | Stem::Put => Verb::Update,
                 _ => return None,
             },
@@ -205,8 +210,18 @@ impl Draft {
             .filter(|(_, draft)| noun.starts_with(&draft.noun))
             .max_by_key(|(_, draft)| draft.noun.len())?;
         let rest = &noun[draft.noun.len()..];
-        let known = rest.iter().all(|word| ASPECTS.contains(&word.as_str()));
-        (known && matches!(stem, Stem::Read | Stem::Update | Stem::Put)).then_some((at, rest))
+        let all = |known: &[&str]| rest.iter().all(|word| known.contains(&word.as_str()));
+        let fits = match stem {
+            Stem::Read | Stem::Update | Stem::Put => all(ASPECTS),
+            Stem::List => all(&["metadata", "summary", "detail", "info", "description"]),
+            // `DeleteTrainedModelOutput`, where nothing else deletes the model.
+            Stem::Delete => {
+                let deleted = |op: &super::Op| op.name.stem == Stem::Delete && op.name.noun == draft.noun;
+                all(&["data", "output"]) && !self.operations.iter().any(deleted)
+            }
+            _ => false,
+        };
+        fits.then_some((at, rest))
     }
 }
 

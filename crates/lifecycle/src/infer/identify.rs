@@ -6,7 +6,7 @@ use standin_model::Str;
 use standin_model::words::squash;
 
 use super::members::{Given, Sure, tells};
-use super::{Claim, Draft, Op};
+use super::{Claim, Draft, Op, TypeDraft};
 use crate::{Part, TypeKind, Verb};
 
 impl Draft {
@@ -16,37 +16,97 @@ impl Draft {
         }
         let needs: Vec<Vec<usize>> = (0..self.types.len()).map(|ix| self.needs(ix)).collect();
         self.find_parents(&needs);
-        for ix in 0..self.types.len() {
+        // Outer ones first: what belongs to their key is none of their children's.
+        let mut order: Vec<usize> = (0..self.types.len()).collect();
+        order.sort_by_key(|ix| self.lineage(*ix).len());
+        for ix in order {
             self.find_kind(ix);
         }
     }
 
     /// Whom a member of an operation about `ix` tells.
-    pub(super) fn whom(&self, ix: usize, given: &Given) -> Option<(usize, Sure)> {
-        let told = tells(&given.core, given.role, &self.types[ix].noun);
-        if let Some(Sure::Exact | Sure::Generic) = told {
-            return told.map(|sure| (ix, sure));
+    pub(super) fn whom(&self, ix: usize, op: &Op, given: &Given) -> Option<(usize, Sure)> {
+        let draft = &self.types[ix];
+        let told = tells(&given.core, given.role, &draft.noun);
+        if told == Some(Sure::Exact) || self.counts(ix, given) {
+            return Some((ix, Sure::Exact));
+        }
+        // `name` beside `versionName` is that of what the version is of.
+        if told == Some(Sure::Generic) {
+            let outer = || {
+                let starts = |other: &&usize| **other != ix && draft.noun.starts_with(&self.types[**other].noun);
+                let all: Vec<usize> = (0..self.types.len()).collect();
+                all.iter().filter(starts).max_by_key(|other| self.types[**other].noun.len()).copied()
+            };
+            let exact = |other: &Given| {
+                let told = tells(&other.core, other.role, &draft.noun);
+                (other.required || other.label)
+                    && !other.inner
+                    && !other.list
+                    && other.name != given.name
+                    && (told == Some(Sure::Exact)
+                        || (told == Some(Sure::Ending) && other.core.len() == 1)
+                        || self.counts(ix, other))
+            };
+            if (given.required || given.label)
+                && !given.inner
+                && op.givens.iter().any(exact)
+                && let Some(outer) = outer()
+            {
+                return Some((outer, Sure::Generic));
+            }
+            return Some((ix, Sure::Generic));
         }
         let bare = given.role.is_none() && (given.listed || !(given.required || given.label));
-        let exact = |(at, draft): (usize, &super::TypeDraft)| {
+        let exact = |(at, draft): (usize, &TypeDraft)| {
             (tells(&given.core, given.role, &draft.noun) == Some(Sure::Exact)).then_some(at)
         };
         if !bare && let Some(other) = self.types.iter().enumerate().find_map(exact) {
-            return Some((other, Sure::Exact));
+            return Some((if draft.target == Some(other) { ix } else { other }, Sure::Exact));
         }
-        if self.types[ix].own.contains_key(&squash(given.name)) {
+        if draft.own.contains_key(&squash(given.name)) {
             return Some((ix, Sure::Exact));
+        }
+        let mut ending: Vec<usize> = (0..self.types.len())
+            .filter(|other| {
+                *other != ix && tells(&given.core, given.role, &self.types[*other].noun) == Some(Sure::Ending)
+            })
+            .collect();
+        // `templateName` of a `ServiceTemplateVersion` is that of the `ServiceTemplate`.
+        if let Some(own) = ending.iter().find(|other| draft.noun.starts_with(&self.types[**other].noun)) {
+            return Some((*own, Sure::Ending));
         }
         if told.is_some() {
             return told.map(|sure| (ix, sure));
         }
-        let mut ending = self
-            .types
-            .iter()
-            .enumerate()
-            .filter(|(_, draft)| tells(&given.core, given.role, &draft.noun) == Some(Sure::Ending));
-        let (other, _) = ending.next()?;
-        ending.next().is_none().then_some((other, Sure::Ending))
+        if let Some(target) = draft.target.filter(|target| ending.contains(target)) {
+            ending = vec![target];
+            return ending.first().map(|_| (ix, Sure::Ending));
+        }
+        match ending[..] {
+            [other] => Some((other, Sure::Ending)),
+            _ => None,
+        }
+    }
+
+    /// Whether a member is the number of a version or revision.
+    pub(super) fn counts(&self, ix: usize, given: &Given) -> bool {
+        let noun = &self.types[ix].noun;
+        let Some(last) = noun.last().filter(|last| noun.len() > 1 && matches!(last.as_str(), "version" | "revision"))
+        else {
+            return false;
+        };
+        let core = given.core.iter().map(String::as_str);
+        let number = core.clone().eq([last.as_str(), "number"])
+            || core.clone().eq(["minor", last.as_str()])
+            || core.eq([last.as_str()]);
+        number && !given.inner && !given.list
+    }
+
+    /// The first of two numbers of a version.
+    fn is_major(&self, ix: usize, given: &Given) -> bool {
+        let noun = &self.types[ix].noun;
+        noun.last().is_some_and(|last| given.core.iter().map(String::as_str).eq(["major", last.as_str()]))
     }
 
     /// Operations that name one resource of the type.
@@ -73,7 +133,7 @@ impl Draft {
         let mut own: Vec<(String, Part, String)> = Vec::new();
         for (op, _) in self.keyed(ix) {
             let scalars: Vec<&Given> = op.givens.iter().filter(|given| !given.list && !given.inner).collect();
-            let mine = |given: &&&Given| matches!(self.whom(ix, given), Some((of, _)) if of == ix);
+            let mine = |given: &&&Given| matches!(self.whom(ix, op, given), Some((of, _)) if of == ix);
             let told: Vec<&&Given> = scalars.iter().filter(mine).collect();
             let needed: Vec<&&&Given> = told.iter().filter(|given| given.required || given.label).collect();
             let chosen: Vec<&Given> = match needed.is_empty() {
@@ -89,7 +149,8 @@ impl Draft {
             // By elimination: what is required and tells of nothing else.
             let mut unknown = scalars
                 .iter()
-                .filter(|given| (given.required || given.label) && self.whom(ix, given).is_none() && !given.listed);
+                .filter(|given| (given.required || given.label) && self.whom(ix, op, given).is_none())
+                .filter(|given| !given.listed && !self.scope.contains(&given.name) && !self.is_major(ix, given));
             let label = unknown.clone().rfind(|given| given.label);
             if let Some(given) = label.or_else(|| unknown.next()) {
                 own.push((squash(given.name), given.role.unwrap_or(Part::Any), op.operation.name.to_owned()));
@@ -101,10 +162,10 @@ impl Draft {
                 if !matches!(claim.verb, Verb::Read | Verb::List | Verb::Delete) {
                     continue;
                 }
-                for given in op.givens.iter().filter(|given| given.list && !given.inner) {
-                    if tells(&given.core, given.role, &self.types[ix].noun) == Some(Sure::Exact)
-                        || (given.core.is_empty() && given.role.is_some())
-                    {
+                for given in op.givens.iter().filter(|given| given.list || given.inner) {
+                    let told = self.whom(ix, op, given).filter(|(of, _)| *of == ix).map(|(_, sure)| sure);
+                    let plain = told.is_some() && (given.role.is_some() || given.required);
+                    if (given.inner && told == Some(Sure::Exact) && given.role.is_some()) || (!given.inner && plain) {
                         own.push((squash(given.name), given.role.unwrap_or(Part::Any), op.operation.name.to_owned()));
                     }
                 }
@@ -126,7 +187,7 @@ impl Draft {
             op.givens
                 .iter()
                 .filter(|given| !given.list && (given.label || given.required))
-                .filter_map(|given| self.whom(ix, given))
+                .filter_map(|given| self.whom(ix, op, given))
                 .filter(|(of, _)| *of != ix)
                 .map(|(of, _)| of)
                 .collect()
@@ -148,10 +209,9 @@ impl Draft {
         let Some(first) = sets.next() else { return Vec::new() };
         let common = sets.fold(first, |all, set| &all & &set);
         // In the order in which the read names them: outer ones first.
-        let order = keyed.first().map(|(op, _)| &op.givens);
         let place = |of: &usize| {
-            order.and_then(|givens| {
-                givens.iter().position(|given| matches!(self.whom(ix, given), Some((o, _)) if o == *of))
+            keyed.first().and_then(|(op, _)| {
+                op.givens.iter().position(|given| matches!(self.whom(ix, op, given), Some((o, _)) if o == *of))
             })
         };
         let mut common: Vec<usize> = common.into_iter().collect();
@@ -161,6 +221,9 @@ impl Draft {
 
     fn find_parents(&mut self, needs: &[Vec<usize>]) {
         for ix in 0..self.types.len() {
+            if self.types[ix].link {
+                continue;
+            }
             // The innermost: the one that itself needs most of the others; the last named among equals.
             let deepest = needs[ix]
                 .iter()
@@ -184,29 +247,41 @@ impl Draft {
         let line = self.lineage(ix);
         let mut qualifiers: Vec<Str> = Vec::new();
         let keyed = self.keyed(ix);
+        let outer = |name: Str| line[1..].iter().any(|parent| self.types[*parent].qualifiers.contains(&name));
         let same = |op: &Op, name: Str| op.givens.iter().any(|g| g.name == name && (g.required || g.label));
         for (op, _) in keyed.iter().take(1) {
             for given in op.givens.iter().filter(|given| (given.required || given.label) && !given.list && !given.inner)
             {
-                let whom = self.whom(ix, given);
+                let whom = self.whom(ix, op, given);
                 let placed = whom.is_some_and(|(of, _)| line.contains(&of));
                 let everywhere = || {
                     keyed.iter().all(|(other, _)| same(other, given.name))
                         && makes.iter().any(|make| same(make, given.name))
                 };
-                if !placed && everywhere() {
+                if !placed && !outer(given.name) && (everywhere() || self.is_major(ix, given)) {
                     qualifiers.push(given.name);
                 }
             }
         }
         let mut why = String::new();
+        let mut counter = None;
         let own = &self.types[ix].own;
         let kind = if own.is_empty() {
             why.push_str("one of it: no identifier of its own");
             TypeKind::Single
         } else {
             let named = makes.iter().find_map(|make| self.names_it(ix, make));
+            let counted = keyed.iter().find_map(|(op, _)| op.givens.iter().find(|given| self.counts(ix, given)));
             match named {
+                _ if self.types[ix].link => {
+                    why.push_str("known by what it ties to");
+                    TypeKind::Link
+                }
+                None if counted.is_some() && !makes.is_empty() => {
+                    counter = counted.map(|given| given.name);
+                    why.push_str("numbers count up");
+                    TypeKind::Assigned
+                }
                 Some(member) => {
                     why = format!("named by the client: {member}");
                     TypeKind::Named
@@ -224,6 +299,7 @@ impl Draft {
         let draft = &mut self.types[ix];
         draft.kind = kind;
         draft.implicit = implicit;
+        draft.counter = counter;
         draft.qualifiers = qualifiers;
         draft.why.push(why);
     }
@@ -235,8 +311,10 @@ impl Draft {
         let texts = || make.givens.iter().filter(|given| !given.list && !given.listed);
         // The very member that reads name, or one that says the same.
         let own = |given: &&Given| draft.own.contains_key(&squash(given.name));
-        let says = |given: &&Given| matches!(self.whom(ix, given), Some((of, _)) if of == ix);
-        let first = texts().find(|given| own(given) && given.role != Some(Part::Arn));
+        let says = |given: &&Given| matches!(self.whom(ix, make, given), Some((of, _)) if of == ix);
+        let puts = make.name.stem == super::names::Stem::Put;
+        let first =
+            texts().find(|given| own(given) && (puts || given.role != Some(Part::Arn)) && !self.counts(ix, given));
         let found = first.or_else(|| {
             texts().filter(says).find(|given| match given.role {
                 Some(Part::Name) => {

@@ -3,19 +3,23 @@
 //! Operations are grouped by what they are about; the groups that something makes and something shows are types. What their
 //! inputs require tells how they are identified and what they lie in; what their outputs hold tells where they are shown.
 
+mod errors;
 mod finish;
 mod grouping;
 mod identify;
 mod members;
 mod names;
+mod relations;
+mod rest;
 mod status;
+mod tags;
 mod views;
 
 use std::collections::BTreeMap;
 
 use standin_model::{Operation, Service, ShapeIx, Str};
 
-use crate::{Lifecycle, Part, Status, TypeKind, Verb};
+use crate::{Form, Lifecycle, Part, Status, Step, TypeKind, Verb};
 use members::Given;
 use names::OperationName;
 
@@ -25,6 +29,7 @@ pub fn infer(service: &'static Service) -> Lifecycle {
     draft.group();
     draft.identify();
     draft.show();
+    draft.claim_rest();
     draft.finish()
 }
 
@@ -33,6 +38,8 @@ struct Draft {
     service: &'static Service,
     operations: Vec<Op>,
     types: Vec<TypeDraft>,
+    /// Members that most operations require: they say in what account or registry all is, not which resource is meant.
+    scope: Vec<Str>,
 }
 
 /// One operation.
@@ -65,6 +72,16 @@ struct TypeDraft {
     qualifiers: Vec<Str>,
     primary: Option<Part>,
     implicit: bool,
+    /// Ties its parent to something else.
+    link: bool,
+    /// The type of the other end.
+    target: Option<usize>,
+    /// Of a tie: the noun of the operations that make it.
+    base: Vec<String>,
+    /// Where its parent's structures show it.
+    within: Option<(Vec<Step>, Form)>,
+    /// The member that counts up and is the id.
+    counter: Option<Str>,
     shapes: Vec<ShapeIx>,
     status: Option<Status>,
     why: Vec<String>,
@@ -81,6 +98,11 @@ impl TypeDraft {
             qualifiers: Vec::new(),
             primary: None,
             implicit: false,
+            link: false,
+            target: None,
+            base: Vec::new(),
+            within: None,
+            counter: None,
             shapes: Vec::new(),
             status: None,
             why: Vec::new(),
@@ -100,7 +122,16 @@ impl Draft {
             givens: members::givens(service, operation),
             claim: None,
         });
-        Self { service, operations: operations.collect(), types: Vec::new() }
+        let operations: Vec<Op> = operations.collect();
+        let mut counts: BTreeMap<Str, usize> = BTreeMap::new();
+        for op in &operations {
+            for given in op.givens.iter().filter(|given| !given.inner && (given.required || given.label)) {
+                *counts.entry(given.name).or_default() += 1;
+            }
+        }
+        let most = operations.len() * 3 / 5;
+        let scope = counts.into_iter().filter(|(_, count)| operations.len() > 8 && *count > most).map(|(name, _)| name);
+        Self { service, scope: scope.collect(), operations, types: Vec::new() }
     }
 
     /// The operations that were found to be about a type.

@@ -4,8 +4,8 @@ use standin_mock::lifecycle::{Awaited, awaited, rank};
 use standin_model::words::squash;
 use standin_model::{Kind, ShapeIx, Str};
 
-use super::Draft;
-use crate::Status;
+use super::{Claim, Draft, Op};
+use crate::{Status, Verb};
 
 impl Draft {
     /// The status of a type, if its structures have one.
@@ -30,17 +30,16 @@ impl Draft {
                     _ => continue,
                 };
                 let score = score * 10 - i32::try_from(depth).unwrap_or(0);
-                if let Some(status) = self.values(*shape, member.name, member.target, None) {
+                if let Some(status) = self.values(*shape, member.name, member.target) {
                     found.push((score, status));
                     continue;
                 }
                 // `State.Name`
                 for inner in self.service.structure(member.target).into_iter().flat_map(|inner| &inner.members) {
-                    let telling = matches!(squash(inner.name).as_str(), "name" | "state" | "status" | "code" | "value");
-                    if telling
-                        && let Some(mut status) =
-                            self.values(member.target, inner.name, inner.target, Some(member.name))
-                    {
+                    let plain = squash(inner.name);
+                    let telling =
+                        matches!(plain.as_str(), "name" | "state" | "status" | "code" | "value" | "statuscode");
+                    if telling && let Some(mut status) = self.values(member.target, inner.name, inner.target) {
                         status.inner = Some(inner.name);
                         status.member = member.name;
                         found.push((score - 5, status));
@@ -53,7 +52,7 @@ impl Draft {
         found.into_iter().find(|(score, _)| *score == best).map(|(_, status)| status)
     }
 
-    fn values(&self, structure: ShapeIx, member: Str, target: ShapeIx, outer: Option<Str>) -> Option<Status> {
+    fn values(&self, structure: ShapeIx, member: Str, target: ShapeIx) -> Option<Status> {
         let Kind::String { enum_values } = &self.service.shape(target).kind else { return None };
         let awaited: Vec<Awaited> = awaited(self.service, structure, member);
         let waited = |deleting: bool| {
@@ -81,7 +80,6 @@ impl Draft {
                 plain.ends_with("ing") || plain.contains("progress") || plain.contains("pending")
             })
         };
-        let _ = outer;
         Some(Status {
             member,
             inner: None,
@@ -103,6 +101,71 @@ impl Draft {
                 .or_else(|| awaited.iter().find(|one| squash(one.value).contains("deleting")).map(|one| one.value)),
             deleted: waited(true),
         })
+    }
+}
+
+/// What verbs make of a status, best first.
+const ACTS: &[(&str, &str)] = &[
+    ("start", "running started active available online inservice enabled ready inprogress starting pending"),
+    ("stop", "stopped inactive offline disabled cancelled canceled stopping terminated aborted"),
+    ("enable", "enabled active"),
+    ("disable", "disabled inactive"),
+    ("activate", "active activated enabled"),
+    ("deactivate", "inactive deactivated disabled"),
+    ("cancel", "cancelled canceled cancelling canceling cancelrequested stopped aborted failed"),
+    ("abort", "aborted cancelled canceled stopped"),
+    ("pause", "paused suspended stopped"),
+    ("suspend", "suspended paused"),
+    ("resume", "running active resumed inprogress enabled"),
+    ("archive", "archived"),
+    ("unarchive", "active unarchived"),
+    ("accept", "accepted active approved associated available"),
+    ("reject", "rejected declined denied"),
+    ("decline", "declined rejected"),
+    ("approve", "approved active accepted"),
+    ("complete", "completed complete succeeded"),
+    ("deprecate", "deprecated"),
+    ("undeprecate", "registered active"),
+    ("lock", "locked"),
+    ("unlock", "unlocked active"),
+    ("terminate", "terminated terminating cancelled canceled failed"),
+    ("publish", "published active live"),
+    ("close", "closed"),
+    ("revoke", "revoked"),
+    ("confirm", "confirmed active available"),
+    ("verify", "verified success"),
+    ("run", "running active"),
+    ("execute", "executing executed"),
+];
+
+impl Draft {
+    /// The verb of a claim; of an act, with the value that it leads to.
+    pub(super) fn acting(&self, op: &Op, claim: &Claim) -> Verb {
+        if !matches!(claim.verb, Verb::Act(_)) {
+            return claim.verb.clone();
+        }
+        let status = self.types[claim.of].status.as_ref();
+        let values = status.map_or(&[][..], |status| self.listed(claim.of, status));
+        let words = ACTS.iter().find(|(verb, _)| *verb == op.name.verb).map_or("", |(_, words)| words);
+        let value = words.split_ascii_whitespace().find_map(|word| values.iter().find(|value| squash(value) == word));
+        Verb::Act(value.copied())
+    }
+
+    /// All values of a status.
+    fn listed(&self, ix: usize, status: &Status) -> &'static [Str] {
+        for shape in &self.types[ix].shapes {
+            let Some(member) = self.service.structure(*shape).and_then(|shape| shape.member(status.member)) else {
+                continue;
+            };
+            let target = match status.inner {
+                None => Some(member.target),
+                Some(inner) => self.service.structure(member.target).and_then(|s| s.member(inner)).map(|m| m.target),
+            };
+            if let Some(Kind::String { enum_values }) = target.map(|target| &self.service.shape(target).kind) {
+                return enum_values;
+            }
+        }
+        &[]
     }
 }
 

@@ -45,6 +45,30 @@ const ASIDE: &[&str] = &[
     "resource",
 ];
 
+/// Whether a name is that of a noun's structures.
+pub(super) fn about_noun(name: &str, noun: &[String]) -> Option<Sure> {
+    let mut words = split(name);
+    if let Some(last) = words.last_mut() {
+        *last = singular_of(last);
+    }
+    loop {
+        if words.concat() == noun.concat() {
+            return Some(Sure::Exact);
+        }
+        if words.len() > 1 && words.last().is_some_and(|last| ASIDE.contains(&last.as_str())) {
+            words.pop();
+            if let Some(last) = words.last_mut() {
+                *last = singular_of(last);
+            }
+            continue;
+        }
+        break;
+    }
+    let ending = words.len() < noun.len() && !words.is_empty() && noun.ends_with(&words);
+    let starting = words.len() > noun.len() && !noun.is_empty() && words.ends_with(noun);
+    (ending || starting).then_some(Sure::Ending)
+}
+
 /// A view before its type's place is final.
 #[derive(Clone, Debug)]
 pub(super) struct Shown {
@@ -89,33 +113,22 @@ impl Draft {
 
     /// Whether a name is that of a type's structures: `FunctionConfiguration`, `functions`, `AutoScalingGroupsType`.
     pub(super) fn about(&self, name: &str, ix: usize) -> Option<Sure> {
-        let mut words = split(name);
-        if let Some(last) = words.last_mut() {
-            *last = singular_of(last);
-        }
-        let noun = &self.types[ix].noun;
-        loop {
-            if words.concat() == noun.concat() {
-                return Some(Sure::Exact);
-            }
-            if words.len() > 1 && words.last().is_some_and(|last| ASIDE.contains(&last.as_str())) {
-                words.pop();
-                if let Some(last) = words.last_mut() {
-                    *last = singular_of(last);
-                }
-                continue;
-            }
-            break;
-        }
-        let ending = words.len() < noun.len() && !words.is_empty() && noun.ends_with(&words);
-        let starting = words.len() > noun.len() && words.ends_with(noun);
-        (ending || starting).then_some(Sure::Ending)
+        about_noun(name, &self.types[ix].noun)
     }
 
     fn member_about(&self, member: &Member, shape: ShapeIx, ix: usize) -> Option<Sure> {
         let by_name = self.about(member.name, ix);
         let by_shape = self.about(self.service.shape(shape).name, ix);
-        by_name.max(by_shape)
+        let sure = by_name.max(by_shape);
+        // The configuration of a thing is not the thing, unless it tells whose it is.
+        let part = |name: &str| {
+            let words = split(name);
+            words.last().is_some_and(|last| {
+                matches!(last.as_str(), "configuration" | "config" | "data" | "content" | "options")
+            }) && !self.types[ix].noun.ends_with(&words[words.len() - 1..])
+        };
+        let partly = part(self.service.shape(shape).name) || part(member.name);
+        if sure == Some(Sure::Exact) && partly && !self.has_identity(shape, ix) { None } else { sure }
     }
 
     /// Where an operation's output shows resources of its type.

@@ -36,7 +36,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use standin_core::{Answer, BoxFuture, Call, CallContext, Draw, Fidelity, Handler, OperationError};
-use standin_model::{Catalogue, Document, Fields, Operation, Service, ShapeIx, Timestamp};
+use standin_model::{Catalogue, Document, Fields, Kind, Operation, Service, ShapeIx, Timestamp};
 
 use compile::{Compiler, Mode};
 use entity::Scene;
@@ -64,8 +64,8 @@ pub struct Synthesizer {
 
 #[derive(Debug, Default)]
 struct Plans {
-    /// By the operation's address: operations live as long as the process.
-    by_operation: HashMap<usize, Arc<Plan>>,
+    /// By the operation's address, for operations live as long as the process, and the planned shape.
+    by_operation: HashMap<(usize, ShapeIx), Arc<Plan>>,
     nodes: usize,
 }
 
@@ -78,25 +78,37 @@ impl Synthesizer {
     /// The output for an input: valid against the output shape in every constraint. An empty map where the operation has
     /// no output. A streaming blob is a [`Document::Blob`], an event stream a list of maps with one entry each.
     pub fn synthesize(&self, context: &CallContext, input: &Document) -> Document {
-        let Some(plan) = self.plan(context.service, context.operation) else { return Document::map() };
+        let Some(output) = context.operation.output else { return Document::map() };
+        let plan = self.plan(context.service, context.operation, output);
         let scene = Scene::of(context, input);
         Document::Map(make(context.service, &plan, &scene))
     }
 
-    fn plan(&self, service: &'static Service, operation: &'static Operation) -> Option<Arc<Plan>> {
-        let key = std::ptr::from_ref(operation).addr();
+    /// A structure of another shape, told by the input of this operation: what `GetX` will show of the resource that
+    /// this `CreateX` makes. `salt` tells resources apart that were asked for in the same words.
+    pub fn synthesize_as(&self, context: &CallContext, shape: ShapeIx, input: &Document, salt: u64) -> Document {
+        let plan = self.plan(context.service, context.operation, shape);
+        let mut scene = Scene::of(context, input);
+        scene.key = standin_model::words::mix(scene.key, salt);
+        Document::Map(make(context.service, &plan, &scene))
+    }
+
+    fn plan(&self, service: &'static Service, operation: &'static Operation, shape: ShapeIx) -> Arc<Plan> {
+        let key = (std::ptr::from_ref(operation).addr(), shape);
         if let Some(plan) = self.plans.read().unwrap_or_else(PoisonError::into_inner).by_operation.get(&key) {
-            return Some(Arc::clone(plan));
+            return Arc::clone(plan);
         }
-        let example = self.catalogue.and_then(|catalogue| examples::output(catalogue, service, operation));
-        let plan = Arc::new(Compiler::new(service, Some(operation), Mode::Output).plan(operation.output?, example));
+        let own = operation.output == Some(shape);
+        let example =
+            self.catalogue.filter(|_| own).and_then(|catalogue| examples::output(catalogue, service, operation));
+        let plan = Arc::new(Compiler::new(service, Some(operation), Mode::Output).plan(shape, example));
         let mut plans = self.plans.write().unwrap_or_else(PoisonError::into_inner);
         if plans.nodes > CACHED_NODES_MAX {
             *plans = Plans::default();
         }
         plans.nodes += plan.size;
         plans.by_operation.insert(key, Arc::clone(&plan));
-        Some(plan)
+        plan
     }
 }
 
@@ -106,9 +118,40 @@ impl Handler for Synthesizer {
         Box::pin(std::future::ready(Ok(Answer::new(output, Fidelity::Synthesized))))
     }
 
-    fn fidelity(&self, _service: &str, _operation: &str) -> Fidelity {
+    fn fidelity(&self, _service: &'static Service, _operation: &'static Operation) -> Fidelity {
         Fidelity::Synthesized
     }
+}
+
+/// Whether a member of this name leads to further pages.
+pub fn is_page_token(name: &str) -> bool {
+    pagination::is_token(name)
+}
+
+/// Whether a boolean member of this name says that there are further pages.
+pub fn is_page_flag(name: &str) -> bool {
+    pagination::is_more(name)
+}
+
+/// Whether a member of this name tells of something gone wrong.
+pub fn tells_failure(name: &str) -> bool {
+    let plain = standin_model::words::squash(name);
+    choice::is_failure(name)
+        || tables::ABSENT.contains(&plain.as_str())
+        || tables::EXPLAINING.iter().any(|end| plain.ends_with(end))
+}
+
+/// The input member that bounds a page.
+pub fn page_limit(service: &Service, operation: &Operation) -> Option<standin_model::Str> {
+    let members = operation.input.and_then(|input| service.structure(input)).into_iter();
+    let integers: Vec<_> = members
+        .flat_map(|input| &input.members)
+        .filter(|member| {
+            matches!(service.target(member).kind, Kind::Integer | Kind::Long | Kind::Short | Kind::String { .. })
+        })
+        .map(|member| member.name)
+        .collect();
+    pagination::limit(operation, &integers)
 }
 
 /// The members of an error shape but its message, filled like an output's.

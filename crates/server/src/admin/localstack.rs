@@ -15,14 +15,14 @@ pub(super) async fn serve(asked: Asked<'_>, rest: &[&str]) -> Reply {
     match (asked.method.as_str(), rest) {
         ("GET" | "HEAD", ["health"]) => json_reply(StatusCode::OK, &health(app)),
         ("POST", ["health"]) => match asked.json().await {
-            Ok(body) => act(app, body.get("action").and_then(Value::as_str).unwrap_or_default()),
+            Ok(body) => act(app, body.get("action").and_then(Value::as_str).unwrap_or_default()).await,
             Err(reply) => reply,
         },
         ("GET", ["info"]) => json_reply(StatusCode::OK, &info(app)),
         ("GET", ["init"]) => json_reply(StatusCode::OK, &init(app, None)),
         ("GET", ["init", stage]) => json_reply(StatusCode::OK, &init(app, Some(stage))),
         ("POST", ["state", "reset" | "nuke"]) => {
-            app.reset();
+            app.reset().await;
             empty()
         }
         (_, rest) => not_found(&format!("/_localstack/{}", rest.join("/"))),
@@ -39,10 +39,10 @@ fn health(app: &App) -> Value {
     json!({ "services": services, "edition": EDITION, "version": env!("CARGO_PKG_VERSION") })
 }
 
-fn act(app: &App, action: &str) -> Reply {
+async fn act(app: &App, action: &str) -> Reply {
     match action {
         "restart" => {
-            app.reset();
+            app.reset().await;
             empty()
         }
         "kill" => {

@@ -44,7 +44,7 @@ pub(crate) async fn serve(app: &Arc<App>, request: Request<RequestBody>) -> Repl
         ["_localstack", ref rest @ ..] => localstack::serve(asked, rest).await,
         ["health"] => localstack::serve(asked, &["health"]).await,
         ["moto-api", "reset"] => {
-            app.reset();
+            app.reset().await;
             json_reply(StatusCode::OK, &json!({"status": "ok"}))
         }
         _ => not_found(&path),
@@ -106,7 +106,7 @@ async fn own(asked: Asked<'_>, rest: &[&str]) -> Reply {
             empty()
         }
         ("POST", ["reset"]) => {
-            app.reset();
+            app.reset().await;
             empty()
         }
         ("GET", ["metrics"]) => text_reply(metrics::CONTENT_TYPE, app.metrics.render()),

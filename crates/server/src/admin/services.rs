@@ -53,11 +53,12 @@ pub(super) fn one(app: &App, id: &str) -> Reply {
                 "method": operation.http.method,
                 "uri": operation.http.uri.text,
                 "deprecated": operation.deprecated,
-                "fidelity": handler.fidelity(service.id, operation.name).name(),
+                "fidelity": handler.fidelity(service, operation).name(),
             })
         })
         .collect();
     let mut value = summary(app, entry);
+    value["mode"] = app.resources.mode(service.id).name().into();
     value["operations"] = operations.into();
     json_reply(StatusCode::OK, &value)
 }

@@ -57,6 +57,13 @@ pub struct Settings {
     #[arg(long, value_name = "LIST", env = env::SERVICES, value_delimiter = ',')]
     pub services: Option<Vec<String>>,
 
+    /// Remember nothing: every read answers with a made-up resource [default: what is created lives]
+    ///
+    /// For all services, or for those that are named; several, separated by commas.
+    #[arg(long, value_name = "LIST", env = env::STATELESS, num_args = 0..=1, require_equals = true,
+        default_missing_value = "all", value_delimiter = ',')]
+    pub stateless: Option<Vec<String>>,
+
     /// How much of an input is checked against the model [default: strict]
     #[arg(long, value_name = "LEVEL", env = env::VALIDATION)]
     pub validation: Option<Validation>,
@@ -131,6 +138,7 @@ impl Settings {
             region,
             model,
             services,
+            stateless,
             validation,
             strict,
             no_fidelity_header,

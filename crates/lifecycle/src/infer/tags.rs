@@ -1,0 +1,249 @@
+//! Tags: on create, by operations of their own, and in what is shown.
+
+use standin_model::words::squash;
+use standin_model::{Kind, ShapeIx, Str};
+
+use super::members::{Sure, tells};
+use super::{Claim, Draft, Op};
+use crate::{Binding, Part, Path, Role, Step, TypeIx, Verb, View};
+
+/// In what form tags are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    Pairs,
+    Keys,
+}
+
+/// What an operation does with tags.
+struct Tagging {
+    verb: Verb,
+    tags: Path,
+    batch: Option<Path>,
+}
+
+impl Draft {
+    fn form(&self, ix: ShapeIx) -> Option<Form> {
+        match &self.service.shape(ix).kind {
+            Kind::Map(map) => {
+                matches!(self.service.shape(map.value.target).kind, Kind::String { .. }).then_some(Form::Pairs)
+            }
+            Kind::List(list) => match &self.service.shape(list.member.target).kind {
+                Kind::String { .. } => Some(Form::Keys),
+                Kind::Structure(item) => {
+                    let has = |ends: &[&str]| item.members.iter().any(|m| ends.contains(&squash(m.name).as_str()));
+                    match (has(&["key", "tagkey", "name"]), has(&["value", "tagvalue", "values"])) {
+                        (true, true) => Some(Form::Pairs),
+                        (true, false) if item.members.len() == 1 => Some(Form::Keys),
+                        _ => None,
+                    }
+                }
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    /// The member of a structure that holds tags.
+    fn tags_in(&self, ix: ShapeIx) -> Option<(Str, Form)> {
+        let mut found: Vec<(usize, Str, Form)> = Vec::new();
+        for member in self.service.structure(ix).into_iter().flat_map(|structure| &structure.members) {
+            let name = squash(member.name);
+            let rank = match name.as_str() {
+                "tags" | "tagset" | "taglist" | "tag" => 0,
+                "tagkeys" | "tagkeylist" | "resourcetags" | "tagstoadd" | "tagstoremove" | "tagsmap" => 1,
+                "keys" | "resourcetaglist" | "tagsmodel" => 2,
+                _ if name.starts_with("tag") || name.ends_with("tags") || name.ends_with("taglist") => 3,
+                _ => continue,
+            };
+            if let Some(form) = self.form(member.target) {
+                found.push((rank, member.name, form));
+            }
+        }
+        found.into_iter().min_by_key(|(rank, ..)| *rank).map(|(_, name, form)| (name, form))
+    }
+
+    /// The member of a type's structures that shows tags.
+    pub(super) fn shown_tags(&self, ix: usize) -> Option<Str> {
+        let shapes = self.types[ix].shapes.iter();
+        shapes.filter_map(|shape| self.tags_in(*shape)).find(|(_, form)| *form == Form::Pairs).map(|(name, _)| name)
+    }
+
+    /// Where an input takes the tags of what it makes.
+    pub(super) fn given_tags(&self, op: &Op) -> Option<Path> {
+        let root = op.operation.input?;
+        if let Some((name, Form::Pairs)) = self.tags_in(root) {
+            return Some(vec![Step::Member(name)].into());
+        }
+        for member in self.service.structure(root).into_iter().flat_map(|structure| &structure.members) {
+            let (inner, items) = match &self.service.shape(member.target).kind {
+                Kind::Structure(_) => (member.target, false),
+                Kind::List(list) if squash(member.name).contains("tag") => (list.member.target, true),
+                _ => continue,
+            };
+            if let Some((name, Form::Pairs)) = self.tags_in(inner) {
+                let mut path = vec![Step::Member(member.name)];
+                path.extend(items.then_some(Step::Items));
+                path.push(Step::Member(name));
+                return Some(path.into());
+            }
+        }
+        None
+    }
+
+    /// What an operation whose name speaks of tags does.
+    fn tagging(&self, op: &Op) -> Option<Tagging> {
+        let words = standin_model::words::split(op.operation.name);
+        let speaks = words.iter().any(|word| matches!(word.as_str(), "tag" | "tags" | "tagging" | "untag"));
+        if !speaks
+            || words.iter().any(|word| matches!(word.as_str(), "option" | "options" | "keys" | "values" | "policy"))
+        {
+            return None;
+        }
+        let first = words[0].as_str();
+        let input = op.operation.input.and_then(|input| self.tags_in(input));
+        let untags = matches!(first, "untag" | "remove" | "delete");
+        let root = |name: Str| -> Path { vec![Step::Member(name)].into() };
+        if matches!(first, "list" | "get" | "describe") {
+            let output = op.operation.output?;
+            if let Some((name, Form::Pairs)) = self.tags_in(output) {
+                return Some(Tagging { verb: Verb::ListTags, tags: root(name), batch: None });
+            }
+            for member in &self.service.structure(output)?.members {
+                let (inner, items) = match &self.service.shape(member.target).kind {
+                    Kind::Structure(_) => (member.target, false),
+                    Kind::List(list) => (list.member.target, true),
+                    _ => continue,
+                };
+                if let Some((name, Form::Pairs)) = self.tags_in(inner) {
+                    let mut path = vec![Step::Member(member.name)];
+                    path.extend(items.then_some(Step::Items));
+                    path.push(Step::Member(name));
+                    return Some(Tagging { verb: Verb::ListTags, tags: path.into(), batch: None });
+                }
+            }
+            return None;
+        }
+        let (name, form) = match input {
+            Some(found) => found,
+            // `Tagging.TagSet`, `DeleteBucketTagging`
+            None if untags => {
+                return Some(Tagging { verb: Verb::Untag, tags: Box::default(), batch: None });
+            }
+            None => {
+                let path = self.given_tags(op)?;
+                return Some(Tagging { verb: Verb::Tag, tags: path, batch: None });
+            }
+        };
+        let verb = if untags { Verb::Untag } else { Verb::Tag };
+        if verb == Verb::Tag && form == Form::Keys {
+            return None;
+        }
+        Some(Tagging { verb, tags: root(name), batch: None })
+    }
+
+    /// The role of an operation about tags.
+    pub(super) fn tag_role(&self, op: &Op, place: &[TypeIx]) -> Option<Role> {
+        let tagging = self.tagging(op)?;
+        let mut bindings: Vec<Binding> = Vec::new();
+        let mut of = None;
+        let mut any = false;
+        let first = |test: &dyn Fn(usize) -> bool| {
+            let mut fits: Vec<usize> = (0..self.types.len()).filter(|ix| test(*ix)).collect();
+            fits.sort_by_key(|ix| place[*ix]);
+            fits.first().copied()
+        };
+        let usual = first(&|ix| self.types[ix].parent.is_none() && self.shown_tags(ix).is_some())
+            .or_else(|| {
+                first(&|ix| self.of(ix).any(|(op, claim)| claim.verb == Verb::Create && self.given_tags(op).is_some()))
+            })
+            .or_else(|| {
+                first(&|ix| matches!(self.types[ix].kind, crate::TypeKind::Named | crate::TypeKind::Assigned))
+            })?;
+        let mut givens: Vec<_> = op.givens.iter().filter(|given| !given.listed && given.name != "NextToken").collect();
+        givens.retain(|given| {
+            let in_tags = given.path.first() == tagging.tags.first();
+            let of_tags = squash(given.name).contains("tag") && !given.inner;
+            !(of_tags || (in_tags && !squash(given.name).contains("resource")))
+        });
+        givens.sort_by_key(|given| given.inner);
+        let mut batch = tagging.batch.clone();
+        for given in givens {
+            let part = given.role.unwrap_or(Part::Any);
+            let exact = |draft: &super::TypeDraft| tells(&given.core, given.role, &draft.noun) == Some(Sure::Exact);
+            let core = given.core.concat();
+            let generic = core.is_empty() && given.role.is_some()
+                || matches!(core.as_str(), "resource" | "entity" | "taggingresource");
+            let named =
+                self.types.iter().position(exact).filter(|_| given.role.is_some() || given.required || given.label);
+            if given.inner && !(bindings.is_empty() || batch.is_some()) {
+                continue;
+            }
+            let target = match named {
+                Some(of) if !generic => of,
+                _ if generic || (self.types.len() == 1 && given.required) => {
+                    any |= self.types.len() > 1;
+                    usual
+                }
+                // Of which the noun itself tells nothing: `KeyId`, `ResourceIdList`.
+                _ if given.required && given.role.is_some() => {
+                    let mut ending = self
+                        .types
+                        .iter()
+                        .enumerate()
+                        .filter(|(_, draft)| tells(&given.core, given.role, &draft.noun) == Some(Sure::Ending));
+                    match ending.next() {
+                        Some((of, _)) if ending.next().is_none() => of,
+                        _ if core.starts_with("resource") => {
+                            any = true;
+                            usual
+                        }
+                        _ => continue,
+                    }
+                }
+                _ => continue,
+            };
+            if given.inner && given.path.len() > 1 && given.path[1] == Step::Items {
+                batch = Some(vec![given.path[0]].into());
+            }
+            let part = if any && part == Part::Id { Part::Any } else { part };
+            if bindings.iter().any(|other| other.part == part && other.of == place[target]) {
+                continue;
+            }
+            of = Some(of.unwrap_or(target));
+            bindings.push(Binding { path: given.path.clone(), of: place[target], part });
+        }
+        // What a name says that no member does: `ListTags` of all.
+        let of = of.or_else(|| (tagging.verb == Verb::ListTags).then_some(usual))?;
+        // A composite key: what the chosen lies in comes along.
+        let line: Vec<TypeIx> = self.lineage(of).into_iter().map(|ix| place[ix]).collect();
+        if !any && bindings.iter().any(|binding| !line.contains(&binding.of)) {
+            any = true;
+        }
+        let why = vec![format!("about tags of {}", if any { "any type" } else { self.types[of].written.as_str() })];
+        let views: Box<[View]> = Box::default();
+        Some(Role {
+            verb: tagging.verb,
+            resource: place[of],
+            bindings: bindings.into(),
+            views,
+            batch,
+            any,
+            tags: Some(tagging.tags),
+            missing: self.missing(op, of),
+            missing_parents: Box::default(),
+            conflict: None,
+            busy: None,
+            why,
+        })
+    }
+
+    /// Claims of operations about tags are kept out of types.
+    pub(super) fn is_tagging(&self, op: &Op) -> bool {
+        self.tagging(op).is_some()
+    }
+
+    /// Where an operation of a type takes tags.
+    pub(super) fn role_tags(&self, op: &Op, claim: &Claim) -> Option<Path> {
+        matches!(claim.verb, Verb::Create | Verb::Put | Verb::Update).then(|| self.given_tags(op))?
+    }
+}

@@ -1,0 +1,472 @@
+//! What operations do to resources: make, show, change and delete them.
+
+use std::sync::Arc;
+
+use standin_lifecycle::{Part, Status, TypeIx, TypeKind};
+use standin_model::words::squash;
+use standin_model::{Document, Fields, ShapeIx, Str};
+use standin_store::{Batch, Table};
+
+use crate::errors::{Fault, error, modelled};
+use crate::handler::{Failed, Work};
+use crate::make::{Draft, Making, absorb, body, harvest, touch};
+use crate::page;
+use crate::project::{Answering, Page};
+use crate::record::{self, Identity, Record};
+use crate::resolve::{Lineage, WITHIN, index};
+use crate::tags;
+
+/// Rows that one delete takes with it at most, per type.
+const CASCADE_MAX: usize = 100_000;
+/// A page where the caller does not say how long.
+const PAGE_USUAL: usize = 1000;
+const PAGE_MAX: usize = 10_000;
+/// Rows that are looked at for one page of a filtered list at a time.
+const STRIDE: usize = 512;
+/// The tables of the last numbers that versions have: this and the name of the type.
+const COUNTERS: &str = "@last ";
+/// The table of idempotency tokens.
+const TOKENS: &str = "@tokens";
+
+/// The value at a way through structures.
+fn look<'d>(input: &'d Document, path: &[Str]) -> Option<&'d Document> {
+    path.iter().try_fold(input, |at, name| at.get(name))
+}
+
+impl<'w> Work<'w> {
+    pub(crate) fn status(&self) -> Option<&'w Status> {
+        self.schema.lifecycle.resource(self.role.resource).status.as_ref()
+    }
+
+    fn answering<'s>(&'s self, status: Option<&'s str>) -> Answering<'s> {
+        Answering {
+            schema: self.schema,
+            context: self.context,
+            input: self.input,
+            synthesizer: &self.resources.synthesizer,
+            status,
+        }
+    }
+
+    /// The output that shows a resource.
+    fn show(&self, record: &Record, status: Option<&str>) -> Document {
+        match &self.plan.output {
+            Some(output) => self.answering(status).of_record(output, self.status(), record),
+            None => Document::map(),
+        }
+    }
+
+    fn fault(&self, fault: Fault, identifier: &str) -> Failed {
+        let kind = &self.schema.lifecycle.resource(self.role.resource).name;
+        error(self.context, fault, self.known_error(fault), &squash(kind), kind, identifier).into()
+    }
+
+    /// The error that the lifecycle knows for a fault.
+    fn known_error(&self, fault: Fault) -> Option<ShapeIx> {
+        match fault {
+            Fault::NotFound => self.role.missing,
+            Fault::Exists => self.role.conflict,
+            _ => None,
+        }
+    }
+
+    fn models(&self, fault: Fault) -> bool {
+        self.known_error(fault).is_some()
+            || modelled(self.context, fault, &self.schema.ty(self.role.resource).noun.text).is_some()
+    }
+
+    /// The tags that the input gives.
+    fn given_tags(&self) -> Fields {
+        let Some(path) = &self.plan.tags else { return Fields::new() };
+        match look(self.input, path) {
+            Some(value) if path.last() == Some(&"TagSpecifications") => tags::of_specifications(value),
+            Some(value) => tags::read(value),
+            None => Fields::new(),
+        }
+    }
+
+    pub(crate) async fn create(&self, put: bool) -> Result<Document, Failed> {
+        let ix = self.role.resource;
+        let kind = self.schema.lifecycle.resource(ix).kind;
+        let lineage = self.lineage().await?;
+        let repeated = self.repeated().await?;
+        if let Some(record) = repeated {
+            return Ok(self.show(&record, None));
+        }
+        let prefix = lineage.prefix.clone().unwrap_or_default();
+        let chosen = if kind == TypeKind::Assigned && !put { None } else { self.chosen_key(ix, &prefix) };
+        let existing = match &chosen {
+            Some(key) => self.get(ix, key).await?,
+            None if put => self.named(&lineage).await?,
+            None => self.namesake(&prefix).await?,
+        };
+        if let Some(old) = existing {
+            if put || kind == TypeKind::Single {
+                return self.change(&lineage, &old, None, true).await;
+            }
+            let name = old.identity().part(Part::Any).unwrap_or_default();
+            if self.models(Fault::Exists) {
+                return Err(self.fault(Fault::Exists, name));
+            }
+            // No error is modelled: asking for what is there changes nothing, asking for something else changes it.
+            return if self.gives_the_same(&old) {
+                Ok(self.show(&old, None))
+            } else {
+                self.change(&lineage, &old, None, false).await
+            };
+        }
+        let mut batch = Batch::default();
+        let number = self.number(&prefix, &mut batch).await?;
+        let record = self.make(&lineage, chosen, number)?;
+        let table = self.table(ix);
+        batch.check(&table, record.key.clone(), None);
+        for (parent, ix) in lineage.parents.iter().rev().zip(self.schema.lifecycle.lineage(ix).iter().rev().skip(1)) {
+            batch.check(&self.table(*ix), parent.key.clone(), Some(parent.version));
+        }
+        batch.put(&table, record.key.clone(), record.body.clone(), index(record.identity()));
+        self.remember(&mut batch, &record);
+        self.resources.store.commit(batch).await?;
+        Ok(self.show(&record, None))
+    }
+
+    /// What lies in the same place under the same name, where the operation models that names are unique.
+    async fn namesake(&self, prefix: &str) -> Result<Option<Record>, Failed> {
+        let unique = self.context.operation.errors.iter().any(|shape| {
+            let name = squash(self.context.service.shape(*shape).name);
+            ["alreadyexist", "exists", "duplicate", "nameinuse"].iter().any(|mark| name.contains(mark))
+        });
+        if !unique {
+            return Ok(None);
+        }
+        let Some(name) = self.given_name() else { return Ok(None) };
+        self.find(self.role.resource, Some(prefix), Part::Name, &name).await
+    }
+
+    /// The name that the input gives to what it makes.
+    fn given_name(&self) -> Option<String> {
+        let ty = self.schema.ty(self.role.resource);
+        let fields = self.input.as_map()?;
+        let direct = fields.iter().find(|(name, _)| ty.part(name, true) == Some(Part::Name));
+        let value = direct.map(|(_, value)| value).or_else(|| {
+            let wrapped = fields.iter().filter(|(name, _)| ty.wrappers.contains(&crate::names::plain(name, false)));
+            let mut inner = wrapped.filter_map(|(_, value)| value.as_map()).flat_map(Fields::iter);
+            inner.find(|(name, _)| ty.part(name, true) == Some(Part::Name)).map(|(_, value)| value)
+        });
+        value.and_then(Document::as_str).map(str::to_owned)
+    }
+
+    fn gives_the_same(&self, old: &Record) -> bool {
+        let mut data = Fields::new();
+        absorb(self.schema.ty(self.role.resource), self.role, self.input, &mut data, false);
+        data.iter().all(|(name, value)| old.data(name) == Some(value))
+    }
+
+    /// The next number of a type whose ids count up within the parent.
+    async fn number(&self, prefix: &str, batch: &mut Batch) -> Result<Option<u64>, Failed> {
+        if self.schema.lifecycle.resource(self.role.resource).counter.is_none() {
+            return Ok(None);
+        }
+        let table = self.space.table(format!("{COUNTERS}{}", self.schema.ty(self.role.resource).table));
+        let row = self.resources.store.get(&table, prefix).await?;
+        let last = row.as_ref().and_then(|row| row.body.get("last")).and_then(Document::as_i64).unwrap_or_default();
+        let next = last + 1;
+        let mut fields = Fields::with_capacity(1);
+        fields.push("last", next);
+        batch.check(&table, prefix, row.map(|row| row.version));
+        batch.put(&table, prefix, Document::Map(fields), Vec::new());
+        Ok(u64::try_from(next).ok())
+    }
+
+    /// A new resource, not stored yet.
+    fn make(&self, lineage: &Lineage, chosen: Option<String>, number: Option<u64>) -> Result<Record, Failed> {
+        let ix = self.role.resource;
+        let ty = self.schema.ty(ix);
+        let kind = self.schema.lifecycle.resource(ix).kind;
+        let mut draft = Draft { name: self.given_name(), ..Draft::default() };
+        if kind != TypeKind::Assigned {
+            for (part, value) in self.bound(ix) {
+                let slot = match part {
+                    Part::Name | Part::Any | Part::Qualifier => &mut draft.name,
+                    Part::Id => &mut draft.id,
+                    Part::Arn => &mut draft.arn,
+                };
+                if slot.is_none() {
+                    *slot = Some(value.into_owned());
+                }
+            }
+        }
+        if let Some(number) = number {
+            draft.id = Some(number.to_string());
+            draft.made.push(
+                ty.noun.attribute(self.schema.lifecycle.resource(ix).counter.unwrap_or_default(), false),
+                number_of(number),
+            );
+        }
+        let mut data = Fields::new();
+        absorb(ty, self.role, self.input, &mut data, false);
+        let making = Making {
+            schema: self.schema,
+            synthesizer: &self.resources.synthesizer,
+            context: self.context,
+            ix,
+            input: self.input,
+            salt: self.salt,
+        };
+        harvest(&making, self.plan.output.as_ref(), &mut draft);
+        let prefix = lineage.prefix.as_deref().unwrap_or_default();
+        let key = chosen.unwrap_or_else(|| {
+            let own = draft.id.as_deref().or(draft.arn.as_deref()).or(draft.name.as_deref());
+            if let Some(number) = number {
+                // Padded, so that versions are listed in their order.
+                return format!("{prefix}{number:010}");
+            }
+            own.map_or_else(|| format!("{prefix}#{:016x}", self.salt), |own| format!("{prefix}{own}"))
+        });
+        let body = body(draft, lineage.identities(), data, self.given_tags(), self.context.now, self.status());
+        Ok(Record { key: key.into(), version: 0, body: Arc::new(body) })
+    }
+
+    pub(crate) async fn read(&self) -> Result<Document, Failed> {
+        let lineage = self.lineage().await?;
+        match self.named(&lineage).await? {
+            Some(record) => Ok(self.show(&record, None)),
+            None => {
+                let single = self.schema.lifecycle.resource(self.role.resource).kind == TypeKind::Single;
+                // Settings that nobody set yet have their defaults.
+                if single && self.schema.lifecycle.resource(self.role.resource).implicit {
+                    return Err(Failed::Unknown);
+                }
+                Err(self.not_found())
+            }
+        }
+    }
+
+    pub(crate) async fn update(&self, status: Option<Option<Str>>) -> Result<Document, Failed> {
+        let lineage = self.lineage().await?;
+        match self.named(&lineage).await? {
+            Some(record) => self.change(&lineage, &record, status, false).await,
+            None if self.schema.lifecycle.resource(self.role.resource).kind == TypeKind::Single => {
+                let key = self.chosen_key(self.role.resource, lineage.prefix.as_deref().unwrap_or_default());
+                let record = self.make(&lineage, key, None)?;
+                let table = self.table(self.role.resource);
+                let mut batch = Batch::default();
+                batch.check(&table, record.key.clone(), None);
+                batch.put(&table, record.key.clone(), record.body.clone(), index(record.identity()));
+                self.resources.store.commit(batch).await?;
+                Ok(self.show(&record, None))
+            }
+            None => Err(self.not_found()),
+        }
+    }
+
+    /// Changes a resource: absent members stay, empty ones are cleared. With `replace`, what is not given goes.
+    async fn change(
+        &self,
+        _lineage: &Lineage,
+        old: &Record,
+        status: Option<Option<Str>>,
+        replace: bool,
+    ) -> Result<Document, Failed> {
+        let ty = self.schema.ty(self.role.resource);
+        let mut fields = old.body.as_map().cloned().unwrap_or_default();
+        let mut data = match fields.remove(record::DATA) {
+            Some(Document::Map(data)) if !replace => data,
+            _ => Fields::new(),
+        };
+        absorb(ty, self.role, self.input, &mut data, !replace);
+        // A new name.
+        if let Some(name) = self.new_name(old) {
+            fields.insert(record::NAME, name);
+        }
+        fields.push(record::DATA, data);
+        fields.insert(record::UPDATED, self.context.now);
+        fields.insert(record::CHANGES, old.changes() + 1);
+        if let Some(made) = fields.get_mut(record::MADE) {
+            touch(made, self.context.now);
+        }
+        if let Some(Some(status)) = status {
+            fields.insert(record::STATUS, status);
+        }
+        let given = self.given_tags();
+        if !given.is_empty()
+            || (replace && self.plan.tags.as_ref().is_some_and(|path| look(self.input, path).is_some()))
+        {
+            fields.insert(record::TAGS, given);
+        }
+        let record = self.replace(old, Document::Map(fields)).await?;
+        Ok(self.show(&record, None))
+    }
+
+    /// The name that an update gives to a resource that its id identifies.
+    fn new_name(&self, old: &Record) -> Option<String> {
+        if self.schema.lifecycle.resource(self.role.resource).kind != TypeKind::Assigned {
+            return None;
+        }
+        let name = self.given_name()?;
+        let identifies = |(part, value): &(Part, std::borrow::Cow<'_, str>)| *part == Part::Name && **value == *name;
+        let identified = self.bound(self.role.resource).iter().any(identifies);
+        (!identified && old.identity().id().or(old.identity().arn()) != Some(&name)).then_some(name)
+    }
+
+    /// Stores the new body of a resource.
+    pub(crate) async fn replace(&self, old: &Record, body: Document) -> Result<Record, Failed> {
+        self.replace_in(&self.table(self.role.resource), old, body).await
+    }
+
+    pub(crate) async fn replace_in(&self, table: &Table, old: &Record, body: Document) -> Result<Record, Failed> {
+        let body = Arc::new(body);
+        let mut batch = Batch::default();
+        batch.check(table, old.key.clone(), Some(old.version));
+        batch.put(table, old.key.clone(), body.clone(), index(Identity(&body)));
+        let version = self.resources.store.commit(batch).await?;
+        Ok(Record { key: old.key.clone(), version, body })
+    }
+
+    pub(crate) async fn delete(&self) -> Result<Document, Failed> {
+        let lineage = self.lineage().await?;
+        let Some(record) = self.named(&lineage).await? else {
+            if self.context.operation.idempotent && !self.models(Fault::NotFound) {
+                return Err(Failed::Unknown);
+            }
+            return Err(self.not_found());
+        };
+        let mut batch = Batch::default();
+        batch.check(&self.table(self.role.resource), record.key.clone(), Some(record.version));
+        batch.delete(&self.table(self.role.resource), record.key.clone());
+        let refuses = self.refuses_in_use();
+        let mut below: Vec<TypeIx> = self.schema.ty(self.role.resource).children.clone();
+        while let Some(child) = below.pop() {
+            let table = self.table(child);
+            let inside = self.scan(child, &format!("{}{WITHIN}", record.key), None, CASCADE_MAX).await?;
+            let own = matches!(self.schema.lifecycle.resource(child).kind, TypeKind::Named | TypeKind::Assigned);
+            if refuses && own && !inside.is_empty() {
+                return Err(self.fault(Fault::InUse, record.identity().part(Part::Any).unwrap_or_default()));
+            }
+            for row in inside {
+                batch.delete(&table, row.key);
+            }
+            below.extend(self.schema.ty(child).children.iter().copied());
+        }
+        self.resources.store.commit(batch).await?;
+        let status = self.status().and_then(|status| status.deleting.or(status.deleted));
+        Ok(self.show(&record, status))
+    }
+
+    /// Whether the operation models that something may still lie in what is deleted.
+    fn refuses_in_use(&self) -> bool {
+        self.context.operation.errors.iter().any(|shape| {
+            let name = squash(self.context.service.shape(*shape).name);
+            ["notempty", "contains", "deleteconflict", "haschild", "dependency"].iter().any(|mark| name.contains(mark))
+        })
+    }
+
+    pub(crate) async fn list(&self) -> Result<Document, Failed> {
+        let ix = self.role.resource;
+        let lineage = self.lineage().await?;
+        let mut page = Page { parent: lineage.parents.last().cloned(), ..Page::default() };
+        let asked = self.bound(ix);
+        if asked.is_empty() {
+            self.fill(ix, &lineage, &mut page).await?;
+        } else {
+            for (part, value) in asked {
+                match self.find(ix, lineage.prefix.as_deref(), part, &value).await? {
+                    // Asked for twice, shown once.
+                    Some(record) if page.records.iter().any(|known| known.key == record.key) => {}
+                    Some(record) => page.records.push(record),
+                    None if self.models(Fault::NotFound) => {
+                        return Err(self.missing(&self.schema.lifecycle.resource(ix).name, &value).into());
+                    }
+                    None => {}
+                }
+            }
+        }
+        match &self.plan.output {
+            Some(output) => Ok(self.answering(None).of_page(output, self.status(), &page)),
+            None => Ok(Document::map()),
+        }
+    }
+
+    /// Fills a page with what the filters let through.
+    async fn fill(&self, ix: TypeIx, lineage: &Lineage, page: &mut Page) -> Result<(), Failed> {
+        let prefix = lineage.prefix.as_deref().unwrap_or_default();
+        let paging: Vec<&str> = self.plan.limit.into_iter().chain(self.plan.token).collect();
+        let question = page::question(self.context, self.input, &paging);
+        let mut after = match self.plan.token.and_then(|token| self.input.get(token)).and_then(Document::as_str) {
+            Some(token) if !token.is_empty() => {
+                let key = page::after(self.context, question, token);
+                Some(key.ok_or_else(|| self.fault(Fault::BadToken, token))?)
+            }
+            _ => None,
+        };
+        let limit = match self.plan.limit.and_then(|limit| self.input.get(limit)) {
+            Some(Document::Int(limit)) => usize::try_from(*limit).unwrap_or(0).clamp(1, PAGE_MAX),
+            Some(Document::String(limit)) => limit.parse().unwrap_or(PAGE_USUAL).clamp(1, PAGE_MAX),
+            _ => PAGE_USUAL,
+        };
+        let limit = if self.plan.token.is_some() { limit } else { usize::MAX };
+        let filter = self.filter();
+        loop {
+            // One more than wanted tells whether there is a next page.
+            let stride = if filter.is_none() { limit.saturating_add(1 - page.records.len().min(1)) } else { STRIDE };
+            let stride = stride.min(limit.saturating_add(1)).max(1);
+            let rows = self.scan(ix, prefix, after.as_deref(), stride).await?;
+            let last = rows.len() < stride;
+            for record in rows {
+                after = Some(record.key.to_string());
+                if record.is_gone(self.context.now) || !filter.passes(&record) {
+                    continue;
+                }
+                if page.records.len() == limit {
+                    let key = page.records[limit - 1].key.clone();
+                    page.next = Some(page::token(self.context, question, &key));
+                    return Ok(());
+                }
+                page.records.push(record);
+            }
+            if last {
+                return Ok(());
+            }
+        }
+    }
+
+    /// The resource that an earlier call with the same idempotency token made.
+    async fn repeated(&self) -> Result<Option<Record>, Failed> {
+        let Some(token) = self.token() else { return Ok(None) };
+        let Some(row) = self.resources.store.get(&self.tokens(), &token).await? else { return Ok(None) };
+        let Some(key) = row.body.get("key").and_then(Document::as_str) else { return Ok(None) };
+        let Some(record) = self.get(self.role.resource, key).await? else { return Ok(None) };
+        let asked = Document::from(format!("{:016x}", self.asked()));
+        if row.body.get("asked") != Some(&asked) {
+            return Err(self.fault(Fault::OtherParameters, &token));
+        }
+        Ok(Some(record))
+    }
+
+    fn remember(&self, batch: &mut Batch, record: &Record) {
+        let Some(token) = self.token() else { return };
+        let mut fields = Fields::with_capacity(3);
+        fields.push("key", record.key.to_string());
+        fields.push("asked", format!("{:016x}", self.asked()));
+        fields.push("at", self.context.now);
+        batch.put(&self.tokens(), token, Document::Map(fields), Vec::new());
+    }
+
+    /// The operation and its idempotency token.
+    fn token(&self) -> Option<String> {
+        let token = self.input.get(self.plan.idempotency?)?.as_str()?;
+        (!token.is_empty()).then(|| format!("{}{WITHIN}{token}", self.context.operation.name))
+    }
+
+    fn tokens(&self) -> Table {
+        self.space.table(TOKENS)
+    }
+
+    fn asked(&self) -> u64 {
+        let skipped: Vec<&str> = self.plan.idempotency.into_iter().collect();
+        page::question(self.context, self.input, &skipped)
+    }
+}
+
+fn number_of(number: u64) -> Document {
+    Document::Int(i64::try_from(number).unwrap_or(i64::MAX))
+}

@@ -1,0 +1,193 @@
+//! The handler: finds what an operation does, and does it.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use standin_core::{Answer, BoxFuture, Call, CallContext, Fidelity, Handler, OperationError};
+use standin_lifecycle::{Role, Verb};
+use standin_mock::synthesis::Synthesizer;
+use standin_model::{Document, Operation, Service, Str};
+use standin_store::{Space, Store, StoreError};
+
+use crate::plan::OperationPlan;
+use crate::schema::Schema;
+
+/// How often a call decides anew because others were faster, before it gives up.
+const ATTEMPTS_MAX: u32 = 64;
+
+/// Whether a service remembers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Mode {
+    /// What is created can be read.
+    #[default]
+    Stateful,
+    /// Every read answers with a made-up resource.
+    Stateless,
+}
+
+impl Mode {
+    pub fn name(self) -> Str {
+        match self {
+            Self::Stateful => "stateful",
+            Self::Stateless => "stateless",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Stateful, Self::Stateless].into_iter().find(|mode| mode.name() == text)
+    }
+}
+
+/// Answers operations from what earlier calls stored.
+#[derive(Debug)]
+pub struct Resources {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) synthesizer: Arc<Synthesizer>,
+    /// By the service's address: services live as long as the process.
+    schemas: RwLock<HashMap<usize, Arc<Schema>>>,
+    modes: RwLock<Modes>,
+    /// Tells resources apart that are asked for in the same words.
+    sequence: AtomicU64,
+}
+
+#[derive(Debug, Default)]
+struct Modes {
+    usual: Mode,
+    /// By catalogue id.
+    services: HashMap<String, Mode>,
+}
+
+/// Why a call could not be carried out.
+#[derive(Debug)]
+pub(crate) enum Failed {
+    Operation(Box<OperationError>),
+    Store(StoreError),
+    /// Not for the stateful handler after all.
+    Unknown,
+}
+
+impl From<OperationError> for Failed {
+    fn from(error: OperationError) -> Self {
+        Self::Operation(Box::new(error))
+    }
+}
+
+impl From<StoreError> for Failed {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+/// One call on its way.
+pub(crate) struct Work<'a> {
+    pub resources: &'a Resources,
+    pub schema: &'a Schema,
+    pub role: &'a Role,
+    pub plan: &'a OperationPlan,
+    pub context: &'a CallContext,
+    pub input: &'a Document,
+    pub space: Space,
+    /// Tells this call apart from others.
+    pub salt: u64,
+}
+
+impl Resources {
+    pub fn new(store: Arc<dyn Store>, synthesizer: Arc<Synthesizer>) -> Self {
+        Self { store, synthesizer, schemas: RwLock::default(), modes: RwLock::default(), sequence: AtomicU64::new(0) }
+    }
+
+    /// Where rows are kept.
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.store
+    }
+
+    /// Sets the mode of one service, or of all that have none of their own.
+    pub fn set_mode(&self, service: Option<&str>, mode: Mode) {
+        let mut modes = self.modes.write().unwrap_or_else(PoisonError::into_inner);
+        match service {
+            Some(service) => {
+                modes.services.insert(service.to_owned(), mode);
+            }
+            None => modes.usual = mode,
+        }
+    }
+
+    pub fn mode(&self, service: &str) -> Mode {
+        let modes = self.modes.read().unwrap_or_else(PoisonError::into_inner);
+        modes.services.get(service).copied().unwrap_or(modes.usual)
+    }
+
+    pub(crate) fn schema(&self, service: &'static Service) -> Arc<Schema> {
+        let key = std::ptr::from_ref(service).addr();
+        if let Some(found) = self.schemas.read().unwrap_or_else(PoisonError::into_inner).get(&key) {
+            return Arc::clone(found);
+        }
+        let schema = Arc::new(Schema::new(standin_lifecycle::infer(service)));
+        Arc::clone(self.schemas.write().unwrap_or_else(PoisonError::into_inner).entry(key).or_insert(schema))
+    }
+
+    async fn answer(&self, context: &CallContext, input: &Document) -> Result<Document, OperationError> {
+        let schema = self.schema(context.service);
+        let Some((role, plan)) = schema.plan(context.operation) else {
+            return Ok(self.synthesizer.synthesize(context, input));
+        };
+        let region = if schema.global { Arc::from("") } else { context.region.clone() };
+        let space = Space { account: context.account.clone(), region, service: schema.id.clone() };
+        for _ in 0..ATTEMPTS_MAX {
+            let salt = self.sequence.fetch_add(1, Ordering::Relaxed);
+            let work =
+                Work { resources: self, schema: &schema, role, plan, context, input, space: space.clone(), salt };
+            match work.run().await {
+                Ok(output) => return Ok(output),
+                Err(Failed::Operation(error)) => return Err(*error),
+                Err(Failed::Unknown) => return Ok(self.synthesizer.synthesize(context, input)),
+                Err(Failed::Store(StoreError::Conflict)) => {}
+                Err(Failed::Store(error)) => return Err(OperationError::internal(error)),
+            }
+        }
+        Err(OperationError::internal("too many writers want the same resource"))
+    }
+}
+
+impl Work<'_> {
+    async fn run(&self) -> Result<Document, Failed> {
+        if self.role.batch.is_some() {
+            return Err(Failed::Unknown);
+        }
+        match &self.role.verb {
+            Verb::Create => self.create(false).await,
+            Verb::Put => self.create(true).await,
+            Verb::Read => self.read().await,
+            Verb::List => self.list().await,
+            Verb::Update => self.update(None).await,
+            Verb::Act(status) => self.update(Some(*status)).await,
+            Verb::Delete => self.delete().await,
+            Verb::Tag => self.tag().await,
+            Verb::Untag => self.untag().await,
+            Verb::ListTags => self.list_tags().await,
+        }
+    }
+}
+
+impl Handler for Resources {
+    fn handle<'a>(&'a self, call: &'a mut Call) -> BoxFuture<'a, Result<Answer, OperationError>> {
+        if self.fidelity(call.context.service, call.context.operation) == Fidelity::Synthesized {
+            return self.synthesizer.handle(call);
+        }
+        Box::pin(async move {
+            let output = self.answer(&call.context, &call.input).await?;
+            Ok(Answer::new(output, Fidelity::Stateful))
+        })
+    }
+
+    fn fidelity(&self, service: &'static Service, operation: &'static Operation) -> Fidelity {
+        if self.mode(service.id) == Mode::Stateless {
+            return Fidelity::Synthesized;
+        }
+        match self.schema(service).lifecycle.role(operation) {
+            Some(role) if role.batch.is_none() => Fidelity::Stateful,
+            _ => Fidelity::Synthesized,
+        }
+    }
+}

@@ -1,0 +1,393 @@
+//! How a stored resource becomes a structure of the model.
+
+use std::sync::Arc;
+
+use standin_lifecycle::{Form, Part, Role, Step, TypeIx, Verb};
+use standin_mock::synthesis;
+use standin_model::{Kind, Member, Operation, ShapeIx, Str};
+
+use crate::names::{is_generic, is_list, is_revision, is_tags};
+use crate::schema::Schema;
+
+/// Structures within structures are looked into so deep for what the resource says elsewhere.
+const DEPTH_MAX: usize = 3;
+
+/// The members of one structure, each with where its value comes from.
+#[derive(Debug)]
+pub(crate) struct Projection {
+    pub shape: ShapeIx,
+    pub union: bool,
+    pub slots: Box<[Slot]>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Slot {
+    pub name: Str,
+    pub target: ShapeIx,
+    pub required: bool,
+    pub source: Source,
+}
+
+/// Where a member's value comes from.
+#[derive(Debug)]
+pub(crate) enum Source {
+    /// The resource's own name, id or ARN.
+    Identity(Part),
+    /// That of what it lies in, so many levels up.
+    Ancestor(u8, Part),
+    Tags,
+    Status,
+    /// What a caller set. `alike`: in this very shape.
+    Data {
+        attribute: Box<str>,
+        alike: bool,
+    },
+    /// A member of a structure that a caller set.
+    Within {
+        attribute: Box<str>,
+        member: Str,
+        alike: bool,
+    },
+    /// A structure that is put together from what the resource says elsewhere.
+    Nested {
+        attribute: Box<str>,
+        inner: Arc<Projection>,
+    },
+    /// What only the service can know, kept since the resource was made.
+    Made(Box<str>),
+    /// What changes with every change of the resource.
+    Revision(Box<str>),
+    /// The whole resource, in a structure of its own.
+    Whole(Arc<Projection>),
+    /// A structure on the way to a view.
+    Through(Arc<Projection>),
+    /// The resources of a list.
+    Items(Items),
+    Next,
+    More,
+    Count,
+    /// The input member of the same name.
+    Echo,
+    /// Nothing is known of it; made up where the model wants it.
+    Nothing,
+}
+
+/// A list or map of resources.
+#[derive(Debug)]
+pub(crate) struct Items {
+    pub item: Item,
+    /// A map by name, not a list.
+    pub map: bool,
+}
+
+#[derive(Debug)]
+pub(crate) enum Item {
+    Structure(Arc<Projection>),
+    Identifier(Part),
+    /// Each resource in a structure of its own that holds a list of one.
+    Wrapped(Arc<Projection>),
+}
+
+/// An operation as the handler carries it out.
+#[derive(Debug)]
+pub(crate) struct OperationPlan {
+    /// `None` for operations without output.
+    pub output: Option<Projection>,
+    /// The input member that bounds a page.
+    pub limit: Option<Str>,
+    /// The input member that says where a page begins.
+    pub token: Option<Str>,
+    /// The idempotency token of the input.
+    pub idempotency: Option<Str>,
+    /// Where the input has tags.
+    pub tags: Option<Box<[Str]>>,
+}
+
+impl OperationPlan {
+    pub(crate) fn new(schema: &Schema, operation: &'static Operation, role: &Role) -> Self {
+        let service = schema.service;
+        let input = operation.input.and_then(|input| service.structure(input));
+        let members = || input.into_iter().flat_map(|input| &input.members);
+        let paging = operation.paginator.as_deref();
+        let token = paging
+            .and_then(|paging| paging.input_token.first().copied())
+            .filter(|name| members().any(|member| member.name == *name))
+            .or_else(|| members().find(|member| synthesis::is_page_token(member.name)).map(|member| member.name));
+        let output = operation.output.map(|shape| {
+            let mut compiler = Compiler {
+                schema,
+                ix: role.resource,
+                operation: Some(operation),
+                list: role.verb == Verb::List,
+                stack: Vec::new(),
+            };
+            let views: Vec<(&[Step], TypeIx, Form)> =
+                role.views.iter().map(|view| (&*view.path, view.of, view.form)).collect();
+            compiler.root(shape, &views)
+        });
+        let token = token.filter(|_| role.verb == Verb::List);
+        Self {
+            output,
+            limit: synthesis::page_limit(service, operation),
+            token,
+            idempotency: members()
+                .find(|member| {
+                    member.idempotency_token
+                        || matches!(
+                            crate::names::plain(member.name, false).as_str(),
+                            "clienttoken" | "clientrequesttoken" | "idempotencytoken" | "creatorrequestid"
+                        )
+                })
+                .map(|member| member.name),
+            tags: role.tags.as_ref().and_then(|path| members_of(path)).or_else(|| {
+                let found = members().find(|member| is_tags(member.name) || member.name == "TagSpecifications");
+                found.map(|member| Box::from([member.name]))
+            }),
+        }
+    }
+}
+
+impl Projection {
+    /// How a resource of a type fills a structure that describes it.
+    pub(crate) fn of(schema: &Schema, ix: TypeIx, shape: ShapeIx) -> Self {
+        Compiler { schema, ix, operation: None, list: false, stack: Vec::new() }.structure(shape, 0)
+    }
+}
+
+struct Compiler<'s> {
+    schema: &'s Schema,
+    ix: TypeIx,
+    operation: Option<&'static Operation>,
+    list: bool,
+    stack: Vec<ShapeIx>,
+}
+
+impl Compiler<'_> {
+    /// The output of an operation, or a structure on the way to one of its views.
+    fn root(&mut self, shape: ShapeIx, views: &[(&[Step], TypeIx, Form)]) -> Projection {
+        let service = self.schema.service;
+        let structure = service.structure(shape);
+        let whole = views.iter().any(|(path, of, _)| path.is_empty() && *of == self.ix);
+        let slots = structure.into_iter().flat_map(|structure| &structure.members).map(|member| {
+            let inner: Vec<(&[Step], TypeIx, Form)> = views
+                .iter()
+                .filter(|(path, ..)| path.first() == Some(&Step::Member(member.name)))
+                .map(|(path, of, form)| (&path[1..], *of, *form))
+                .collect();
+            let source = if inner.is_empty() { self.aside(member, whole) } else { self.view(member, &inner) };
+            Slot { name: member.name, target: member.target, required: member.required, source }
+        });
+        Projection { shape, union: structure.is_some_and(|structure| structure.union), slots: slots.collect() }
+    }
+
+    /// A member that leads to a view.
+    fn view(&mut self, member: &Member, views: &[(&[Step], TypeIx, Form)]) -> Source {
+        let service = self.schema.service;
+        let (path, of, form) = views[0];
+        match (path, form) {
+            ([], Form::Structure) => Source::Whole(self.schema.projection(of, member.target)),
+            ([], Form::Identifier(part)) => Source::Identity(part),
+            ([step @ (Step::Items | Step::Values)], form) => {
+                let Some(target) = inner_shape(service, member.target) else { return Source::Nothing };
+                let item = match form {
+                    Form::Structure => Item::Structure(self.schema.projection(of, target)),
+                    Form::Identifier(part) => Item::Identifier(part),
+                };
+                Source::Items(Items { item, map: *step == Step::Values })
+            }
+            ([step @ (Step::Items | Step::Values), ..], _) => {
+                let Some(target) = inner_shape(service, member.target) else { return Source::Nothing };
+                let inner: Vec<_> = views.iter().map(|(path, of, form)| (&path[1..], *of, *form)).collect();
+                let wrapped = Arc::new(self.root(target, &inner));
+                Source::Items(Items { item: Item::Wrapped(wrapped), map: *step == Step::Values })
+            }
+            _ => Source::Through(Arc::new(self.root(member.target, views))),
+        }
+    }
+
+    /// A member of an output beside its views. `whole`: the output is itself the description of the resource.
+    fn aside(&mut self, member: &Member, whole: bool) -> Source {
+        let service = self.schema.service;
+        let paging = self.operation.and_then(|operation| operation.paginator.as_deref());
+        let listed = self.list || paging.is_some();
+        let tokens = || paging.into_iter().flat_map(|paging| &paging.output_token);
+        if listed
+            && (tokens().any(|path| path.split("||").any(|path| path.trim() == member.name))
+                || synthesis::is_page_token(member.name))
+        {
+            return Source::Next;
+        }
+        if listed
+            && (paging.and_then(|paging| paging.more_results) == Some(member.name)
+                || synthesis::is_page_flag(member.name))
+        {
+            return Source::More;
+        }
+        if self.list {
+            let name = standin_model::words::squash(member.name);
+            if matches!(service.target(member).kind, Kind::Integer | Kind::Long)
+                && (name.contains("count") || name.contains("total") || matches!(name.as_str(), "quantity" | "size"))
+            {
+                return Source::Count;
+            }
+            let lineage = self.schema.lifecycle.lineage(self.ix);
+            for (up, of) in lineage.iter().rev().skip(1).enumerate() {
+                if let Some(part) =
+                    self.schema.ty(*of).part(member.name, false).filter(|_| is_text(service, member.target))
+                {
+                    return Source::Ancestor(u8::try_from(up + 1).unwrap_or(u8::MAX), part);
+                }
+            }
+            return if self.echoes(member) { Source::Echo } else { Source::Nothing };
+        }
+        let source = self.member(member, 0);
+        match source {
+            Source::Made(_) if !whole && self.echoes(member) => Source::Echo,
+            source => source,
+        }
+    }
+
+    /// Whether the input has a member of that name and shape.
+    fn echoes(&self, member: &Member) -> bool {
+        let service = self.schema.service;
+        let input = self.operation.and_then(|operation| operation.input).and_then(|input| service.structure(input));
+        input.and_then(|input| input.member(member.name)).is_some_and(|found| found.target == member.target)
+    }
+
+    fn structure(&mut self, shape: ShapeIx, depth: usize) -> Projection {
+        let Some(structure) = self.schema.service.structure(shape) else {
+            return Projection { shape, union: false, slots: Box::default() };
+        };
+        self.stack.push(shape);
+        let slots = structure
+            .members
+            .iter()
+            .map(|member| Slot {
+                name: member.name,
+                target: member.target,
+                required: member.required,
+                source: self.member(member, depth),
+            })
+            .collect();
+        self.stack.pop();
+        Projection { shape, union: structure.union, slots }
+    }
+
+    /// A member of a structure that describes the resource.
+    fn member(&mut self, member: &Member, depth: usize) -> Source {
+        let service = self.schema.service;
+        let ty = self.schema.ty(self.ix);
+        let target = service.target(member);
+        let close = depth == 0;
+        let text = is_text(service, member.target);
+        let resource = self.schema.lifecycle.resource(self.ix);
+        let known = &resource.identity;
+        if close && text {
+            for (part, name) in [(Part::Arn, known.arn), (Part::Id, known.id), (Part::Name, known.name)] {
+                if name == Some(member.name) {
+                    return Source::Identity(part);
+                }
+            }
+        }
+        if text && let Some(part) = ty.part(member.name, close) {
+            return Source::Identity(part);
+        }
+        if text {
+            let lineage = self.schema.lifecycle.lineage(self.ix);
+            for (up, of) in lineage.iter().rev().skip(1).enumerate() {
+                if let Some(part) = self.schema.ty(*of).part(member.name, false) {
+                    return Source::Ancestor(u8::try_from(up + 1).unwrap_or(u8::MAX), part);
+                }
+            }
+        }
+        if close
+            && (is_tags(member.name) || resource.tags == Some(member.name))
+            && matches!(target.kind, Kind::List(_) | Kind::Map(_))
+        {
+            return Source::Tags;
+        }
+        let status = resource.status.as_ref();
+        if close && text && status.is_some_and(|status| status.member == member.name && status.inner.is_none()) {
+            return Source::Status;
+        }
+        let synonym = resource.synonyms.iter().find(|(_, shown)| close && *shown == member.name);
+        let attribute =
+            ty.noun.attribute(synonym.map_or(member.name, |(given, _)| given), is_list(service, member.target));
+        if let Some(shape) = ty.settable.get(&attribute)
+            && (close || !is_generic(&attribute))
+            && kin(&service.shape(*shape).kind, &target.kind)
+        {
+            return Source::Data { alike: *shape == member.target, attribute: attribute.into() };
+        }
+        if close {
+            let mut found = ty.settable.iter().filter_map(|(outer, shape)| {
+                let inner = service.structure(*shape)?;
+                let inner = inner.members.iter().find(|inner| {
+                    ty.noun.attribute(inner.name, is_list(service, inner.target)) == attribute
+                        && kin(&service.target(inner).kind, &target.kind)
+                })?;
+                Some((outer, inner))
+            });
+            if let (Some((outer, inner)), None) = (found.next(), found.next())
+                && !is_generic(&attribute)
+            {
+                let alike = inner.target == member.target;
+                return Source::Within { attribute: outer.as_str().into(), member: inner.name, alike };
+            }
+        }
+        if close && is_revision(member.name) {
+            return Source::Revision(attribute.into());
+        }
+        if matches!(target.kind, Kind::Structure(_)) && depth < DEPTH_MAX && !self.stack.contains(&member.target) {
+            let inner = self.structure(member.target, depth + 1);
+            if inner.slots.iter().any(|slot| slot.source.is_known()) {
+                return Source::Nested { attribute: attribute.into(), inner: Arc::new(inner) };
+            }
+        }
+        Source::Made(attribute.into())
+    }
+}
+
+impl Source {
+    /// Whether it shows something of the stored resource that the model's synthesis does not know.
+    fn is_known(&self) -> bool {
+        match self {
+            Self::Data { .. } | Self::Within { .. } | Self::Identity(_) | Self::Ancestor(..) => true,
+            Self::Nested { inner, .. } => inner.slots.iter().any(|slot| slot.source.is_known()),
+            _ => false,
+        }
+    }
+}
+
+/// A way through structures only.
+fn members_of(path: &[Step]) -> Option<Box<[Str]>> {
+    let member = |step: &Step| match step {
+        Step::Member(name) => Some(*name),
+        _ => None,
+    };
+    path.iter().map(member).collect()
+}
+
+fn is_text(service: &standin_model::Service, shape: ShapeIx) -> bool {
+    matches!(service.shape(shape).kind, Kind::String { .. })
+}
+
+/// Whether a value of one kind can, by and large, stand where another is wanted.
+fn kin(from: &Kind, to: &Kind) -> bool {
+    let class = |kind: &Kind| match kind {
+        Kind::Structure(_) => 0,
+        Kind::List(_) => 1,
+        Kind::Map(_) => 2,
+        Kind::Blob { .. } => 3,
+        _ => 4,
+    };
+    class(from) == class(to)
+}
+
+fn inner_shape(service: &standin_model::Service, shape: ShapeIx) -> Option<ShapeIx> {
+    match &service.shape(shape).kind {
+        Kind::List(list) => Some(list.member.target),
+        Kind::Map(map) => Some(map.value.target),
+        _ => None,
+    }
+}

@@ -1,0 +1,285 @@
+//! Fills the structures of an answer from a stored resource.
+
+use standin_core::{CallContext, Hasher};
+use standin_lifecycle::{Part, Status};
+use standin_mock::synthesis::Synthesizer;
+use standin_model::{Document, Fields, Key, ShapeIx, Str};
+
+use crate::convert::fit;
+use crate::plan::{Item, Items, Projection, Slot, Source};
+use crate::record::Record;
+use crate::schema::Schema;
+use crate::tags;
+
+/// What one answer is made of.
+pub(crate) struct Answering<'a> {
+    pub schema: &'a Schema,
+    pub context: &'a CallContext,
+    pub input: &'a Document,
+    pub synthesizer: &'a Synthesizer,
+    /// What the resources' status is shown as, where the operation says so (`DELETING`).
+    pub status: Option<&'a str>,
+}
+
+/// The resources of a list, and where the next page begins.
+#[derive(Debug, Default)]
+pub(crate) struct Page {
+    pub records: Vec<Record>,
+    pub next: Option<String>,
+    /// What the resources lie in.
+    pub parent: Option<Record>,
+}
+
+impl Answering<'_> {
+    /// The output that shows one resource.
+    pub(crate) fn of_record(&self, output: &Projection, status: Option<&Status>, record: &Record) -> Document {
+        let mut fields = self.fields(output, status, record, record.made());
+        self.complete(output, &mut fields);
+        Document::Map(fields)
+    }
+
+    /// The output that shows a list.
+    pub(crate) fn of_page(&self, output: &Projection, status: Option<&Status>, page: &Page) -> Document {
+        let mut fields = Fields::with_capacity(output.slots.len());
+        for slot in &output.slots {
+            let value = match &slot.source {
+                Source::Items(items) => self.items(items, status, &page.records),
+                Source::Through(inner) => self.of_page(inner, status, page),
+                Source::Next => match &page.next {
+                    Some(next) => Document::from(next.clone()),
+                    None => continue,
+                },
+                Source::More => Document::Bool(page.next.is_some()),
+                Source::Count => Document::Int(i64::try_from(page.records.len()).unwrap_or(i64::MAX)),
+                Source::Ancestor(up, part) => {
+                    let parent = page.parent.as_ref();
+                    let identity = match usize::from(*up) {
+                        1 => parent.map(Record::identity),
+                        up => parent.and_then(|parent| parent.ancestor(up - 1)),
+                    };
+                    match identity.and_then(|identity| identity.part(*part)) {
+                        Some(text) => Document::from(text.to_owned()),
+                        None => continue,
+                    }
+                }
+                Source::Echo => match self.input.get(slot.name) {
+                    Some(value) => value.clone(),
+                    None => continue,
+                },
+                _ => continue,
+            };
+            fields.push(slot.name, value);
+        }
+        self.complete(output, &mut fields);
+        Document::Map(fields)
+    }
+
+    fn items(&self, items: &Items, status: Option<&Status>, records: &[Record]) -> Document {
+        let item = |record: &Record| match &items.item {
+            Item::Structure(projection) => Some(self.of_record(projection, status, record)),
+            Item::Identifier(part) => record.identity().part(*part).map(|text| Document::from(text.to_owned())),
+            Item::Wrapped(projection) => {
+                let page = Page { records: vec![record.clone()], ..Page::default() };
+                Some(self.of_page(projection, status, &page))
+            }
+        };
+        if items.map {
+            let entries = records.iter().filter_map(|record| {
+                let name = record.identity().part(Part::Any)?;
+                Some((Key::Owned(name.to_owned()), item(record)?))
+            });
+            return Document::Map(entries.collect());
+        }
+        Document::List(records.iter().filter_map(item).collect())
+    }
+
+    /// `made`: what the service made of this very structure.
+    fn fields(
+        &self,
+        projection: &Projection,
+        status: Option<&Status>,
+        record: &Record,
+        made: Option<&Document>,
+    ) -> Fields {
+        let mut fields = Fields::with_capacity(projection.slots.len());
+        for slot in &projection.slots {
+            if let Some(value) = self.value(slot, status, record, made) {
+                fields.push(slot.name, value);
+                if projection.union {
+                    break;
+                }
+            }
+        }
+        fields
+    }
+
+    fn value(
+        &self,
+        slot: &Slot,
+        status: Option<&Status>,
+        record: &Record,
+        made: Option<&Document>,
+    ) -> Option<Document> {
+        let service = self.schema.service;
+        let own = |attribute: &str| made.and_then(|made| made.get(attribute));
+        let kept = |attribute: &str| own(attribute).and_then(|value| fit(service, slot.target, value));
+        match &slot.source {
+            Source::Identity(part) => {
+                let identity = record.identity();
+                let text = match part {
+                    Part::Name => identity.name(),
+                    Part::Id => identity.id(),
+                    Part::Arn => identity.arn(),
+                    Part::Any | Part::Qualifier => identity.part(Part::Any),
+                };
+                let text = text.or_else(|| if slot.required { identity.part(*part) } else { None })?;
+                Some(Document::from(text.to_owned()))
+            }
+            Source::Ancestor(up, part) => {
+                record.ancestor(usize::from(*up))?.part(*part).map(|text| Document::from(text.to_owned()))
+            }
+            Source::Tags => {
+                let tags = record.tags().filter(|tags| !tags.is_empty());
+                match tags {
+                    Some(found) => tags::show(service, slot.target, found),
+                    None if slot.required => tags::show(service, slot.target, &Fields::new()),
+                    None => None,
+                }
+            }
+            Source::Status => {
+                let text = self.status.or_else(|| record.passing(self.context.now)).or_else(|| record.status());
+                text.or(status.map(|status| status.settled)).map(|text| Document::from(text.to_owned()))
+            }
+            Source::Data { attribute, alike } => {
+                let given = record.data(attribute);
+                let value = match given {
+                    Some(value) if *alike => Some(value.clone()),
+                    Some(value) => fit(service, slot.target, value),
+                    None => None,
+                };
+                merge(service, slot, value, own(attribute))
+            }
+            Source::Within { attribute, member, alike } => {
+                let given = record.data(attribute).and_then(|outer| outer.get(member));
+                match given {
+                    Some(value) if *alike => Some(value.clone()),
+                    Some(value) => fit(service, slot.target, value),
+                    None if slot.required => kept(member),
+                    None => None,
+                }
+            }
+            Source::Nested { attribute, inner } => {
+                let fields = self.fields(inner, None, record, own(attribute));
+                (!fields.is_empty() || slot.required).then_some(Document::Map(fields))
+            }
+            Source::Made(attribute) => kept(attribute),
+            Source::Revision(attribute) => kept(attribute).map(|value| turned(&value, record)),
+            Source::Whole(inner) => Some(self.of_record(inner, status, record)),
+            Source::Through(inner) => {
+                let page = Page { records: vec![record.clone()], ..Page::default() };
+                Some(self.of_page(inner, status, &page))
+                    .filter(|value| value.as_map().is_some_and(|map| !map.is_empty()))
+            }
+            Source::Items(items) => Some(self.items(items, status, std::slice::from_ref(record))),
+            Source::Echo => self.input.get(slot.name).cloned(),
+            Source::Next | Source::Nothing => None,
+            Source::More => Some(Document::Bool(false)),
+            Source::Count => Some(Document::Int(1)),
+        }
+    }
+
+    /// Makes up what the model wants and nobody said.
+    fn complete(&self, projection: &Projection, fields: &mut Fields) {
+        let service = self.schema.service;
+        let mut made: Option<Document> = None;
+        let lacks = |fields: &Fields, slot: &Slot| slot.required && !fields.contains_key(slot.name);
+        for slot in projection.slots.iter().filter(|slot| lacks(fields, slot)).collect::<Vec<_>>() {
+            let made = made.get_or_insert_with(|| {
+                self.synthesizer.synthesize_as(self.context, projection.shape, self.input, salt(self.context))
+            });
+            if let Some(value) = made.get(slot.name) {
+                fields.push(slot.name, least(service, slot.target, value));
+            }
+        }
+    }
+}
+
+fn salt(context: &CallContext) -> u64 {
+    let mut key: Hasher = context.key("made up");
+    key.text(context.operation.name);
+    key.finish()
+}
+
+/// What a caller gave, with what the model wants of it besides.
+fn merge(
+    service: &standin_model::Service,
+    slot: &Slot,
+    given: Option<Document>,
+    made: Option<&Document>,
+) -> Option<Document> {
+    let Some(made) = made else { return given };
+    match given {
+        None => {
+            if slot.required {
+                fit(service, slot.target, made)
+            } else {
+                None
+            }
+        }
+        Some(Document::Map(mut fields)) => {
+            let structure = service.structure(slot.target);
+            for member in
+                structure.into_iter().filter(|structure| !structure.union).flat_map(|structure| &structure.members)
+            {
+                if fields.contains_key(member.name) {
+                    continue;
+                }
+                if let Some(value) = made.get(member.name) {
+                    fields.push(member.name, value.clone());
+                }
+            }
+            Some(Document::Map(fields))
+        }
+        given => given,
+    }
+}
+
+/// Only what a shape requires of a value.
+pub(crate) fn least(service: &standin_model::Service, shape: ShapeIx, value: &Document) -> Document {
+    let (Some(structure), Some(fields)) = (service.structure(shape), value.as_map()) else { return value.clone() };
+    if structure.union {
+        return value.clone();
+    }
+    let members = structure.members.iter().filter(|member| member.required);
+    let kept = members.filter_map(|member| {
+        Some((Key::Borrowed(member.name as Str), least(service, member.target, fields.get(member.name)?)))
+    });
+    Document::Map(kept.collect())
+}
+
+/// A token or counter as it is after so many changes: of the same form, another each time.
+fn turned(value: &Document, record: &Record) -> Document {
+    let changes = record.changes();
+    match value {
+        Document::Int(number) => Document::Int(number.saturating_add(changes)),
+        Document::String(text) if changes > 0 => {
+            if let Ok(number) = text.parse::<i64>() {
+                return Document::from(number.saturating_add(changes).to_string());
+            }
+            let mut state =
+                standin_model::words::mix(standin_model::words::hash(text), u64::try_from(changes).unwrap_or_default());
+            let turn = |c: char| {
+                state = standin_model::words::mix(state, 1);
+                let pick = |letters: &[u8]| char::from(letters[(state % letters.len() as u64) as usize]);
+                match c {
+                    '0'..='9' | 'a'..='f' => pick(b"0123456789abcdef"),
+                    'g'..='z' => pick(b"ghijklmnopqrstuvwxyz"),
+                    'A'..='Z' => pick(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ"),
+                    other => other,
+                }
+            };
+            Document::from(text.chars().map(turn).collect::<String>())
+        }
+        other => other.clone(),
+    }
+}

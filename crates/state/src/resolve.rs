@@ -1,0 +1,309 @@
+//! Which stored resource a call names.
+
+use std::borrow::Cow;
+
+use standin_lifecycle::{Binding, Part, Path, Step, TypeIx, TypeKind};
+use standin_model::words::squash;
+use standin_model::{Document, Str};
+use standin_store::{IndexEntry, Scan, Table};
+
+use crate::errors::{Fault, error};
+use crate::handler::{Failed, Work};
+use crate::record::{Identity, Record};
+use crate::schema::last_member;
+
+/// Between the key of a resource and those of what lies in it.
+pub(crate) const WITHIN: char = '\u{1f}';
+/// Between the parts of a key of several.
+const PARTS: char = '\u{1e}';
+/// The key of what there is one of.
+const ONLY: &str = "=";
+/// Names need not be unique; so many of one name are looked at.
+const NAMESAKES_MAX: usize = 64;
+
+pub(crate) const BY_NAME: &str = "n";
+pub(crate) const BY_ID: &str = "i";
+pub(crate) const BY_ARN: &str = "a";
+
+/// What a resource lies in, as a call names it.
+#[derive(Debug, Default)]
+pub(crate) struct Lineage {
+    /// Where the keys of its siblings begin; `None` where the call does not say what it lies in.
+    pub prefix: Option<String>,
+    /// The nearest one last.
+    pub parents: Vec<Record>,
+}
+
+impl Lineage {
+    /// The identities of all that it lies in, outermost first.
+    pub(crate) fn identities(&self) -> Vec<Document> {
+        self.parents.iter().map(|parent| parent.identity().to_document()).collect()
+    }
+}
+
+impl Work<'_> {
+    pub(crate) fn table(&self, ix: TypeIx) -> Table {
+        Table { space: self.space.clone(), name: self.schema.ty(ix).table.clone() }
+    }
+
+    /// What the call's resource lies in.
+    ///
+    /// # Errors
+    /// The operation's not-found error where it names something that does not exist.
+    pub(crate) async fn lineage(&self) -> Result<Lineage, Failed> {
+        let line = self.schema.lifecycle.lineage(self.role.resource);
+        let mut lineage = Lineage { prefix: Some(String::new()), parents: Vec::new() };
+        for ix in &line[..line.len() - 1] {
+            let bound = self.bound(*ix);
+            let Some((part, value)) = bound.first() else {
+                lineage.prefix = None;
+                continue;
+            };
+            let found = self.find(*ix, lineage.prefix.as_deref(), *part, value).await?;
+            match found {
+                Some(record) => {
+                    if lineage.parents.is_empty() {
+                        lineage.parents.extend(self.ancestors(&record, *ix).await?);
+                    }
+                    lineage.prefix = Some(format!("{}{WITHIN}", record.key));
+                    lineage.parents.push(record);
+                }
+                None if self.schema.ty(*ix).made_by_callers => {
+                    let resource = self.schema.lifecycle.resource(*ix);
+                    return Err(self.missing(&resource.name, value).into());
+                }
+                None => {
+                    lineage.prefix = lineage.prefix.map(|prefix| format!("{prefix}{value}{WITHIN}"));
+                }
+            }
+        }
+        Ok(lineage)
+    }
+
+    /// The resources around one that was found by itself: their keys begin its own.
+    async fn ancestors(&self, record: &Record, ix: TypeIx) -> Result<Vec<Record>, Failed> {
+        let line = self.schema.lifecycle.lineage(ix);
+        let mut found = Vec::new();
+        let ends: Vec<usize> = record.key.match_indices(WITHIN).map(|(at, _)| at).collect();
+        for (ix, end) in line[..line.len() - 1].iter().zip(ends) {
+            if let Some(row) = self.resources.store.get(&self.table(*ix), &record.key[..end]).await? {
+                found.push(Record::from(row));
+            }
+        }
+        Ok(found)
+    }
+
+    /// What the input says to identify a resource of a type, required members first.
+    pub(crate) fn bound(&self, ix: TypeIx) -> Vec<(Part, Cow<'_, str>)> {
+        let named = self.bindings(ix).filter(|(_, part, _)| *part != Part::Qualifier);
+        named.map(|(_, part, value)| (part, value)).collect()
+    }
+
+    pub(crate) fn bindings(&self, ix: TypeIx) -> impl Iterator<Item = (&Binding, Part, Cow<'_, str>)> {
+        self.role.bindings.iter().filter(move |binding| binding.of == ix).flat_map(move |binding| {
+            let values = values(self.input, &binding.path).into_iter();
+            values.map(move |value| (binding, binding.part, value))
+        })
+    }
+
+    /// What else than its name or id belongs to a resource's key, in the order of the members' names.
+    fn qualifiers(&self, ix: TypeIx) -> Vec<Cow<'_, str>> {
+        let mut found: Vec<(&str, Cow<'_, str>)> = self
+            .bindings(ix)
+            .filter(|(_, part, _)| *part == Part::Qualifier)
+            .filter_map(|(binding, _, value)| Some((last_member(&binding.path)?, value)))
+            .collect();
+        found.sort();
+        found.into_iter().map(|(_, value)| value).collect()
+    }
+
+    /// The key that a call gives to a resource whose identifier the client chooses; `None` where it gives none.
+    pub(crate) fn chosen_key(&self, ix: TypeIx, prefix: &str) -> Option<String> {
+        let kind = self.schema.lifecycle.resource(ix).kind;
+        if kind == TypeKind::Single {
+            return Some(format!("{prefix}{ONLY}"));
+        }
+        let mut own: Vec<(Option<&str>, Cow<'_, str>)> = self
+            .bindings(ix)
+            .filter(|(_, part, _)| *part != Part::Qualifier)
+            .map(|(binding, _, value)| (last_member(&binding.path), value))
+            .collect();
+        let qualifiers = self.qualifiers(ix);
+        if own.is_empty() && qualifiers.is_empty() {
+            return None;
+        }
+        if kind == TypeKind::Link {
+            own.sort();
+        } else {
+            own.truncate(1);
+        }
+        let texts: Vec<&str> =
+            own.iter().map(|(_, value)| &**value).chain(qualifiers.iter().map(|text| &**text)).collect();
+        Some(format!("{prefix}{}", texts.join(&PARTS.to_string())))
+    }
+
+    /// The resource that the call names, among those in `lineage`.
+    pub(crate) async fn named(&self, lineage: &Lineage) -> Result<Option<Record>, Failed> {
+        let ix = self.role.resource;
+        let kind = self.schema.lifecycle.resource(ix).kind;
+        let qualified = self.bindings(ix).any(|(_, part, _)| part == Part::Qualifier);
+        if let Some(prefix) = &lineage.prefix
+            && (qualified || matches!(kind, TypeKind::Single | TypeKind::Link))
+            && let Some(key) = self.chosen_key(ix, prefix)
+        {
+            let found = self.get(ix, &key).await?;
+            if found.is_some() || kind != TypeKind::Assigned {
+                return Ok(found);
+            }
+        }
+        for (part, value) in self.bound(ix) {
+            if let Some(found) = self.find(ix, lineage.prefix.as_deref(), part, &value).await? {
+                return Ok(Some(found));
+            }
+        }
+        Ok(None)
+    }
+
+    pub(crate) async fn get(&self, ix: TypeIx, key: &str) -> Result<Option<Record>, Failed> {
+        let row = self.resources.store.get(&self.table(ix), key).await?;
+        Ok(row.map(Record::from).filter(|record| !record.is_gone(self.context.now)))
+    }
+
+    /// The resource of a type that a text names: by key, id, name or ARN.
+    pub(crate) async fn find(
+        &self,
+        ix: TypeIx,
+        prefix: Option<&str>,
+        part: Part,
+        text: &str,
+    ) -> Result<Option<Record>, Failed> {
+        if self.schema.lifecycle.resource(ix).kind == TypeKind::Single
+            && let Some(prefix) = prefix
+        {
+            return self.get(ix, &format!("{prefix}{ONLY}")).await;
+        }
+        if let Some(prefix) = prefix
+            && let Some(found) = self.get(ix, &format!("{prefix}{text}")).await?
+        {
+            return Ok(Some(found));
+        }
+        let indexes: &[&str] = match part {
+            _ if text.starts_with("arn:") => &[BY_ARN, BY_ID, BY_NAME],
+            Part::Name => &[BY_NAME, BY_ID],
+            Part::Id => &[BY_ID, BY_NAME, BY_ARN],
+            Part::Arn => &[BY_ARN, BY_ID, BY_NAME],
+            Part::Any | Part::Qualifier => &[BY_ID, BY_NAME, BY_ARN],
+        };
+        let table = self.table(ix);
+        for index in indexes {
+            let rows = self.resources.store.find(&table, index, text, None, NAMESAKES_MAX).await?;
+            let mut records = rows.into_iter().map(Record::from).filter(|record| !record.is_gone(self.context.now));
+            let inside = |record: &Record| prefix.is_none_or(|prefix| record.key.starts_with(prefix));
+            if let Some(found) = records.find(inside) {
+                return Ok(Some(found));
+            }
+        }
+        if text.starts_with("arn:") {
+            return self.by_tail(ix, prefix, text).await;
+        }
+        Ok(None)
+    }
+
+    /// The resource whose name or id ends an ARN that a client put together, perhaps without account.
+    async fn by_tail(&self, ix: TypeIx, prefix: Option<&str>, arn: &str) -> Result<Option<Record>, Failed> {
+        let Some(resource) = arn.splitn(6, ':').nth(5) else { return Ok(None) };
+        let mut tails = vec![resource];
+        tails
+            .extend(resource.char_indices().filter(|(_, c)| matches!(c, '/' | ':')).map(|(at, _)| &resource[at + 1..]));
+        let table = self.table(ix);
+        for tail in tails.into_iter().filter(|tail| !tail.is_empty()) {
+            if let Some(prefix) = prefix
+                && let Some(found) = self.get(ix, &format!("{prefix}{tail}")).await?
+            {
+                return Ok(Some(found));
+            }
+            for index in [BY_ID, BY_NAME] {
+                let rows = self.resources.store.find(&table, index, tail, None, 2).await?;
+                // Two of that name: which one is meant, the ARN does not tell.
+                if let [row] = &rows[..] {
+                    let record = Record::from(row.clone());
+                    // An ARN of its own says better.
+                    let other = record.identity().arn().is_some_and(|own| !same_resource(own, arn));
+                    if !other && !record.is_gone(self.context.now) {
+                        return Ok(Some(record));
+                    }
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    pub(crate) fn missing(&self, kind: &str, identifier: &str) -> standin_core::OperationError {
+        error(self.context, Fault::NotFound, self.role.missing, &squash(kind), kind, identifier)
+    }
+
+    /// The error of a call whose resource does not exist.
+    pub(crate) fn not_found(&self) -> Failed {
+        let ix = self.role.resource;
+        let value = self.bound(ix).first().map(|(_, value)| value.clone().into_owned()).unwrap_or_default();
+        let resource = self.schema.lifecycle.resource(ix);
+        self.missing(&resource.name, &value).into()
+    }
+
+    /// One page of the resources in a prefix.
+    pub(crate) async fn scan(
+        &self,
+        ix: TypeIx,
+        prefix: &str,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<Record>, Failed> {
+        let rows = self.resources.store.scan(&self.table(ix), Scan { prefix, after, limit }).await?;
+        Ok(rows.into_iter().map(Record::from).collect())
+    }
+}
+
+/// Whether two ARNs are of the same resource: one may lack the account or region.
+fn same_resource(a: &str, b: &str) -> bool {
+    let (a, b): (Vec<&str>, Vec<&str>) = (a.splitn(6, ':').collect(), b.splitn(6, ':').collect());
+    a.len() == 6
+        && b.len() == 6
+        && a.iter()
+            .zip(&b)
+            .enumerate()
+            .all(|(at, (a, b))| a == b || (matches!(at, 1 | 3 | 4) && (a.is_empty() || b.is_empty())))
+}
+
+/// How a row is found.
+pub(crate) fn index(identity: Identity<'_>) -> Vec<IndexEntry> {
+    let entry = |index: Str, text: Option<&str>| text.map(|text| IndexEntry::new(index, text));
+    [entry(BY_NAME, identity.name()), entry(BY_ID, identity.id()), entry(BY_ARN, identity.arn())]
+        .into_iter()
+        .flatten()
+        .collect()
+}
+
+/// The texts at a place in the input.
+pub(crate) fn values<'d>(input: &'d Document, path: &Path) -> Vec<Cow<'d, str>> {
+    let mut at = vec![input];
+    for step in path {
+        at = at
+            .into_iter()
+            .flat_map(|value| -> Vec<&Document> {
+                match (step, value) {
+                    (Step::Member(name), value) => value.get(name).into_iter().collect(),
+                    (Step::Items, Document::List(items)) => items.iter().collect(),
+                    (Step::Values, Document::Map(fields)) => fields.iter().map(|(_, value)| value).collect(),
+                    _ => Vec::new(),
+                }
+            })
+            .collect();
+    }
+    at.into_iter()
+        .filter_map(|value| match value {
+            Document::String(text) if !text.is_empty() => Some(Cow::Borrowed(&**text)),
+            Document::Int(number) => Some(Cow::Owned(number.to_string())),
+            _ => None,
+        })
+        .collect()
+}

@@ -1,0 +1,231 @@
+//! What the lifecycle of a service means for its members: which of them callers set, which name the resource, and how a stored
+//! resource becomes each structure that describes it. Worked out once per service, structures when first needed.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+
+use standin_lifecycle::{Lifecycle, Part, Path, Role, Step, TypeIx, Verb};
+use standin_model::{Kind, Operation, Service, ShapeIx, Str, Structure};
+
+use crate::names::{Noun, is_list, is_tags, plain};
+use crate::plan::{OperationPlan, Projection};
+
+/// A service as the stateful handler sees it.
+#[derive(Debug)]
+pub(crate) struct Schema {
+    pub service: &'static Service,
+    pub lifecycle: Lifecycle,
+    pub types: Box<[TypeSchema]>,
+    /// The catalogue's id, as spaces of the store name it.
+    pub id: Arc<str>,
+    /// Whether it keeps its state once per account, not per region.
+    pub global: bool,
+    plans: Box<[OnceLock<Arc<OperationPlan>>]>,
+}
+
+/// One type of resource.
+#[derive(Debug)]
+pub(crate) struct TypeSchema {
+    pub noun: Noun,
+    /// The table of its rows.
+    pub table: Arc<str>,
+    /// Members, in one spelling, that name such a resource somewhere, and how.
+    pub identity: HashMap<String, Part>,
+    /// What callers can set, by attribute, with the shape in which they do.
+    pub settable: HashMap<String, ShapeIx>,
+    /// Input structures, in one spelling, whose members are attributes of the resource itself.
+    pub wrappers: HashSet<String>,
+    /// Whether there is an operation that makes one: then what is not there does not exist.
+    pub made_by_callers: bool,
+    pub children: Vec<TypeIx>,
+    projections: RwLock<HashMap<ShapeIx, Arc<Projection>>>,
+}
+
+impl Schema {
+    pub(crate) fn new(lifecycle: Lifecycle) -> Self {
+        let service = lifecycle.service;
+        let types: Vec<TypeSchema> = (0..lifecycle.types.len())
+            .map(|at| TypeSchema::new(&lifecycle, TypeIx(u16::try_from(at).unwrap_or(u16::MAX))))
+            .collect();
+        let plans = service.operations.iter().map(|_| OnceLock::new()).collect();
+        let global = service.global_endpoint.is_some();
+        Self { service, types: types.into(), id: service.id.into(), global, plans, lifecycle }
+    }
+
+    pub(crate) fn ty(&self, ix: TypeIx) -> &TypeSchema {
+        &self.types[usize::from(ix.0)]
+    }
+
+    /// The plan of an operation that has a role.
+    pub(crate) fn plan(&self, operation: &'static Operation) -> Option<(&Role, &Arc<OperationPlan>)> {
+        let at = self.service.operations.binary_search_by(|other| other.name.cmp(operation.name)).ok()?;
+        let role = self.lifecycle.roles[at].as_ref()?;
+        let plan =
+            self.plans[at].get_or_init(|| Arc::new(OperationPlan::new(self, &self.service.operations[at], role)));
+        Some((role, plan))
+    }
+
+    /// How resources of a type fill a structure that describes them.
+    pub(crate) fn projection(&self, ix: TypeIx, shape: ShapeIx) -> Arc<Projection> {
+        let cache = &self.ty(ix).projections;
+        if let Some(found) = cache.read().unwrap_or_else(PoisonError::into_inner).get(&shape) {
+            return Arc::clone(found);
+        }
+        let made = Arc::new(Projection::of(self, ix, shape));
+        Arc::clone(cache.write().unwrap_or_else(PoisonError::into_inner).entry(shape).or_insert(made))
+    }
+}
+
+impl TypeSchema {
+    fn new(lifecycle: &Lifecycle, ix: TypeIx) -> Self {
+        let service = lifecycle.service;
+        let resource = lifecycle.resource(ix);
+        let noun = Noun::new(&resource.name);
+        let roles = || {
+            lifecycle
+                .roles
+                .iter()
+                .zip(&service.operations)
+                .filter_map(|(role, operation)| Some((role.as_ref()?, operation)))
+        };
+
+        let mut identity = HashMap::new();
+        for (role, _) in roles() {
+            for binding in role.bindings.iter().filter(|binding| binding.of == ix) {
+                let Some(member) = last_member(&binding.path) else { continue };
+                let name = plain(member, false);
+                let one = standin_model::words::singular_of(&name);
+                // The `Resource` of tagging operations is any resource.
+                if role.any || matches!(one.as_str(), "resource" | "resourcearn" | "resourceid" | "identifier") {
+                    continue;
+                }
+                if binding.part == Part::Qualifier {
+                    continue;
+                }
+                let part = identity.entry(one).or_insert(binding.part);
+                if *part == Part::Any {
+                    *part = binding.part;
+                }
+            }
+        }
+        let described: HashSet<String> = resource
+            .shapes
+            .iter()
+            .filter_map(|shape| service.structure(*shape))
+            .flat_map(|structure| &structure.members)
+            .map(|member| noun.attribute(member.name, is_list(service, member.target)))
+            .collect();
+        let mut settable = HashMap::new();
+        let mut wrappers = HashSet::new();
+        let mut made_by_callers = false;
+        for (role, operation) in roles().filter(|(role, _)| role.resource == ix) {
+            made_by_callers |= matches!(role.verb, Verb::Create | Verb::Put);
+            if !matches!(role.verb, Verb::Create | Verb::Put | Verb::Update) {
+                continue;
+            }
+            let Some(input) = input_item(service, operation, role) else { continue };
+            for member in input.members.iter().filter(|member| !member.idempotency_token && is_data(member.name)) {
+                let attribute = noun.attribute(member.name, is_list(service, member.target));
+                if let Some(inner) = service.structure(member.target)
+                    && !described.contains(&attribute)
+                    && !inner.union
+                {
+                    let shown = |member: &&standin_model::Member| {
+                        described.contains(&noun.attribute(member.name, is_list(service, member.target)))
+                    };
+                    let known = inner.members.iter().filter(shown).count();
+                    if known > 0 && known * 2 >= inner.members.len().min(8) {
+                        wrappers.insert(plain(member.name, false));
+                        for member in
+                            inner.members.iter().filter(|member| !member.idempotency_token && is_data(member.name))
+                        {
+                            let attribute = noun.attribute(member.name, is_list(service, member.target));
+                            settable.entry(attribute).or_insert(member.target);
+                        }
+                        continue;
+                    }
+                }
+                let bound = role
+                    .bindings
+                    .iter()
+                    .any(|binding| first_member(&binding.path) == Some(member.name) && binding.path.len() == 1);
+                if bound && (attribute == "id" || attribute == "arn" || role.verb == Verb::Update) {
+                    continue;
+                }
+                settable.entry(attribute).or_insert(member.target);
+            }
+        }
+        let children = (0..lifecycle.types.len())
+            .map(|at| TypeIx(u16::try_from(at).unwrap_or(u16::MAX)))
+            .filter(|other| lifecycle.resource(*other).parent == Some(ix))
+            .collect();
+        Self {
+            table: resource.name.as_str().into(),
+            noun,
+            identity,
+            settable,
+            wrappers,
+            made_by_callers,
+            children,
+            projections: RwLock::default(),
+        }
+    }
+
+    /// Which part of such a resource's identity a text member is. `close`: in its own description, where `Name` is its name.
+    pub(crate) fn part(&self, member: &str, close: bool) -> Option<Part> {
+        let name = plain(member, false);
+        if close && let Some(part) = self.identity.get(&name) {
+            return Some(*part);
+        }
+        let part = self.noun.part(member)?;
+        (close || name.starts_with(&self.noun.text) || name.len() > 4 && self.identity.contains_key(&name))
+            .then_some(part)
+    }
+}
+
+/// The structure that carries what callers set: the input, or the item of the list that a batch operation takes.
+pub(crate) fn input_item(service: &'static Service, operation: &Operation, role: &Role) -> Option<&'static Structure> {
+    let mut shape = operation.input?;
+    for step in role.batch.iter().flatten() {
+        shape = match (step, &service.shape(shape).kind) {
+            (Step::Member(name), Kind::Structure(structure)) => structure.member(name)?.target,
+            (Step::Items, Kind::List(list)) => list.member.target,
+            (Step::Values, Kind::Map(map)) => map.value.target,
+            _ => return None,
+        };
+    }
+    service.structure(shape)
+}
+
+/// Whether an input member says something of the resource, and not of the request.
+pub(crate) fn is_data(member: &str) -> bool {
+    !is_tags(member)
+        && !matches!(
+            plain(member, false).as_str(),
+            "clienttoken"
+                | "clientrequesttoken"
+                | "idempotencytoken"
+                | "dryrun"
+                | "creatorrequestid"
+                | "requesttoken"
+                | "tagspecifications"
+                | "tagkeys"
+                | "nexttoken"
+                | "maxresults"
+                | "updatemask"
+        )
+}
+
+pub(crate) fn first_member(path: &Path) -> Option<&'static str> {
+    match path.first()? {
+        Step::Member(name) => Some(name),
+        _ => None,
+    }
+}
+
+pub(crate) fn last_member(path: &Path) -> Option<Str> {
+    path.iter().rev().find_map(|step| match step {
+        Step::Member(name) => Some(*name),
+        _ => None,
+    })
+}
