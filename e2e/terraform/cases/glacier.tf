@@ -1,0 +1,4 @@
+resource "aws_glacier_vault" "birds" {
+  name = "birds"
+  tags = { team = var.edited ? "herons" : "birds" }
+}

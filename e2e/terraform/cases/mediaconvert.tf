@@ -1,0 +1,5 @@
+resource "aws_media_convert_queue" "films" {
+  name        = "films"
+  description = var.edited ? "All films" : "Films"
+  tags        = { team = "birds" }
+}

@@ -1,0 +1,4 @@
+resource "aws_media_store_container" "films" {
+  name = "films"
+  tags = { team = var.edited ? "herons" : "birds" }
+}

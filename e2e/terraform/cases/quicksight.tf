@@ -1,0 +1,10 @@
+resource "aws_quicksight_group" "wardens" {
+  group_name  = "wardens"
+  description = var.edited ? "All wardens" : "Wardens"
+}
+
+resource "aws_quicksight_folder" "birds" {
+  folder_id = "birds"
+  name      = var.edited ? "All birds" : "Birds"
+  tags      = { team = "birds" }
+}
