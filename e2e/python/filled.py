@@ -1,6 +1,7 @@
 """Inputs for the lives of resources: all optional members or none, some values given, names that nobody else has."""
 
 import json
+import re
 
 import patterns
 from inputs import Inputs
@@ -21,6 +22,7 @@ WISHES = {
         "GlobalTableSourceArn": None,
     }
 }
+PASSING = re.compile(r"(?i)ing$|error|fail|delet|creat|pending|progress|unknown")
 TAGS = {"heron": "blue", "team": "birds"}
 
 
@@ -91,6 +93,10 @@ class Filled(Inputs):
         yield from super()._likely(path, draw)
 
     def _string(self, shape, path, depth, above, *, safe=False):
+        if shape.enum and depth == 1:
+            # Not a state on the way to another.
+            settled = [value for value in shape.enum if value and not PASSING.search(value)]
+            return self.draw(path).choice(settled or shape.enum)
         if path in self.unique and not shape.enum:
             return self._name(shape, path, depth, above)
         return super()._string(shape, path, depth, above, safe=safe)

@@ -164,7 +164,7 @@ class Life:
         """The value by which another operation names a thing."""
         noun = norm(one.name)
         order = {"id": ("id", "identifier", "arn"), "arn": ("arn",), "name": ("name", "identifier", "id"), "identifier": ("identifier", "id", "name", "arn"), "": ("identifier", "name", "id", "arn", "")}[part]
-        flat = list(flatten(thing.output)) + list(flatten(thing.sent))
+        flat = [*flatten(thing.output), *flatten(thing.sent), *flatten(thing.shown or {})]
         names = [norm(member), *(noun + each for each in order), *order]
         for name in names:
             for path, value in flat:
@@ -174,6 +174,9 @@ class Life:
             found, kind = split(path[-1])
             if kind in order and found and noun.endswith(found) and isinstance(value, (str, int)):
                 return value
+        if thing.shown is None and one.read and one.identifiers:
+            self.read(one, thing, "create")
+            return self.part(one, thing, part, member)
         raise Unmet("create", f"parent {one.name}: its answer to create has no {' or '.join(each for each in order if each) or member}")
 
     def value(self, one, thing, source, member, step):
@@ -188,7 +191,7 @@ class Life:
         root = thing.sent if kind == "sent" else thing.output
         found = dig(root, way)
         if found is None:
-            raise Unmet("create", f"{one.create}: no {'.'.join(way)} in the answer, by which {one.read} asks for it")
+            raise Unmet(step, f"{one.create}: no {'.'.join(way)} in the answer, which others ask for as {member}")
         return found
 
     def names(self, one, thing, operation, step, sources=None):
@@ -267,22 +270,38 @@ class Life:
             raise Unmet(step, f"{one.read}: the answer does not show it: {brief(answer)}")
         return record
 
-    def marks(self, one, thing):
-        """The values that tell a thing from its siblings."""
-        found = set()
+    def both_marks(self, one, thing, other=None):
+        """The values that tell a thing from its siblings, of which one may be given: those that the service made, and
+        those that were sent."""
+        made, sent = set(), set()
         for source in one.identifiers.values():
-            if source[0] in ("sent", "output"):
-                value = dig(thing.sent if source[0] == "sent" else thing.output, source[1])
-                found.update(value if isinstance(value, list) else [value])
+            if source[0] == "output":
+                value = dig(thing.output, source[1])
+                made.update(value if isinstance(value, list) else [value])
         noun = norm(one.name)
         for path, value in flatten(thing.output or {}):
             stem, part = split(path[-1])
             if part in ("id", "arn", "identifier") and stem in (noun, "") and isinstance(value, str) and not self.reader.foreign(one, path):
-                found.add(value)
+                made.add(value)
         for path in [*one.chosen, *one.unique]:
             value = dig(thing.sent, path)
-            found.update(value if isinstance(value, list) else [value])
-        return found - {None}
+            sent.update(value if isinstance(value, list) else [value])
+        # What it shares with its siblings tells nothing.
+        common = {value for member in thing.parents for value in [thing.sent.get(member)] if isinstance(value, str)} | {None}
+        if other is not None:
+            common |= self.marks(one, other)
+        return made - common, sent - common
+
+    def marks(self, one, thing, other=None):
+        made, sent = self.both_marks(one, thing, other)
+        return made | sent
+
+    def standing(self, one, thing, other, found):
+        """The items of a list that are about the thing: by what the service calls it, else by what its maker does."""
+        for marks in self.both_marks(one, thing, other):
+            if fitting := [item for item in found if self.about(item, marks)]:
+                return fitting
+        return []
 
     def record(self, one, thing, answer):
         """The structure of an answer that describes the thing: the one with the most members of the input of create."""
@@ -370,7 +389,7 @@ class Life:
             try:
                 thing, _ = self.make(one, "z", optional=False)
                 thing.output = {}
-                baseline = self.list_all(one, thing, "list")
+                baseline = self.list_all(one, thing, "list") or []
             except (Unmet, botocore.exceptions.ClientError):
                 baseline = []
         first = self.create(one, "a", optional=True)
@@ -402,7 +421,7 @@ class Life:
                 return
             self.step("not found after", lambda: self.gone(first))
             if one.list and self.steps.get("list", "") is None:
-                self.step("list after delete", lambda: self.unlisted(first))
+                self.step("list after delete", lambda: self.unlisted(first, second))
             if second is not None and not one.single:
                 self.step("others stay", lambda: self.read(one, second, "others stay"))
 
@@ -426,8 +445,10 @@ class Life:
         one = self.one
         if one.single:
             return None
+        shape = self.operation(one.list).input_shape if one.list else None
+        beside = {member: first.sent[member] for member in (shape.required_members if shape is not None else ()) if member in first.sent and (member,) not in one.chosen and member not in one.parents}
         for label in ("b", "c", "d", "e", "f"):
-            thing, operation = self.make(one, label, optional=False)
+            thing, operation = self.make(one, label, optional=False, fixed=beside)
             if all(dig(thing.sent, path) != dig(first.sent, path) for path in one.chosen):
                 break
             if len(one.chosen) > 1 and any(dig(thing.sent, path) != dig(first.sent, path) for path in one.chosen):
@@ -477,12 +498,19 @@ class Life:
                 given[member] = fit(shape.members[member], found)
             elif member in thing.sent and alike(self.operation(one.create).input_shape.members[member], shape.members[member]):
                 given[member] = thing.sent[member]
+            elif re.search(r"(?i)filter|query|criteria|expression", member):
+                if shape.members[member].type_name != "list" or shape.members[member].metadata.get("min", 0):
+                    return None  # it shows what is asked for, which nobody knows here
+                given[member] = []
         return given
 
     def list_all(self, one, thing, step, size=None):
         """All items, page by page."""
         operation = self.operation(one.list)
-        given = self.filled(one.list, self.list_input(one, thing))
+        named = self.list_input(one, thing)
+        if named is None:
+            return None
+        given = self.filled(one.list, named)
         token_in, token_out, limit = paging(self.client, operation)
         if size is not None:
             if limit is None or token_in is None:
@@ -514,15 +542,17 @@ class Life:
     def listed(self, first, second, baseline):
         one = self.one
         found = self.list_all(one, first, "list")
+        if found is None:
+            return NotImplemented
         if second is not None and not same_place(first, second):
             second = None
         for label, thing in (("the first", first), ("the second", second)):
             if thing is None:
                 continue
-            marks = self.marks(one, thing)
+            marks = self.marks(one, thing, second if thing is first else first)
             if not marks:
                 return NotImplemented
-            count = sum(self.about(item, marks) for item in found)
+            count = len(self.standing(one, thing, second if thing is first else first, found))
             if count == 0 and found and not any(isinstance(value, (str, int)) and split(path[-1])[1] for item in found if isinstance(item, dict) for path, value in flatten(item, 2)) and isinstance(found[0], dict):
                 return NotImplemented
             if count != 1:
@@ -551,8 +581,11 @@ class Life:
             return NotImplemented
         if any(each > size for each in self.sizes):
             raise Unmet("pages", f"{one.list}: {max(self.sizes)} items on a page of {size}")
-        for thing in (first, second):
-            count = sum(self.about(item, self.marks(one, thing)) for item in found)
+        for thing, other in ((first, second), (second, first)):
+            marks = self.marks(one, thing, other)
+            if not marks:
+                return NotImplemented
+            count = len(self.standing(one, thing, other, found))
             if count != 1:
                 raise Unmet("pages", f"{one.list}: {limit}={size}: one that exists stands on {count} pages of {len(self.sizes)}")
         return None
@@ -631,17 +664,15 @@ class Life:
     def gone(self, thing):
         return self.expect_not_found(self.one, self.read_input(self.one, thing), "not found after", thing)
 
-    def unlisted(self, thing):
+    def unlisted(self, thing, other):
         one = self.one
         found = self.list_all(one, thing, "list after delete")
-        marks = self.marks(one, thing)
-        for item in found:
-            if self.about(item, marks):
-                if isinstance(item, dict) and any(isinstance(value, str) and STATE.search(path[-1]) and GONE.search(value) for path, value in flatten(item, 2)):
-                    continue
-                if self.left_over(thing):
-                    continue
-                raise Unmet("list after delete", f"{one.list}: it still stands in it: {brief(item)}")
+        for item in self.standing(one, thing, other, found):
+            if isinstance(item, dict) and any(isinstance(value, str) and STATE.search(path[-1]) and GONE.search(value) for path, value in flatten(item, 2)):
+                continue
+            if self.left_over(thing):
+                continue
+            raise Unmet("list after delete", f"{one.list}: it still stands in it: {brief(item)}")
 
     def left_over(self, thing):
         """Whether the read still shows it as deleted: then a list may, too."""
@@ -654,7 +685,9 @@ class Life:
     def conflict(self, first):
         one = self.one
         create = self.operation(one.create)
-        if not one.chosen or not one.create.startswith(("Create", "Register")) or any(path[0] in one.parents for path in one.chosen):
+        if not one.chosen or any(source[0] == "output" for source in one.identifiers.values()):
+            return NotImplemented  # two of the same name are two
+        if not one.create.startswith(("Create", "Register")) or any(path[0] in one.parents for path in one.chosen):
             return NotImplemented
         if not all(len(path) == 1 for path in one.chosen):
             return NotImplemented
@@ -996,7 +1029,8 @@ def items(shape, answer, one):
     if not lists:
         return []
     fitting = [each for each in lists if noun in norm(each[0]) or norm(singular(each[0])) in noun and len(each[0]) > 3]
-    name, member, found = (fitting or lists)[0]
+    chosen = fitting or lists
+    name, member, found = next((each for each in chosen if each[2]), chosen[0])
     if isinstance(found, dict):
         return [value if isinstance(value, dict) else key for key, value in found.items()]
     # Lists in a list: instances of reservations.

@@ -33,7 +33,8 @@ class Type:
     service: str
     name: str
     create: str
-    read: str
+    # None for what can only be made.
+    read: str | None
     list: str | None = None
     update: str | None = None
     delete: str | None = None
@@ -132,14 +133,16 @@ class Reader:
                 continue
             created.add(create)
             found.append(Type(self.api.service, noun if create.startswith("Put") and read.endswith(noun) else single, create, read))
+        # What can be made but not read can still be what others lie in.
+        makers = [Type(self.api.service, noun, create, None) for noun, create in nouns.items() if create not in created and create.startswith("Create")]
         for one in found:
             self.complete(one)
-        self.relate(found)
+        self.relate([*found, *makers])
         kept = []
         for one in found:
             if self.identify(one, found) or one.declared:
                 kept.append(one)
-        for one in kept:
+        for one in [*kept, *makers]:
             self.choose(one)
         return kept
 
@@ -179,8 +182,14 @@ class Reader:
         for one in types:
             by_noun.setdefault(norm(one.name), one)
         for one in types:
+            # `Hypervisor`, which is made by `ImportHypervisorConfiguration`.
+            for operation in (one.read, one.create):
+                noun = re.sub(r"^(?:Batch)?[A-Z][a-z]+", "", operation or "")
+                if noun:
+                    by_noun.setdefault(norm(singular(noun)), one)
+        for one in types:
             shape = self.operations[one.create].input_shape
-            asked = self.operations[one.read].input_shape
+            asked = self.operations[one.read].input_shape if one.read else None
             for member in members(shape):
                 if member not in shape.required_members and not (asked is not None and member in asked.required_members):
                     continue
@@ -198,16 +207,29 @@ class Reader:
         own = norm(one.name)
         stem, part = split(member)
         stem = norm(singular(stem)) if part == "" else stem
-        if not stem or stem == own or (not part and stem not in by_noun):
+        if stem == own or (not stem and member.lower() != "name") or (stem and not part and stem not in by_noun):
             return None
-        other = by_noun.get(stem)
+        other = by_noun.get(stem) if stem else None
         if other is not None and not own.endswith(stem) and other is not one and part in ("identifier", "id", "arn", "name", "") and not self.within(other, one):
             return other, part
-        if own.endswith(stem):
+        if stem and own.endswith(stem):
             return None  # `policyName` of a group policy
+        asked = self.operations[one.create].input_shape.required_members
+        if member.lower() == "name" and any(split(other)[1] == "name" and split(other)[0] and own.endswith(split(other)[0]) for other in asked):
+            # `name` and `versionName` of a version of a store.
+            outer = [noun for noun in by_noun if own.startswith(noun) and noun != own]
+            return (by_noun[max(outer, key=len)], "name") if outer else None
+        if not stem:
+            return None
         # `templateName` of a version of an environment template.
         for noun, other in sorted(by_noun.items(), key=lambda pair: -len(pair[0])):
             if other is not one and own.startswith(noun) and noun.endswith(stem) and part in ("identifier", "id", "arn", "name"):
+                return other, part
+        # `stepGroupId`: there is one kind of thing that ends so.
+        ending = {id(other): other for noun, other in by_noun.items() if noun.endswith(stem) and other is not one and len(stem) >= 5}
+        if len(ending) == 1 and part in ("identifier", "id", "arn"):
+            (other,) = ending.values()
+            if not self.within(other, one):
                 return other, part
         return None
 
@@ -369,10 +391,12 @@ def declared(file, service_models):
             if "create" in named and "put" in named:
                 named.setdefault("update", named["put"])
                 named["put"] = named["create"]
+            create = named.get("put") or named["create"]
+            verb = next((verb for verb in CREATE if re.match(f"{verb}[A-Z]", create)), "")
             one = Type(
                 service,
-                noun,
-                named.get("put") or named["create"],
+                create[len(verb) :] if verb else noun,
+                create,
                 named["read"],
                 *(named.get(key) if named.get(key) in known else None for key in ("list", "update", "delete")),
                 declared=True,
