@@ -13,11 +13,13 @@ use crate::make::{Draft, Making, absorb, body, harvest, touch};
 use crate::page;
 use crate::project::{Answering, Page};
 use crate::record::{self, Identity, Record};
-use crate::resolve::{Lineage, WITHIN, index};
+use crate::resolve::{BY_ARN, BY_ID, Lineage, WITHIN, index};
 use crate::tags;
 
 /// Rows that one delete takes with it at most, per type.
 const CASCADE_MAX: usize = 100_000;
+/// How often an identifier is drawn before the call gives up.
+const DRAWS_MAX: u32 = 8;
 /// A page where the caller does not say how long.
 const PAGE_USUAL: usize = 1000;
 const PAGE_MAX: usize = 10_000;
@@ -117,7 +119,16 @@ impl<'w> Work<'w> {
         }
         let mut batch = Batch::default();
         let number = self.number(&prefix, &mut batch).await?;
-        let record = self.make(&lineage, chosen, number)?;
+        let mut record = self.make(&lineage, chosen.clone(), number, 0)?;
+        if kind == TypeKind::Assigned && number.is_none() {
+            for attempt in 1..DRAWS_MAX {
+                if !self.is_taken(&record).await? {
+                    break;
+                }
+                let again = Work { salt: self.resources.next_salt(), space: self.space.clone(), ..*self };
+                record = again.make(&lineage, chosen.clone(), None, attempt)?;
+            }
+        }
         let table = self.table(ix);
         batch.check(&table, record.key.clone(), None);
         for (parent, ix) in lineage.parents.iter().rev().zip(self.schema.lifecycle.lineage(ix).iter().rev().skip(1)) {
@@ -157,7 +168,7 @@ impl<'w> Work<'w> {
 
     fn gives_the_same(&self, old: &Record) -> bool {
         let mut data = Fields::new();
-        absorb(self.schema.ty(self.role.resource), self.role, self.input, &mut data, false);
+        absorb(self.schema.ty(self.role.resource), self.role, self.plan, self.input, &mut data, false);
         data.iter().all(|(name, value)| old.data(name) == Some(value))
     }
 
@@ -177,8 +188,36 @@ impl<'w> Work<'w> {
         Ok(u64::try_from(next).ok())
     }
 
-    /// A new resource, not stored yet.
-    fn make(&self, lineage: &Lineage, chosen: Option<String>, number: Option<u64>) -> Result<Record, Failed> {
+    fn making(&self) -> Making<'_> {
+        Making {
+            schema: self.schema,
+            synthesizer: &self.resources.synthesizer,
+            context: self.context,
+            ix: self.role.resource,
+            input: self.input,
+            salt: self.salt,
+        }
+    }
+
+    /// Whether another resource has this one's key, id or ARN.
+    async fn is_taken(&self, record: &Record) -> Result<bool, Failed> {
+        let table = self.table(self.role.resource);
+        if self.resources.store.get(&table, &record.key).await?.is_some() {
+            return Ok(true);
+        }
+        let identity = record.identity();
+        for (index, text) in [(BY_ID, identity.id()), (BY_ARN, identity.arn())] {
+            if let Some(text) = text
+                && !self.resources.store.find(&table, index, text, None, 1).await?.is_empty()
+            {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// A new resource, not stored yet. `attempt` counts how often what was made up was taken already.
+    fn make(&self, lineage: &Lineage, chosen: Option<String>, number: Option<u64>, attempt: u32) -> Result<Record, Failed> {
         let ix = self.role.resource;
         let ty = self.schema.ty(ix);
         let kind = self.schema.lifecycle.resource(ix).kind;
@@ -203,16 +242,13 @@ impl<'w> Work<'w> {
             );
         }
         let mut data = Fields::new();
-        absorb(ty, self.role, self.input, &mut data, false);
-        let making = Making {
-            schema: self.schema,
-            synthesizer: &self.resources.synthesizer,
-            context: self.context,
-            ix,
-            input: self.input,
-            salt: self.salt,
-        };
+        absorb(ty, self.role, self.plan, self.input, &mut data, false);
+        let making = self.making();
+        making.enrich(&mut data);
         harvest(&making, self.plan.output.as_ref(), &mut draft);
+        if number.is_none() {
+            making.settle(&mut draft, attempt);
+        }
         let prefix = lineage.prefix.as_deref().unwrap_or_default();
         let key = chosen.unwrap_or_else(|| {
             let own = draft.id.as_deref().or(draft.arn.as_deref()).or(draft.name.as_deref());
@@ -247,7 +283,7 @@ impl<'w> Work<'w> {
             Some(record) => self.change(&lineage, &record, status, false).await,
             None if self.schema.lifecycle.resource(self.role.resource).kind == TypeKind::Single => {
                 let key = self.chosen_key(self.role.resource, lineage.prefix.as_deref().unwrap_or_default());
-                let record = self.make(&lineage, key, None)?;
+                let record = self.make(&lineage, key, None, 0)?;
                 let table = self.table(self.role.resource);
                 let mut batch = Batch::default();
                 batch.check(&table, record.key.clone(), None);
@@ -273,7 +309,8 @@ impl<'w> Work<'w> {
             Some(Document::Map(data)) if !replace => data,
             _ => Fields::new(),
         };
-        absorb(ty, self.role, self.input, &mut data, !replace);
+        absorb(ty, self.role, self.plan, self.input, &mut data, !replace);
+        self.making().enrich(&mut data);
         // A new name.
         if let Some(name) = self.new_name(old) {
             fields.insert(record::NAME, name);
@@ -286,6 +323,9 @@ impl<'w> Work<'w> {
         }
         if let Some(Some(status)) = status {
             fields.insert(record::STATUS, status);
+            if let (Some(Document::Map(data)), Some(member)) = (fields.get_mut(record::DATA), self.status()) {
+                data.remove(&ty.noun.attribute(member.member, false));
+            }
         }
         let given = self.given_tags();
         if !given.is_empty()
@@ -303,9 +343,7 @@ impl<'w> Work<'w> {
             return None;
         }
         let name = self.given_name()?;
-        let identifies = |(part, value): &(Part, std::borrow::Cow<'_, str>)| *part == Part::Name && **value == *name;
-        let identified = self.bound(self.role.resource).iter().any(identifies);
-        (!identified && old.identity().id().or(old.identity().arn()) != Some(&name)).then_some(name)
+        (old.identity().name() != Some(&name) && old.identity().id().or(old.identity().arn()) != Some(&name)).then_some(name)
     }
 
     /// Stores the new body of a resource.

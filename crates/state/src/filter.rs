@@ -1,5 +1,6 @@
 //! Which resources of a list the input asks for.
 
+use standin_lifecycle::Part;
 use standin_model::words::{singular_of, squash};
 use standin_model::{Document, Fields};
 
@@ -112,7 +113,9 @@ impl Work<'_> {
         let mut filter = Filter::default();
         let paging = [self.plan.limit, self.plan.token];
         let bound = |name: &str| {
-            self.role.bindings.iter().any(|binding| crate::schema::first_member(&binding.path) == Some(name))
+            self.role.bindings.iter().any(|binding| {
+                binding.part != Part::Qualifier && crate::schema::first_member(&binding.path) == Some(name)
+            })
         };
         for (name, value) in self.input.as_map().into_iter().flat_map(Fields::iter) {
             if paging.contains(&Some(&**name)) || bound(name) {
@@ -197,7 +200,6 @@ fn texts(value: &Document) -> Vec<String> {
 
 /// What of a resource a filter's name means; `None` for what the resource does not tell.
 fn about(work: &Work<'_>, name: &str) -> Option<About> {
-    use standin_lifecycle::Part;
     let ty = work.schema.ty(work.role.resource);
     match ty.part(name, true) {
         Some(Part::Name | Part::Any | Part::Qualifier) => return Some(About::Name),

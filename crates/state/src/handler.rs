@@ -118,6 +118,11 @@ impl Resources {
         modes.services.get(service).copied().unwrap_or(modes.usual)
     }
 
+    /// A number that no other call has.
+    pub(crate) fn next_salt(&self) -> u64 {
+        self.sequence.fetch_add(1, Ordering::Relaxed)
+    }
+
     pub(crate) fn schema(&self, service: &'static Service) -> Arc<Schema> {
         let key = std::ptr::from_ref(service).addr();
         if let Some(found) = self.schemas.read().unwrap_or_else(PoisonError::into_inner).get(&key) {

@@ -1,22 +1,24 @@
 //! What a new resource is made of: what the caller gave, and what the service would have made.
 
-use standin_core::CallContext;
-use standin_lifecycle::{Part, Role, Status, Step, TypeIx};
+use standin_core::{CallContext, Draw};
+use standin_lifecycle::{Part, Role, Status, Step, TypeIx, Verb};
 use standin_mock::synthesis::{self, Synthesizer};
+use standin_mock::validation;
 use standin_model::words::squash;
 use standin_model::{Document, Fields, Key, Kind, Service, ShapeIx, Timestamp};
 
 use crate::convert::is_empty;
 use crate::names::{Moment, plain};
-use crate::plan::{Item, Projection, Source};
+use crate::plan::{Item, OperationPlan, Projection, Source};
 use crate::project::least;
 use crate::record;
+use crate::resolve::values;
 use crate::schema::{Schema, TypeSchema, is_data};
 
 /// Shapes beyond these say nothing new.
 const SHAPES_MAX: usize = 6;
 
-/// Name, id and ARN of a resource in the making.
+/// A resource in the making: its identity, and what the service made of it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Draft {
     pub name: Option<String>,
@@ -39,13 +41,27 @@ impl Draft {
     }
 }
 
-/// Takes what a caller says of a resource into its data. With `clear`, what is given empty is cleared.
-pub(crate) fn absorb(ty: &TypeSchema, role: &Role, input: &Document, data: &mut Fields, clear: bool) {
+/// Takes what a caller says of a resource into its data. With `update`, what is absent stays and what is given empty is
+/// cleared.
+pub(crate) fn absorb(ty: &TypeSchema, role: &Role, plan: &OperationPlan, input: &Document, data: &mut Fields, update: bool) {
     let mut set = |name: &str, value: &Document| {
         let attribute = ty.noun.attribute(name, matches!(value, Document::List(_)));
-        if clear && is_empty(value) {
+        if value.is_null() {
+            return;
+        }
+        if let Some((outer, member)) = ty.inward.get(&attribute)
+            && let Some(Document::Map(fields)) = data.get_mut(outer)
+        {
+            fields.insert(*member, value.clone());
+            return;
+        }
+        if update && is_empty(value) {
             data.remove(&attribute);
-        } else if !value.is_null() {
+        } else if plan.partial.contains(&*attribute)
+            && let Some(old) = data.get_mut(&attribute)
+        {
+            overlay(old, value);
+        } else {
             data.insert(Key::Owned(attribute), value.clone());
         }
     };
@@ -62,6 +78,21 @@ pub(crate) fn absorb(ty: &TypeSchema, role: &Role, input: &Document, data: &mut 
         {
             set(name, value);
         }
+    }
+}
+
+/// Sets the members that a change names, in structures within structures.
+fn overlay(old: &mut Document, change: &Document) {
+    match (old, change) {
+        (Document::Map(old), Document::Map(change)) => {
+            for (name, value) in change.iter() {
+                match old.get_mut(name) {
+                    Some(old) => overlay(old, value),
+                    None => old.push(name.clone(), value.clone()),
+                }
+            }
+        }
+        (old, change) => *old = change.clone(),
     }
 }
 
@@ -97,8 +128,8 @@ pub(crate) fn harvest(making: &Making<'_>, output: Option<&Projection>, draft: &
             .collect();
         let arn = own.arn.take().map(|arn| renamed(&arn, &renames));
         draft.name = draft.name.take().or(own.name);
-        draft.id = draft.id.take().or(own.id);
-        draft.arn = draft.arn.take().or(arn);
+        draft.id = making.better(Part::Id, draft.id.take(), own.id);
+        draft.arn = making.better(Part::Arn, draft.arn.take(), arn);
         draft.status = draft.status.take().or(own.status);
         for (name, mut value) in own.made {
             if !draft.made.contains_key(&name) {
@@ -107,6 +138,156 @@ pub(crate) fn harvest(making: &Making<'_>, output: Option<&Projection>, draft: &
             }
         }
     }
+}
+
+impl Making<'_> {
+    /// Whether a text can name the resource in every request that names it so.
+    fn fits(&self, part: Part, text: &str) -> bool {
+        let value = Document::from(text.to_owned());
+        let wanted = self.schema.ty(self.ix).named_by.iter().filter(|(of, _)| *of == part);
+        let mut wanted = wanted.filter(|(_, shape)| matches!(self.schema.service.shape(*shape).kind, Kind::String { .. }));
+        wanted.all(|(_, shape)| validation::check_shape(self.schema.service, *shape, &value).is_empty())
+    }
+
+    /// The first of two that fits, else the first.
+    fn better(&self, part: Part, first: Option<String>, second: Option<String>) -> Option<String> {
+        match (first, second) {
+            (Some(first), Some(second)) if !self.fits(part, &first) && self.fits(part, &second) => Some(second),
+            (first, second) => first.or(second),
+        }
+    }
+
+    /// An identifier as requests want it, read off the example of one.
+    fn example(&self, part: Part) -> Option<String> {
+        let (operation, role) = self.schema.operations_on(self.ix).find(|(_, role)| {
+            matches!(role.verb, Verb::Read | Verb::Delete | Verb::Update)
+                && role.bindings.iter().any(|binding| binding.of == self.ix && binding.part == part)
+        })?;
+        let mut draw = Draw::from_seed(standin_model::words::mix(self.context.key("identifier").finish(), self.salt));
+        let input = synthesis::example_input(self.schema.service, operation, synthesis::Fill::All, &mut draw);
+        let binding = role.bindings.iter().find(|binding| binding.of == self.ix && binding.part == part)?;
+        let text = values(&input, &binding.path).into_iter().next()?.into_owned();
+        let here = self.at_home(&text);
+        Some(if self.fits(part, &here) { here } else { text })
+    }
+
+    /// An ARN with the call's partition, region and account.
+    fn at_home(&self, text: &str) -> String {
+        let parts: Vec<&str> = text.splitn(6, ':').collect();
+        let ["arn", _, service, region, account, resource] = parts[..] else { return text.to_owned() };
+        let or = |spelled: &str, own: &str| if spelled.is_empty() { String::new() } else { own.to_owned() };
+        let context = self.context;
+        let (region, account) = (or(region, &context.region), or(account, &context.account));
+        format!("arn:{}:{service}:{region}:{account}:{resource}", context.partition)
+    }
+
+    /// Gives the draft an id and ARN that requests can carry, and with `attempt` ones that were not tried before.
+    pub(crate) fn settle(&self, draft: &mut Draft, attempt: u32) {
+        let mut renames: Vec<(String, String)> = Vec::new();
+        for (part, slot) in [(Part::Id, &mut draft.id), (Part::Arn, &mut draft.arn)] {
+            let Some(old) = slot.clone() else { continue };
+            let mut new = renamed(&old, &renames);
+            if !self.fits(part, &new)
+                && let Some(example) = self.example(part)
+            {
+                new = example;
+            }
+            if attempt > 0 && new == old {
+                let other = varied(&old, self.salt);
+                new = if self.fits(part, &other) { other } else { self.example(part).unwrap_or(other) };
+            }
+            if new != old {
+                if old.len() > 3 {
+                    renames.push((old, new.clone()));
+                }
+                *slot = Some(new);
+            }
+        }
+        if !renames.is_empty() {
+            draft.made.iter_mut().for_each(|(_, value)| rename(value, &renames));
+        }
+    }
+
+    /// Fills what callers gave with the members that the service adds to it: ids of list items, their states.
+    pub(crate) fn enrich(&self, data: &mut Fields) {
+        for shape in self.schema.lifecycle.resource(self.ix).shapes.iter().take(SHAPES_MAX) {
+            for slot in &self.schema.projection(self.ix, *shape).slots {
+                let Source::Data { attribute, alike: false } = &slot.source else { continue };
+                if self.schema.needy[slot.target.0 as usize]
+                    && let Some(value) = data.get_mut(attribute)
+                {
+                    self.fill(slot.target, value, 0);
+                }
+            }
+        }
+    }
+
+    fn fill(&self, shape: ShapeIx, value: &mut Document, depth: u64) {
+        const DEPTH_MAX: u64 = 16;
+        let service = self.schema.service;
+        if depth > DEPTH_MAX || !self.schema.needy[shape.0 as usize] {
+            return;
+        }
+        match (&service.shape(shape).kind, value) {
+            (Kind::Structure(structure), Document::Map(fields)) => {
+                for member in &structure.members {
+                    let name = squash(member.name);
+                    let known = fields.iter().find(|(key, _)| squash(key) == name).map(|(key, _)| key.clone());
+                    match known {
+                        Some(key) => {
+                            if let Some(value) = fields.get_mut(&key) {
+                                self.fill(member.target, value, depth + 1);
+                            }
+                        }
+                        None if member.required && !structure.union => {
+                            let salt = standin_model::words::mix(self.salt, fingerprint(fields));
+                            let input = Document::Map(fields.clone());
+                            let whole = self.synthesizer.synthesize_as(self.context, shape, &input, salt);
+                            if let Some(made) = whole.get(member.name) {
+                                fields.push(member.name, least(service, member.target, made));
+                            }
+                        }
+                        None => {}
+                    }
+                }
+            }
+            (Kind::List(list), Document::List(items)) => {
+                items.iter_mut().for_each(|item| self.fill(list.member.target, item, depth + 1));
+            }
+            (Kind::Map(map), Document::Map(fields)) => {
+                fields.iter_mut().for_each(|(_, item)| self.fill(map.value.target, item, depth + 1));
+            }
+            _ => {}
+        }
+    }
+}
+
+fn fingerprint(fields: &Fields) -> u64 {
+    let mut key = standin_core::Dice::new(0).key("value");
+    crate::page::feed(&mut key, &Document::Map(fields.clone()));
+    key.finish()
+}
+
+/// A text of the same form whose last part is another.
+fn varied(text: &str, salt: u64) -> String {
+    let from = text.rfind(['/', ':']).map_or(0, |at| at + 1);
+    // Words before the drawn characters stay: `vpc-`, `subnet-`.
+    let from = from + text[from..].rfind('-').filter(|at| text.len() - from - at > 4).map_or(0, |at| at + 1);
+    let mut state = standin_model::words::mix(salt, standin_model::words::hash(text));
+    let turn = |c: char| {
+        state = standin_model::words::mix(state, 1);
+        let pick = |letters: &[u8]| char::from(letters[(state % letters.len() as u64) as usize]);
+        match c {
+            '0'..='9' => pick(b"0123456789"),
+            'a'..='f' => pick(b"abcdef"),
+            'g'..='z' => pick(b"ghijklmnopqrstuvwxyz"),
+            'A'..='F' => pick(b"ABCDEF"),
+            'G'..='Z' => pick(b"GHIJKLMNOPQRSTUVWXYZ"),
+            other => other,
+        }
+    };
+    let tail: String = text[from..].chars().map(turn).collect();
+    format!("{}{tail}", &text[..from])
 }
 
 fn rename(value: &mut Document, renames: &[(String, String)]) {
@@ -134,8 +315,8 @@ fn gather(schema: &Schema, projection: &Projection, value: &Document, now: Times
                     draft.take(*part, text);
                 }
             }
-            Source::Status => draft.status = draft.status.take().or_else(|| value.as_str().map(str::to_owned)),
-            Source::Data { attribute, .. } if slot.required || has_required(schema.service, slot.target) => {
+            Source::Status(_) => draft.status = draft.status.take().or_else(|| value.as_str().map(str::to_owned)),
+            Source::Data { attribute, .. } if slot.required => {
                 keep(&mut draft.made, attribute, least(schema.service, slot.target, value));
             }
             Source::Within { member, .. } if slot.required => {
@@ -173,12 +354,6 @@ fn keep(made: &mut Fields, attribute: &str, value: Document) {
     if !made.contains_key(attribute) {
         made.push(Key::Owned(attribute.to_owned()), value);
     }
-}
-
-fn has_required(service: &Service, shape: ShapeIx) -> bool {
-    service
-        .structure(shape)
-        .is_some_and(|structure| !structure.union && structure.members.iter().any(|member| member.required))
 }
 
 /// What of a made-up value the service would show of a new resource: ids, times, endpoints and the like; no invented

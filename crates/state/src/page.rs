@@ -1,24 +1,36 @@
 //! Page tokens: opaque, checked, and as good at the millionth item as at the first.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use std::fmt::Write as _;
+
 use standin_core::{CallContext, Hasher};
 use standin_model::Document;
 
 const CHECK_BYTES: usize = 8;
 
-/// The token of the page that begins after a key.
+/// The token of the page that begins after a key. Hexadecimal digits, a multiple of four: what every model's pattern for
+/// tokens accepts.
 pub(crate) fn token(context: &CallContext, question: u64, key: &str) -> String {
-    let mut bytes = check(context, question, key).to_le_bytes().to_vec();
-    bytes.extend_from_slice(key.as_bytes());
-    URL_SAFE_NO_PAD.encode(bytes)
+    let mut token = format!("{:016x}", check(context, question, key).swap_bytes());
+    for byte in key.bytes() {
+        let _ = write!(token, "{byte:02x}");
+    }
+    if key.len() % 2 == 1 {
+        token.push_str("00");
+    }
+    token
 }
 
 /// The key that a token holds; `None` where it was not given by this operation for this request.
 pub(crate) fn after(context: &CallContext, question: u64, token: &str) -> Option<String> {
-    let bytes = URL_SAFE_NO_PAD.decode(token).ok()?;
+    let digits = token.as_bytes();
+    if digits.len() % 4 != 0 {
+        return None;
+    }
+    let pairs = digits.chunks(2).map(|pair| std::str::from_utf8(pair).ok());
+    let bytes: Option<Vec<u8>> = pairs.map(|pair| u8::from_str_radix(pair?, 16).ok()).collect();
+    let bytes = bytes?;
     let (sum, key) = bytes.split_at_checked(CHECK_BYTES)?;
-    let key = std::str::from_utf8(key).ok()?;
+    let key = std::str::from_utf8(key.strip_suffix(b"\0").unwrap_or(key)).ok()?;
     (sum == check(context, question, key).to_le_bytes()).then(|| key.to_owned())
 }
 

@@ -1,5 +1,6 @@
 //! How a stored resource becomes a structure of the model.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use standin_lifecycle::{Form, Part, Role, Step, TypeIx, Verb};
@@ -36,7 +37,8 @@ pub(crate) enum Source {
     /// That of what it lies in, so many levels up.
     Ancestor(u8, Part),
     Tags,
-    Status,
+    /// Under this attribute where callers can set it.
+    Status(Box<str>),
     /// What a caller set. `alike`: in this very shape.
     Data {
         attribute: Box<str>,
@@ -99,6 +101,8 @@ pub(crate) struct OperationPlan {
     pub token: Option<Str>,
     /// The idempotency token of the input.
     pub idempotency: Option<Str>,
+    /// Attributes of which this update tells a part only: its structure is not the one that makes them.
+    pub partial: HashSet<String>,
     /// Where the input has tags.
     pub tags: Option<Box<[Str]>>,
 }
@@ -128,6 +132,15 @@ impl OperationPlan {
         let token = token.filter(|_| role.verb == Verb::List);
         Self {
             output,
+            partial: members()
+                .filter(|_| role.verb == Verb::Update)
+                .filter(|member| matches!(service.target(member).kind, Kind::Structure(_)))
+                .filter_map(|member| {
+                    let ty = schema.ty(role.resource);
+                    let attribute = ty.noun.attribute(member.name, false);
+                    ty.settable.get(&attribute).is_some_and(|shape| *shape != member.target).then_some(attribute)
+                })
+                .collect(),
             limit: synthesis::page_limit(service, operation),
             token,
             idempotency: members()
@@ -306,13 +319,13 @@ impl Compiler<'_> {
         {
             return Source::Tags;
         }
-        let status = resource.status.as_ref();
-        if close && text && status.is_some_and(|status| status.member == member.name && status.inner.is_none()) {
-            return Source::Status;
-        }
         let synonym = resource.synonyms.iter().find(|(_, shown)| close && *shown == member.name);
         let attribute =
             ty.noun.attribute(synonym.map_or(member.name, |(given, _)| given), is_list(service, member.target));
+        let status = resource.status.as_ref();
+        if close && text && status.is_some_and(|status| status.member == member.name && status.inner.is_none()) {
+            return Source::Status(attribute.into());
+        }
         if let Some(shape) = ty.settable.get(&attribute)
             && (close || !is_generic(&attribute))
             && kin(&service.shape(*shape).kind, &target.kind)

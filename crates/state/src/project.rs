@@ -146,8 +146,10 @@ impl Answering<'_> {
                     None => None,
                 }
             }
-            Source::Status => {
-                let text = self.status.or_else(|| record.passing(self.context.now)).or_else(|| record.status());
+            Source::Status(attribute) => {
+                // A status that callers set is as they set it.
+                let given = || record.data(attribute).and_then(Document::as_str);
+                let text = self.status.or_else(|| record.passing(self.context.now)).or_else(given).or_else(|| record.status());
                 text.or(status.map(|status| status.settled)).map(|text| Document::from(text.to_owned()))
             }
             Source::Data { attribute, alike } => {
@@ -157,7 +159,7 @@ impl Answering<'_> {
                     Some(value) => fit(service, slot.target, value),
                     None => None,
                 };
-                merge(service, slot, value, own(attribute))
+                value.or_else(|| if slot.required { kept(attribute) } else { None })
             }
             Source::Within { attribute, member, alike } => {
                 let given = record.data(attribute).and_then(|outer| outer.get(member));
@@ -170,7 +172,7 @@ impl Answering<'_> {
             }
             Source::Nested { attribute, inner } => {
                 let fields = self.fields(inner, None, record, own(attribute));
-                (!fields.is_empty() || slot.required).then_some(Document::Map(fields))
+                (!fields.is_empty()).then_some(Document::Map(fields))
             }
             Source::Made(attribute) => kept(attribute),
             Source::Revision(attribute) => kept(attribute).map(|value| turned(&value, record)),
@@ -208,40 +210,6 @@ fn salt(context: &CallContext) -> u64 {
     let mut key: Hasher = context.key("made up");
     key.text(context.operation.name);
     key.finish()
-}
-
-/// What a caller gave, with what the model wants of it besides.
-fn merge(
-    service: &standin_model::Service,
-    slot: &Slot,
-    given: Option<Document>,
-    made: Option<&Document>,
-) -> Option<Document> {
-    let Some(made) = made else { return given };
-    match given {
-        None => {
-            if slot.required {
-                fit(service, slot.target, made)
-            } else {
-                None
-            }
-        }
-        Some(Document::Map(mut fields)) => {
-            let structure = service.structure(slot.target);
-            for member in
-                structure.into_iter().filter(|structure| !structure.union).flat_map(|structure| &structure.members)
-            {
-                if fields.contains_key(member.name) {
-                    continue;
-                }
-                if let Some(value) = made.get(member.name) {
-                    fields.push(member.name, value.clone());
-                }
-            }
-            Some(Document::Map(fields))
-        }
-        given => given,
-    }
 }
 
 /// Only what a shape requires of a value.

@@ -96,7 +96,10 @@ impl Work<'_> {
     /// What the input says to identify a resource of a type, required members first.
     pub(crate) fn bound(&self, ix: TypeIx) -> Vec<(Part, Cow<'_, str>)> {
         let named = self.bindings(ix).filter(|(_, part, _)| *part != Part::Qualifier);
-        named.map(|(_, part, value)| (part, value)).collect()
+        let mut found: Vec<_> = named.map(|(_, part, value)| (part, value)).collect();
+        // An update that gives an id and a name gives a new name.
+        found.sort_by_key(|(part, _)| matches!(part, Part::Name));
+        found
     }
 
     pub(crate) fn bindings(&self, ix: TypeIx) -> impl Iterator<Item = (&Binding, Part, Cow<'_, str>)> {

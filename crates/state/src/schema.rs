@@ -4,8 +4,8 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
-use standin_lifecycle::{Lifecycle, Part, Path, Role, Step, TypeIx, Verb};
-use standin_model::{Kind, Operation, Service, ShapeIx, Str, Structure};
+use standin_lifecycle::{Form, Lifecycle, Part, Path, Role, Step, TypeIx, Verb};
+use standin_model::{Kind, Member, Operation, Service, ShapeIx, Str, Structure};
 
 use crate::names::{Noun, is_list, is_tags, plain};
 use crate::plan::{OperationPlan, Projection};
@@ -20,6 +20,8 @@ pub(crate) struct Schema {
     pub id: Arc<str>,
     /// Whether it keeps its state once per account, not per region.
     pub global: bool,
+    /// By shape: whether somewhere in it is a structure that requires members.
+    pub needy: Box<[bool]>,
     plans: Box<[OnceLock<Arc<OperationPlan>>]>,
 }
 
@@ -35,6 +37,10 @@ pub(crate) struct TypeSchema {
     pub settable: HashMap<String, ShapeIx>,
     /// Input structures, in one spelling, whose members are attributes of the resource itself.
     pub wrappers: HashSet<String>,
+    /// What updates set by itself but a structure shows within: the attribute that the structure is, and the member in it.
+    pub inward: HashMap<String, (String, Str)>,
+    /// The shapes of members that name it in requests: its identifiers must fit them.
+    pub named_by: Vec<(Part, ShapeIx)>,
     /// Whether there is an operation that makes one: then what is not there does not exist.
     pub made_by_callers: bool,
     pub children: Vec<TypeIx>,
@@ -49,7 +55,7 @@ impl Schema {
             .collect();
         let plans = service.operations.iter().map(|_| OnceLock::new()).collect();
         let global = service.global_endpoint.is_some();
-        Self { service, types: types.into(), id: service.id.into(), global, plans, lifecycle }
+        Self { needy: needy(service), service, types: types.into(), id: service.id.into(), global, plans, lifecycle }
     }
 
     pub(crate) fn ty(&self, ix: TypeIx) -> &TypeSchema {
@@ -63,6 +69,12 @@ impl Schema {
         let plan =
             self.plans[at].get_or_init(|| Arc::new(OperationPlan::new(self, &self.service.operations[at], role)));
         Some((role, plan))
+    }
+
+    /// The operations on a type.
+    pub(crate) fn operations_on(&self, ix: TypeIx) -> impl Iterator<Item = (&'static Operation, &Role)> {
+        let all = self.service.operations.iter().zip(&self.lifecycle.roles);
+        all.filter_map(move |(operation, role)| Some((operation, role.as_ref().filter(|role| role.resource == ix)?)))
     }
 
     /// How resources of a type fill a structure that describes them.
@@ -90,8 +102,22 @@ impl TypeSchema {
         };
 
         let mut identity = HashMap::new();
-        for (role, _) in roles() {
+        let mut named_by = Vec::new();
+        let known = &resource.identity;
+        for (part, name) in [(Part::Name, known.name), (Part::Id, known.id), (Part::Arn, known.arn)] {
+            if let Some(name) = name {
+                identity.insert(plain(name, false), part);
+            }
+        }
+        for (role, operation) in roles() {
             for binding in role.bindings.iter().filter(|binding| binding.of == ix) {
+                if role.resource == ix
+                    && !role.any
+                    && let Some(shape) = operation.input.and_then(|input| target_of(service, input, &binding.path))
+                    && !named_by.contains(&(binding.part, shape))
+                {
+                    named_by.push((binding.part, shape));
+                }
                 let Some(member) = last_member(&binding.path) else { continue };
                 let name = plain(member, false);
                 let one = standin_model::words::singular_of(&name);
@@ -108,10 +134,16 @@ impl TypeSchema {
                 }
             }
         }
+        let views = roles().filter(|(role, _)| role.resource == ix).flat_map(|(role, operation)| {
+            let views = role.views.iter().filter(|view| view.of == ix && view.form == Form::Structure);
+            views.filter_map(|view| target_of(service, operation.output?, &view.path))
+        });
         let described: HashSet<String> = resource
             .shapes
             .iter()
-            .filter_map(|shape| service.structure(*shape))
+            .copied()
+            .chain(views)
+            .filter_map(|shape| service.structure(shape))
             .flat_map(|structure| &structure.members)
             .map(|member| noun.attribute(member.name, is_list(service, member.target)))
             .collect();
@@ -130,7 +162,7 @@ impl TypeSchema {
                     && !described.contains(&attribute)
                     && !inner.union
                 {
-                    let shown = |member: &&standin_model::Member| {
+                    let shown = |member: &&Member| {
                         described.contains(&noun.attribute(member.name, is_list(service, member.target)))
                     };
                     let known = inner.members.iter().filter(shown).count();
@@ -155,6 +187,17 @@ impl TypeSchema {
                 settable.entry(attribute).or_insert(member.target);
             }
         }
+        let mut inward = HashMap::new();
+        for (attribute, _) in settable.iter().filter(|(attribute, _)| !described.contains(*attribute)) {
+            let mut found = settable.iter().filter(|(outer, _)| described.contains(*outer)).filter_map(|(outer, shape)| {
+                let members = &service.structure(*shape)?.members;
+                let same = |member: &&Member| noun.attribute(member.name, is_list(service, member.target)) == *attribute;
+                Some((outer.clone(), members.iter().find(same)?.name))
+            });
+            if let (Some(place), None) = (found.next(), found.next()) {
+                inward.insert(attribute.clone(), place);
+            }
+        }
         let children = (0..lifecycle.types.len())
             .map(|at| TypeIx(u16::try_from(at).unwrap_or(u16::MAX)))
             .filter(|other| lifecycle.resource(*other).parent == Some(ix))
@@ -165,6 +208,8 @@ impl TypeSchema {
             identity,
             settable,
             wrappers,
+            inward,
+            named_by,
             made_by_callers,
             children,
             projections: RwLock::default(),
@@ -183,17 +228,45 @@ impl TypeSchema {
     }
 }
 
+/// The shape at the end of a way.
+pub(crate) fn target_of(service: &Service, root: ShapeIx, path: &[Step]) -> Option<ShapeIx> {
+    path.iter().try_fold(root, |shape, step| match (step, &service.shape(shape).kind) {
+        (Step::Member(name), Kind::Structure(structure)) => Some(structure.member(name)?.target),
+        (Step::Items, Kind::List(list)) => Some(list.member.target),
+        (Step::Values, Kind::Map(map)) => Some(map.value.target),
+        _ => None,
+    })
+}
+
+/// Which shapes hold a structure that requires members: found by going over all until nothing changes.
+fn needy(service: &Service) -> Box<[bool]> {
+    let mut needy = vec![false; service.shapes.len()];
+    loop {
+        let mut changed = false;
+        for (at, shape) in service.shapes.iter().enumerate() {
+            let of = |shape: ShapeIx| needy[shape.0 as usize];
+            let now = match &shape.kind {
+                Kind::Structure(structure) => {
+                    structure.members.iter().any(|member| (member.required && !structure.union) || of(member.target))
+                }
+                Kind::List(list) => of(list.member.target),
+                Kind::Map(map) => of(map.value.target),
+                _ => false,
+            };
+            if now && !needy[at] {
+                needy[at] = true;
+                changed = true;
+            }
+        }
+        if !changed {
+            return needy.into_boxed_slice();
+        }
+    }
+}
+
 /// The structure that carries what callers set: the input, or the item of the list that a batch operation takes.
 pub(crate) fn input_item(service: &'static Service, operation: &Operation, role: &Role) -> Option<&'static Structure> {
-    let mut shape = operation.input?;
-    for step in role.batch.iter().flatten() {
-        shape = match (step, &service.shape(shape).kind) {
-            (Step::Member(name), Kind::Structure(structure)) => structure.member(name)?.target,
-            (Step::Items, Kind::List(list)) => list.member.target,
-            (Step::Values, Kind::Map(map)) => map.value.target,
-            _ => return None,
-        };
-    }
+    let shape = target_of(service, operation.input?, role.batch.as_deref().unwrap_or_default())?;
     service.structure(shape)
 }
 
