@@ -217,7 +217,13 @@ impl<'w> Work<'w> {
     }
 
     /// A new resource, not stored yet. `attempt` counts how often what was made up was taken already.
-    fn make(&self, lineage: &Lineage, chosen: Option<String>, number: Option<u64>, attempt: u32) -> Result<Record, Failed> {
+    fn make(
+        &self,
+        lineage: &Lineage,
+        chosen: Option<String>,
+        number: Option<u64>,
+        attempt: u32,
+    ) -> Result<Record, Failed> {
         let ix = self.role.resource;
         let ty = self.schema.ty(ix);
         let kind = self.schema.lifecycle.resource(ix).kind;
@@ -343,7 +349,8 @@ impl<'w> Work<'w> {
             return None;
         }
         let name = self.given_name()?;
-        (old.identity().name() != Some(&name) && old.identity().id().or(old.identity().arn()) != Some(&name)).then_some(name)
+        (old.identity().name() != Some(&name) && old.identity().id().or(old.identity().arn()) != Some(&name))
+            .then_some(name)
     }
 
     /// Stores the new body of a resource.

@@ -43,7 +43,14 @@ impl Draft {
 
 /// Takes what a caller says of a resource into its data. With `update`, what is absent stays and what is given empty is
 /// cleared.
-pub(crate) fn absorb(ty: &TypeSchema, role: &Role, plan: &OperationPlan, input: &Document, data: &mut Fields, update: bool) {
+pub(crate) fn absorb(
+    ty: &TypeSchema,
+    role: &Role,
+    plan: &OperationPlan,
+    input: &Document,
+    data: &mut Fields,
+    update: bool,
+) {
     let mut set = |name: &str, value: &Document| {
         let attribute = ty.noun.attribute(name, matches!(value, Document::List(_)));
         if value.is_null() {
@@ -145,7 +152,8 @@ impl Making<'_> {
     fn fits(&self, part: Part, text: &str) -> bool {
         let value = Document::from(text.to_owned());
         let wanted = self.schema.ty(self.ix).named_by.iter().filter(|(of, _)| *of == part);
-        let mut wanted = wanted.filter(|(_, shape)| matches!(self.schema.service.shape(*shape).kind, Kind::String { .. }));
+        let mut wanted =
+            wanted.filter(|(_, shape)| matches!(self.schema.service.shape(*shape).kind, Kind::String { .. }));
         wanted.all(|(_, shape)| validation::check_shape(self.schema.service, *shape, &value).is_empty())
     }
 

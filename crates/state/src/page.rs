@@ -23,7 +23,7 @@ pub(crate) fn token(context: &CallContext, question: u64, key: &str) -> String {
 /// The key that a token holds; `None` where it was not given by this operation for this request.
 pub(crate) fn after(context: &CallContext, question: u64, token: &str) -> Option<String> {
     let digits = token.as_bytes();
-    if digits.len() % 4 != 0 {
+    if !digits.len().is_multiple_of(4) {
         return None;
     }
     let pairs = digits.chunks(2).map(|pair| std::str::from_utf8(pair).ok());

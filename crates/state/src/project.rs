@@ -149,7 +149,8 @@ impl Answering<'_> {
             Source::Status(attribute) => {
                 // A status that callers set is as they set it.
                 let given = || record.data(attribute).and_then(Document::as_str);
-                let text = self.status.or_else(|| record.passing(self.context.now)).or_else(given).or_else(|| record.status());
+                let text =
+                    self.status.or_else(|| record.passing(self.context.now)).or_else(given).or_else(|| record.status());
                 text.or(status.map(|status| status.settled)).map(|text| Document::from(text.to_owned()))
             }
             Source::Data { attribute, alike } => {

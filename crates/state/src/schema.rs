@@ -189,11 +189,13 @@ impl TypeSchema {
         }
         let mut inward = HashMap::new();
         for (attribute, _) in settable.iter().filter(|(attribute, _)| !described.contains(*attribute)) {
-            let mut found = settable.iter().filter(|(outer, _)| described.contains(*outer)).filter_map(|(outer, shape)| {
-                let members = &service.structure(*shape)?.members;
-                let same = |member: &&Member| noun.attribute(member.name, is_list(service, member.target)) == *attribute;
-                Some((outer.clone(), members.iter().find(same)?.name))
-            });
+            let mut found =
+                settable.iter().filter(|(outer, _)| described.contains(*outer)).filter_map(|(outer, shape)| {
+                    let members = &service.structure(*shape)?.members;
+                    let same =
+                        |member: &&Member| noun.attribute(member.name, is_list(service, member.target)) == *attribute;
+                    Some((outer.clone(), members.iter().find(same)?.name))
+                });
             if let (Some(place), None) = (found.next(), found.next()) {
                 inward.insert(attribute.clone(), place);
             }
