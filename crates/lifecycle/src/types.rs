@@ -101,7 +101,8 @@ pub enum TypeKind {
 /// The member that tells how a resource is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Status {
-    /// Its name in the structures that describe the resource.
+    /// Its name in the structures that describe the resource. Of what is only switched on and off it may be a boolean; the
+    /// values then are `true` and `false`.
     pub member: Str,
     /// The member within it that holds the value, where it is a structure (`State.Name`).
     pub inner: Option<Str>,
@@ -131,8 +132,8 @@ pub struct Role {
     /// Whether it is about resources of any type (`TagResource`): the bindings with [`Part::Arn`] or [`Part::Any`] tell of
     /// which, and `resource` is only the first of them.
     pub any: bool,
-    /// Where tags are: in the input of a create, of [`Verb::Tag`] and (keys only) of [`Verb::Untag`], in the output of
-    /// [`Verb::ListTags`].
+    /// Where tags are: in the input of a create, of [`Verb::Tag`] and (keys only) of [`Verb::Untag`]; in the output of
+    /// [`Verb::ListTags`], and of a read that shows them beside the resource. Empty: an untag that takes them all.
     pub tags: Option<Path>,
     /// The error where the resource is not found.
     pub missing: Option<ShapeIx>,
@@ -142,6 +143,8 @@ pub struct Role {
     pub conflict: Option<ShapeIx>,
     /// Of a delete: the error where something lies in it or uses it.
     pub busy: Option<ShapeIx>,
+    /// Of an update: members that it takes away (`DeleteRolePermissionsBoundary`).
+    pub clears: Box<[Str]>,
     pub why: Vec<String>,
 }
 

@@ -46,7 +46,10 @@ fn faults(lifecycle: &Lifecycle) -> Vec<String> {
         if !single && !verbs().any(|verb| matches!(verb, Verb::Create | Verb::Put)) {
             fault(format!("nothing makes {}", resource.name));
         }
-        if !verbs().any(|verb| matches!(verb, Verb::Read | Verb::List)) && resource.within.is_none() {
+        let mut views = lifecycle.roles.iter().flatten().flat_map(|role| &role.views);
+        let viewed = views.any(|view| usize::from(view.of.0) == at);
+        let shown = verbs().any(|verb| matches!(verb, Verb::Read | Verb::List));
+        if !viewed && !shown && resource.within.is_none() {
             fault(format!("nothing shows {}", resource.name));
         }
     }
@@ -73,7 +76,8 @@ fn faults(lifecycle: &Lifecycle) -> Vec<String> {
             }
         }
         if let Some(path) = &role.tags {
-            let root = if role.verb == Verb::ListTags { operation.output } else { operation.input };
+            let shown = matches!(role.verb, Verb::ListTags | Verb::Read);
+            let root = if shown { operation.output } else { operation.input };
             let target = follow(service, root, path).map(|ix| &service.shape(ix).kind);
             let bare = path.is_empty() && role.verb == Verb::Untag;
             if !bare && !matches!(target, Some(Kind::List(_) | Kind::Map(_))) {

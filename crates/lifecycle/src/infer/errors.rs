@@ -30,7 +30,7 @@ impl Draft {
 
     /// The error whose name has one of the marks and fits the type best; `rest`: marks of the second choice.
     fn error(&self, op: &Op, ix: usize, marks: &[&str], rest: &[&str]) -> Option<ShapeIx> {
-        let noun = self.types[ix].key();
+        let noun = self.types[ix].noun.text.as_str();
         let mut found: Vec<(i32, ShapeIx)> = Vec::new();
         for shape in &op.operation.errors {
             let shown = self.service.shape(*shape).name;
@@ -53,7 +53,7 @@ impl Draft {
                 20
             } else if noun.ends_with(about) || about.ends_with(&noun) {
                 25
-            } else if noun.starts_with(about) || about.starts_with(&noun) {
+            } else if noun.starts_with(about) || about.starts_with(noun) {
                 12
             } else {
                 5

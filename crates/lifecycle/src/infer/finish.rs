@@ -3,7 +3,7 @@
 use standin_model::words::squash;
 use standin_model::{Kind, Str};
 
-use super::members::{Given, Sure, dissect, tells};
+use super::members::{Given, Sure, tells};
 use super::{Claim, Draft, Op};
 use crate::{Binding, Identity, Lifecycle, Part, Path, ResourceType, Role, Step, TypeIx, TypeKind, Verb, View};
 
@@ -65,33 +65,37 @@ impl Draft {
 
     /// Drops types that nothing makes or nothing shows.
     fn prune(&mut self) {
-        loop {
-            let poor = (0..self.types.len()).find(|ix| {
-                let verbs: Vec<&Verb> = self.of(*ix).map(|(_, claim)| &claim.verb).collect();
-                let made = verbs.iter().any(|verb| matches!(verb, Verb::Create | Verb::Put))
-                    || (self.types[*ix].kind == TypeKind::Single && verbs.contains(&&Verb::Update));
-                let shown = verbs.iter().any(|verb| matches!(verb, Verb::Read | Verb::List))
-                    || self.types[*ix].within.is_some();
-                !(made && shown)
-            });
-            let Some(ix) = poor else { return };
-            self.types.remove(ix);
-            let moved = |other: Option<usize>| match other {
-                Some(other) if other == ix => None,
-                Some(other) if other > ix => Some(other - 1),
-                other => other,
-            };
-            for draft in &mut self.types {
-                draft.parent = moved(draft.parent);
-                draft.target = moved(draft.target);
+        let count = self.types.len();
+        let (mut made, mut shown) = (vec![false; count], vec![false; count]);
+        for claim in self.operations.iter().filter_map(|op| op.claim.as_ref()) {
+            let single = self.types[claim.of].kind == TypeKind::Single;
+            match claim.verb {
+                Verb::Create | Verb::Put => made[claim.of] = true,
+                Verb::Update | Verb::Act(_) if single => made[claim.of] = true,
+                Verb::Read | Verb::List => shown[claim.of] = true,
+                _ => {}
             }
-            for op in &mut self.operations {
-                match &mut op.claim {
-                    Some(claim) if claim.of == ix => op.claim = None,
-                    Some(claim) if claim.of > ix => claim.of -= 1,
-                    _ => {}
-                }
+        }
+        let mut kept = 0;
+        let moved: Vec<Option<usize>> = (0..count)
+            .map(|ix| {
+                let keep = made[ix] && (shown[ix] || self.types[ix].within.is_some() || self.types[ix].beside);
+                kept += usize::from(keep);
+                keep.then(|| kept - 1)
+            })
+            .collect();
+        let types = std::mem::take(&mut self.types);
+        self.by_text.clear();
+        self.by_ending.clear();
+        for (ix, mut draft) in types.into_iter().enumerate() {
+            draft.parent = draft.parent.and_then(|parent| moved[parent]);
+            draft.target = draft.target.and_then(|target| moved[target]);
+            if moved[ix].is_some() {
+                self.add_type(draft);
             }
+        }
+        for op in &mut self.operations {
+            op.claim = op.claim.take().and_then(|claim| Some(Claim { of: moved[claim.of]?, ..claim }));
         }
     }
 
@@ -105,7 +109,7 @@ impl Draft {
             identity: self.identity(ix),
             status: draft.status.clone(),
             implicit: draft.implicit,
-            target: draft.target.map(|target| place[target]),
+            target: draft.target.filter(|_| draft.link).map(|target| place[target]),
             within: draft.within.clone().map(|(path, form)| (path.into(), form)),
             counter: draft.counter,
             tags: self.shown_tags(ix),
@@ -124,8 +128,9 @@ impl Draft {
                     if !matches!(self.service.shape(member.target).kind, Kind::String { .. }) {
                         continue;
                     }
-                    let (core, role) = dissect(member.name);
-                    if tells(&core, role, &draft.noun) != Some(sure) {
+                    let name = self.dissect(member.name);
+                    let (core, role) = (&name.0, name.1);
+                    if tells(core, role, &draft.noun) != Some(sure) {
                         continue;
                     }
                     let slot = match role {
@@ -164,6 +169,7 @@ impl Draft {
             missing,
             missing_parents,
             conflict: makes.then(|| self.conflict(op, claim.of)).flatten(),
+            clears: claim.clears.clone().into(),
             busy: (claim.verb == Verb::Delete).then(|| self.busy(op, claim.of)).flatten(),
             why: claim.why.clone(),
         }
@@ -181,7 +187,7 @@ impl Draft {
             .collect();
         let plain = |name: &str| {
             let name = squash(name);
-            name.strip_prefix(&draft.key()).filter(|rest| !rest.is_empty()).map_or(name.clone(), str::to_owned)
+            name.strip_prefix(&draft.noun.text).filter(|rest| !rest.is_empty()).map_or(name.clone(), str::to_owned)
         };
         let mut out: Vec<(Str, Str)> = Vec::new();
         for (op, _) in self.of(ix).filter(|(_, claim)| matches!(claim.verb, Verb::Create | Verb::Put | Verb::Update)) {
@@ -243,7 +249,8 @@ impl Draft {
             if bare && !needed {
                 continue;
             }
-            if of == ix && creates && (draft.kind != TypeKind::Named || given.list) {
+            let chosen_by_client = matches!(draft.kind, TypeKind::Named | TypeKind::Link);
+            if of == ix && creates && (!chosen_by_client || (given.list && !draft.link)) {
                 continue;
             }
             if of == ix && draft.kind == TypeKind::Single {
@@ -292,7 +299,7 @@ impl Draft {
             {
                 continue;
             }
-            if of == ix && creates && draft.kind != TypeKind::Named {
+            if of == ix && creates && !matches!(draft.kind, TypeKind::Named | TypeKind::Link) {
                 continue;
             }
             let items = next == Step::Items;

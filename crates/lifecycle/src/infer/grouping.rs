@@ -2,6 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use standin_model::Kind;
+
+use super::members::{Sure, Words, tells};
 use super::names::Stem;
 use super::{Claim, Draft, TypeDraft};
 use crate::Verb;
@@ -46,7 +49,7 @@ const ASPECTS: &[&str] = &[
 /// Operations on a noun, by stem.
 #[derive(Default)]
 pub(super) struct Noun {
-    pub words: Vec<String>,
+    pub words: Words,
     pub written: String,
     pub stems: Vec<(Stem, usize)>,
 }
@@ -64,7 +67,7 @@ impl Draft {
         for (at, op) in self.operations.iter().enumerate() {
             // What is purchased is not the offering.
             let offer = op.name.noun.last().is_some_and(|last| last == "offering");
-            if self.is_tagging(op) || op.name.noun.is_empty() || op.name.stem == Stem::Other || offer {
+            if op.tagging || op.tie || op.name.noun.is_empty() || op.name.stem == Stem::Other || offer {
                 continue;
             }
             let noun = nouns.entry(op.name.key()).or_default();
@@ -78,7 +81,8 @@ impl Draft {
         self.found_types(&nouns);
         self.made_otherwise(&nouns);
         for at in 0..self.operations.len() {
-            if self.operations[at].claim.is_none() && !self.is_tagging(&self.operations[at]) {
+            let op = &self.operations[at];
+            if op.claim.is_none() && !op.tagging && !op.tie {
                 self.operations[at].claim = self.claim(at, &nouns);
             }
         }
@@ -135,24 +139,27 @@ impl Draft {
             if let Some(alias) = alias {
                 draft.why.push(format!("shown as {}", nouns[*alias].written));
             }
-            self.types.push(draft);
+            self.add_type(draft);
         }
     }
 
-    /// Whether what reads the noun needs an identifier of which nothing here makes one.
+    /// Whether what reads the noun needs an identifier of which nothing here makes one, or shows many.
     fn is_list_of_many(&self, noun: &Noun) -> bool {
+        let mut reads = noun.stems.iter().filter(|(stem, _)| *stem == Stem::Read).map(|(_, at)| &self.operations[*at]);
         noun.has(&[Stem::List])
-            || noun.stems.iter().any(|(stem, at)| *stem == Stem::Read && self.operations[*at].name.plural)
-            || noun.stems.iter().filter(|(stem, _)| *stem == Stem::Read).any(|(_, at)| {
-                let words = &noun.words;
-                self.operations[*at].givens.iter().any(|given| {
+            || reads.any(|op| {
+                let named = op.givens.iter().any(|given| {
                     given.required
                         && !given.listed
-                        && matches!(
-                            super::members::tells(&given.core, given.role, words),
-                            Some(super::members::Sure::Exact | super::members::Sure::Generic)
-                        )
-                })
+                        && matches!(tells(&given.core, given.role, &noun.words), Some(Sure::Exact | Sure::Generic))
+                });
+                let output = op.operation.output.and_then(|root| self.service.structure(root));
+                let many = output.into_iter().flat_map(|root| &root.members).any(|member| {
+                    let list = matches!(self.service.shape(member.target).kind, Kind::List(_) | Kind::Map(_));
+                    list && self.about_noun(member.name, &noun.words) == Some(Sure::Exact)
+                });
+                let attributes = noun.words.last().is_some_and(|last| last == "attribute");
+                named || (op.name.plural && (many || attributes))
             })
     }
 
@@ -162,12 +169,12 @@ impl Draft {
         if name.noun.is_empty() || name.stem == Stem::Other {
             return None;
         }
-        let exact = self.types.iter().position(|draft| draft.noun == name.noun);
+        let exact = self.named(&name.noun);
         let (of, rest) = match exact {
             Some(of) => (of, &[][..]),
             None => self.nearest(&name.noun, name.stem)?,
         };
-        let made_by = |stem: Stem| nouns.get(&self.types[of].key()).is_some_and(|noun| noun.has(&[stem]));
+        let made_by = |stem: Stem| nouns.get(&self.types[of].noun.text).is_some_and(|noun| noun.has(&[stem]));
         let verb = match name.stem {
             _ if !rest.is_empty() => match name.stem {
                 Stem::Read => Verb::Read,
@@ -185,20 +192,31 @@ impl Draft {
             Stem::List => Verb::List,
             Stem::Update => Verb::Update,
             Stem::Delete => Verb::Delete,
+            // What enabling makes, disabling deletes.
+            Stem::Act
+                if matches!(name.verb.as_str(), "disable" | "deactivate")
+                    && !made_by(Stem::Create)
+                    && !made_by(Stem::Put)
+                    && made_by(Stem::Start)
+                    && !made_by(Stem::Delete) =>
+            {
+                Verb::Delete
+            }
             Stem::Act => Verb::Act(None),
             Stem::Attach | Stem::Detach | Stem::Other => return None,
         };
-        let mut why = vec![format!("{} {}", name.verb, name.noun.join(" "))];
+        let mut claim = Claim::new(of, verb, format!("{} {}", name.verb, name.noun.join(" ")));
+        claim.inexact = exact.is_none();
         if !rest.is_empty() {
-            why.push(format!("{} of {}", rest.join(" "), self.types[of].written));
+            claim.why.push(format!("{} of {}", rest.join(" "), self.types[of].written));
         }
-        Some(Claim { of, verb, why })
+        Some(claim)
     }
 
     /// The type that a noun is an ending of, or an aspect of, and what is left of the noun then.
-    fn nearest<'n>(&self, noun: &'n [String], stem: Stem) -> Option<(usize, &'n [String])> {
-        let mut longer = self.types.iter().enumerate().filter(|(_, draft)| draft.noun.ends_with(noun));
-        if let Some((at, _)) = longer.next()
+    fn nearest<'n>(&self, noun: &'n Words, stem: Stem) -> Option<(usize, &'n [String])> {
+        let mut longer = self.ending(noun);
+        if let Some(at) = longer.next()
             && longer.next().is_none()
         {
             return Some((at, &[]));

@@ -6,12 +6,13 @@ use standin_model::Str;
 use standin_model::words::squash;
 
 use super::members::{Given, Sure, tells};
-use super::{Claim, Draft, Op, TypeDraft};
+use super::{Claim, Draft, Op};
 use crate::{Part, TypeKind, Verb};
 
 impl Draft {
     pub(super) fn identify(&mut self) {
         for ix in 0..self.types.len() {
+            self.find_target(ix);
             self.find_own(ix);
         }
         let needs: Vec<Vec<usize>> = (0..self.types.len()).map(|ix| self.needs(ix)).collect();
@@ -57,21 +58,17 @@ impl Draft {
             }
             return Some((ix, Sure::Generic));
         }
-        let bare = given.role.is_none() && (given.listed || !(given.required || given.label));
-        let exact = |(at, draft): (usize, &TypeDraft)| {
-            (tells(&given.core, given.role, &draft.noun) == Some(Sure::Exact)).then_some(at)
-        };
-        if !bare && let Some(other) = self.types.iter().enumerate().find_map(exact) {
+        let bare = given.role.is_none() && given.listed;
+        if !bare && let Some(other) = self.named(&given.core) {
             return Some((if draft.target == Some(other) { ix } else { other }, Sure::Exact));
         }
         if draft.own.contains_key(&squash(given.name)) {
             return Some((ix, Sure::Exact));
         }
-        let mut ending: Vec<usize> = (0..self.types.len())
-            .filter(|other| {
-                *other != ix && tells(&given.core, given.role, &self.types[*other].noun) == Some(Sure::Ending)
-            })
-            .collect();
+        let mut ending: Vec<usize> = Vec::new();
+        if given.role.is_some() {
+            ending.extend(self.ending(&given.core).filter(|other| *other != ix));
+        }
         // `templateName` of a `ServiceTemplateVersion` is that of the `ServiceTemplate`.
         if let Some(own) = ending.iter().find(|other| draft.noun.starts_with(&self.types[**other].noun)) {
             return Some((*own, Sure::Ending));
@@ -127,6 +124,49 @@ impl Draft {
                 .givens
                 .iter()
                 .any(|given| given.label || (given.required && !given.list && !given.inner && !given.listed))
+    }
+
+    /// Of a type that two others name: which of these is what it lies in, and which the other end. `PolicyName` names the
+    /// `RolePolicy`, `RoleName` what it lies in.
+    fn find_target(&mut self, ix: usize) {
+        let draft = &self.types[ix];
+        if draft.link || draft.target.is_some() {
+            return;
+        }
+        let Some((op, _)) = self.keyed(ix).into_iter().next() else { return };
+        let mut others: Vec<usize> = Vec::new();
+        for given in op.givens.iter().filter(|given| !given.list && !given.inner && (given.required || given.label)) {
+            match self.whom(ix, op, given) {
+                // Its own identifier is there.
+                Some((of, Sure::Exact | Sure::Generic)) if of == ix => return,
+                Some((of, Sure::Exact)) if !others.contains(&of) => others.push(of),
+                None if !given.listed && !self.scope.contains(&given.name) => return,
+                _ => {}
+            }
+        }
+        let noun = match &draft.noun[..] {
+            [first, rest @ ..] if super::relations::is_done(first) => rest,
+            all => all,
+        };
+        let target = match others[..] {
+            [a, b] => [a, b].into_iter().find(|of| {
+                let other = if *of == a { b } else { a };
+                noun.ends_with(&self.types[*of].noun) && (noun.starts_with(&self.types[other].noun) || draft.tied)
+            }),
+            _ => None,
+        };
+        let target = target.or_else(|| match others[..] {
+            // Nothing tells which of the two: the second is the other end.
+            [_, b] if draft.tied => Some(b),
+            _ => None,
+        });
+        if let Some(target) = target {
+            let why = format!("its other end is {}", self.types[target].written);
+            let draft = &mut self.types[ix];
+            draft.target = Some(target);
+            draft.link = draft.tied;
+            draft.why.push(why);
+        }
     }
 
     fn find_own(&mut self, ix: usize) {
@@ -192,6 +232,24 @@ impl Draft {
                 .map(|(of, _)| of)
                 .collect()
         };
+        // Also what every operation about it may be given: `UserName` of an access key, `EventBusName` of a rule.
+        let offered = |op: &Op| -> BTreeSet<usize> {
+            op.givens
+                .iter()
+                .filter(|given| !given.list && !given.inner && !given.listed)
+                .filter_map(|given| self.whom(ix, op, given))
+                .filter(|(of, sure)| *of != ix && *sure == Sure::Exact)
+                .map(|(of, _)| of)
+                .collect()
+        };
+        let all: Vec<&Op> = self.of(ix).map(|(op, _)| op).filter(|op| !op.name.batch).collect();
+        let makes = self.of(ix).any(|(_, claim)| matches!(claim.verb, Verb::Create | Verb::Put));
+        let offers = match all.split_first() {
+            Some((first, rest)) if rest.len() > 1 && makes => {
+                rest.iter().fold(offered(first), |every, op| &every & &offered(op))
+            }
+            _ => BTreeSet::new(),
+        };
         let mut sets: Vec<BTreeSet<usize>> = Vec::new();
         let keyed = self.keyed(ix);
         if let Some((read, _)) = keyed.first() {
@@ -207,7 +265,8 @@ impl Draft {
         }
         let mut sets = sets.into_iter();
         let Some(first) = sets.next() else { return Vec::new() };
-        let common = sets.fold(first, |all, set| &all & &set);
+        let mut common = sets.fold(first, |all, set| &all & &set);
+        common.extend(offers);
         // In the order in which the read names them: outer ones first.
         let place = |of: &usize| {
             keyed.first().and_then(|(op, _)| {
@@ -221,7 +280,7 @@ impl Draft {
 
     fn find_parents(&mut self, needs: &[Vec<usize>]) {
         for ix in 0..self.types.len() {
-            if self.types[ix].link {
+            if self.types[ix].parent.is_some() {
                 continue;
             }
             // The innermost: the one that itself needs most of the others; the last named among equals.
@@ -254,8 +313,11 @@ impl Draft {
             {
                 let whom = self.whom(ix, op, given);
                 let placed = whom.is_some_and(|(of, _)| line.contains(&of));
+                let by_arn = |op: &Op| {
+                    op.givens.iter().any(|g| (g.required || g.label) && g.role == Some(Part::Arn) && !g.inner)
+                };
                 let everywhere = || {
-                    keyed.iter().all(|(other, _)| same(other, given.name))
+                    keyed.iter().all(|(other, _)| same(other, given.name) || by_arn(other))
                         && makes.iter().any(|make| same(make, given.name))
                 };
                 if !placed && !outer(given.name) && (everywhere() || self.is_major(ix, given)) {
@@ -266,7 +328,16 @@ impl Draft {
         let mut why = String::new();
         let mut counter = None;
         let own = &self.types[ix].own;
-        let kind = if own.is_empty() {
+        let lists = self.of(ix).any(|(op, claim)| claim.verb == Verb::List || self.shows_many(op));
+        let composite = if own.is_empty() && lists { self.shared_key(ix, &makes) } else { Vec::new() };
+        let kind = if !composite.is_empty() {
+            qualifiers = composite;
+            why.push_str("named by the client: what create and delete share");
+            TypeKind::Named
+        } else if own.is_empty() && lists && makes.iter().any(|make| make.name.stem != super::names::Stem::Put) {
+            why.push_str("there are many, and the service makes their ids");
+            TypeKind::Assigned
+        } else if own.is_empty() {
             why.push_str("one of it: no identifier of its own");
             TypeKind::Single
         } else {
@@ -302,6 +373,21 @@ impl Draft {
         draft.counter = counter;
         draft.qualifiers = qualifiers;
         draft.why.push(why);
+    }
+
+    /// Members that both what makes and what deletes take: the key of what has no identifier.
+    fn shared_key(&self, ix: usize, makes: &[&Op]) -> Vec<Str> {
+        let line = self.lineage(ix);
+        let deletes: Vec<&Op> = self.of(ix).filter(|(_, claim)| claim.verb == Verb::Delete).map(|(op, _)| op).collect();
+        let (Some(make), Some(delete)) = (makes.first(), deletes.first()) else { return Vec::new() };
+        let shared = delete.givens.iter().filter(|given| {
+            let placed = self.whom(ix, delete, given).is_some_and(|(of, _)| line[1..].contains(&of));
+            !given.inner
+                && !given.list
+                && !placed
+                && make.givens.iter().any(|other| other.name == given.name && !other.inner)
+        });
+        shared.map(|given| given.name).collect()
     }
 
     /// The member of a create by which the client chooses the identifier.
@@ -347,8 +433,9 @@ impl Draft {
         }
         structures.iter().filter_map(|shape| self.service.structure(*shape)).flat_map(|shape| &shape.members).any(
             |member| {
-                let (core, role) = super::members::dissect(member.name);
-                role == Some(Part::Id) && (core.is_empty() || core == *noun)
+                let name = self.dissect(member.name);
+                let (core, role) = &*name;
+                *role == Some(Part::Id) && (core.is_empty() || core == noun)
             },
         )
     }

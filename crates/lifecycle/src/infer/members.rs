@@ -5,13 +5,40 @@ use standin_model::{Kind, Location, Operation, Service, ShapeIx, Str};
 
 use crate::{Part, Path, Step};
 
+/// Words with their text, which most comparisons need.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Words {
+    words: Vec<String>,
+    pub text: String,
+    /// The text with its end in the singular.
+    pub one: String,
+}
+
+impl From<Vec<String>> for Words {
+    fn from(words: Vec<String>) -> Self {
+        let text = words.concat();
+        let one = words.last().map_or_else(String::new, |last| {
+            text.strip_suffix(last.as_str()).unwrap_or_default().to_owned() + &singular_of(last)
+        });
+        Self { words, text, one }
+    }
+}
+
+impl std::ops::Deref for Words {
+    type Target = [String];
+
+    fn deref(&self) -> &[String] {
+        &self.words
+    }
+}
+
 /// A text, or a list of texts, in an input.
 #[derive(Clone, Debug)]
 pub(super) struct Given {
     pub path: Path,
     pub name: Str,
     /// What the name says: the words before the role, and the role.
-    pub core: Vec<String>,
+    pub core: Words,
     pub role: Option<Part>,
     pub required: bool,
     /// Part of the URI.
@@ -146,7 +173,7 @@ fn collect(service: &'static Service, ix: ShapeIx, path: &[Step], required: bool
             inner: !path.is_empty(),
             path: here.into(),
             name: member.name,
-            core,
+            core: core.into(),
             role,
             required: required && member.required,
             label: member.location == Location::Uri,
@@ -167,17 +194,22 @@ pub(super) enum Sure {
 }
 
 /// What a name tells of a noun.
-pub(super) fn tells(core: &[String], role: Option<Part>, noun: &[String]) -> Option<Sure> {
-    let text = core.concat();
-    if text == noun.concat() {
-        return Some(Sure::Exact);
+pub(super) fn tells(core: &Words, role: Option<Part>, noun: &Words) -> Option<Sure> {
+    // `DhcpOptionsId`
+    if core.text == noun.text || core.one == noun.text {
+        return (!noun.is_empty()).then_some(Sure::Exact);
     }
-    if text.is_empty() && role.is_some() || matches!(text.as_str(), "resource" | "entity") {
+    if is_generic(core, role) {
         return Some(Sure::Generic);
     }
     // Whole words only.
-    let ends = core.len() < noun.len() && !core.is_empty() && noun[noun.len() - core.len()..] == *core;
+    let ends = core.len() < noun.len() && !core.is_empty() && noun.ends_with(core);
     (ends && role.is_some()).then_some(Sure::Ending)
+}
+
+/// `Name`, `Arn`, `resourceId`: of whatever it is about.
+pub(super) fn is_generic(core: &Words, role: Option<Part>) -> bool {
+    core.is_empty() && role.is_some() || matches!(core.text.as_str(), "resource" | "entity")
 }
 
 #[cfg(test)]

@@ -15,12 +15,14 @@ mod status;
 mod tags;
 mod views;
 
-use std::collections::BTreeMap;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, HashMap};
+use std::rc::Rc;
 
 use standin_model::{Operation, Service, ShapeIx, Str};
 
 use crate::{Form, Lifecycle, Part, Status, Step, TypeKind, Verb};
-use members::Given;
+use members::{Given, Words};
 use names::OperationName;
 
 /// The lifecycle of a service.
@@ -33,6 +35,9 @@ pub fn infer(service: &'static Service) -> Lifecycle {
     draft.finish()
 }
 
+/// A member's name: the words before its role, and the role.
+type Dissected = (Words, Option<Part>);
+
 /// What is known so far.
 struct Draft {
     service: &'static Service,
@@ -40,6 +45,12 @@ struct Draft {
     types: Vec<TypeDraft>,
     /// Members that most operations require: they say in what account or registry all is, not which resource is meant.
     scope: Vec<Str>,
+    /// Types by the text of their noun, and by its last word.
+    by_text: HashMap<String, usize>,
+    by_ending: HashMap<String, Vec<usize>>,
+    /// Names of members, taken apart.
+    names: RefCell<HashMap<Str, Rc<Dissected>>>,
+    splits: RefCell<HashMap<Str, Rc<Vec<String>>>>,
 }
 
 /// One operation.
@@ -48,6 +59,10 @@ struct Op {
     name: OperationName,
     givens: Vec<Given>,
     claim: Option<Claim>,
+    /// Whether it is about tags.
+    tagging: bool,
+    /// Whether it ties, or unties, what is made elsewhere: `AddUserToGroup`.
+    tie: bool,
 }
 
 /// What an operation was found to do.
@@ -55,14 +70,24 @@ struct Op {
 struct Claim {
     of: usize,
     verb: Verb,
+    /// The noun is not the type's own, but only like it.
+    inexact: bool,
+    /// Members that it takes away.
+    clears: Vec<Str>,
     why: Vec<String>,
+}
+
+impl Claim {
+    fn new(of: usize, verb: Verb, why: String) -> Self {
+        Self { of, verb, inexact: false, clears: Vec::new(), why: vec![why] }
+    }
 }
 
 /// One type.
 #[derive(Debug)]
 struct TypeDraft {
     /// Singular, lower case.
-    noun: Vec<String>,
+    noun: Words,
     written: String,
     parent: Option<usize>,
     kind: TypeKind,
@@ -74,10 +99,15 @@ struct TypeDraft {
     implicit: bool,
     /// Ties its parent to something else.
     link: bool,
-    /// The type of the other end.
+    /// Made by an operation that ties.
+    tied: bool,
+    /// The type of the other end; of an inline policy and the like: the type whose identifier its own is called after.
     target: Option<usize>,
+
     /// Of a tie: the noun of the operations that make it.
-    base: Vec<String>,
+    base: Words,
+    /// Shown beside its parent, by reads of that.
+    beside: bool,
     /// Where its parent's structures show it.
     within: Option<(Vec<Step>, Form)>,
     /// The member that counts up and is the id.
@@ -88,9 +118,9 @@ struct TypeDraft {
 }
 
 impl TypeDraft {
-    fn new(noun: &[String], written: &str) -> Self {
+    fn new(noun: &Words, written: &str) -> Self {
         Self {
-            noun: noun.to_vec(),
+            noun: noun.clone(),
             written: written.to_owned(),
             parent: None,
             kind: TypeKind::Assigned,
@@ -99,18 +129,16 @@ impl TypeDraft {
             primary: None,
             implicit: false,
             link: false,
+            tied: false,
             target: None,
-            base: Vec::new(),
+            base: Words::default(),
+            beside: false,
             within: None,
             counter: None,
             shapes: Vec::new(),
             status: None,
             why: Vec::new(),
         }
-    }
-
-    fn key(&self) -> String {
-        self.noun.concat()
     }
 }
 
@@ -121,6 +149,8 @@ impl Draft {
             name: OperationName::parse(operation.name),
             givens: members::givens(service, operation),
             claim: None,
+            tagging: false,
+            tie: false,
         });
         let operations: Vec<Op> = operations.collect();
         let mut counts: BTreeMap<Str, usize> = BTreeMap::new();
@@ -131,7 +161,57 @@ impl Draft {
         }
         let most = operations.len() * 3 / 5;
         let scope = counts.into_iter().filter(|(_, count)| operations.len() > 8 && *count > most).map(|(name, _)| name);
-        Self { service, scope: scope.collect(), operations, types: Vec::new() }
+        let mut draft = Self {
+            service,
+            scope: scope.collect(),
+            operations,
+            types: Vec::new(),
+            by_text: HashMap::new(),
+            by_ending: HashMap::new(),
+            names: RefCell::default(),
+            splits: RefCell::default(),
+        };
+        for at in 0..draft.operations.len() {
+            draft.operations[at].tagging = draft.is_tagging(&draft.operations[at]);
+            draft.operations[at].tie = draft.ties_known(&draft.operations[at]);
+        }
+        draft
+    }
+
+    fn add_type(&mut self, draft: TypeDraft) -> usize {
+        let ix = self.types.len();
+        self.by_text.entry(draft.noun.text.clone()).or_insert(ix);
+        if let Some(last) = draft.noun.last() {
+            self.by_ending.entry(last.clone()).or_default().push(ix);
+        }
+        self.types.push(draft);
+        ix
+    }
+
+    /// The type of exactly that noun.
+    fn named(&self, noun: &Words) -> Option<usize> {
+        self.by_text.get(&noun.text).or_else(|| self.by_text.get(&noun.one)).copied()
+    }
+
+    /// Types whose noun ends in these words and has more.
+    fn ending(&self, words: &Words) -> impl Iterator<Item = usize> {
+        let fits = words.last().and_then(|last| self.by_ending.get(last)).map_or(&[][..], Vec::as_slice);
+        fits.iter().copied().filter(|ix| {
+            let noun = &self.types[*ix].noun;
+            noun.len() > words.len() && noun.ends_with(words)
+        })
+    }
+
+    /// A member's name, taken apart.
+    fn dissect(&self, name: Str) -> Rc<Dissected> {
+        let cached = |(core, role): (Vec<String>, Option<Part>)| Rc::new((core.into(), role));
+        Rc::clone(self.names.borrow_mut().entry(name).or_insert_with(|| cached(members::dissect(name))))
+    }
+
+    /// The words of a name.
+    fn split(&self, name: Str) -> Rc<Vec<String>> {
+        let mut splits = self.splits.borrow_mut();
+        Rc::clone(splits.entry(name).or_insert_with(|| Rc::new(standin_model::words::split(name))))
     }
 
     /// The operations that were found to be about a type.

@@ -2,6 +2,8 @@
 
 use standin_model::words::{singular_of, split};
 
+use super::members::Words;
+
 /// What a verb usually does to a resource. Whether it does so here, the other operations of the service tell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Stem {
@@ -59,13 +61,13 @@ pub(super) struct OperationName {
     /// One request for many (`BatchCreate…`).
     pub batch: bool,
     /// What it is about, singular, lower case.
-    pub noun: Vec<String>,
+    pub noun: Words,
     /// The noun as the model writes it, singular.
     pub written: String,
     /// Whether the noun stands in the plural.
     pub plural: bool,
     /// What follows `For`, `From`, `To` and the like.
-    pub tail: Vec<String>,
+    pub tail: Words,
 }
 
 impl OperationName {
@@ -95,10 +97,10 @@ impl OperationName {
             // `Subscribe`, `Publish`: the verb is all there is.
             return Self {
                 stem,
-                noun: Vec::new(),
+                noun: Words::default(),
                 written: String::new(),
                 plural: false,
-                tail: Vec::new(),
+                tail: Words::default(),
                 batch,
                 verb,
             };
@@ -125,7 +127,11 @@ impl OperationName {
         if let Some(last) = rest.last_mut() {
             let one = singular_of(last);
             plural = one != *last;
-            if plural {
+            // Words that name one thing in the plural.
+            const KEPT: [&str; 7] =
+                ["settings", "options", "credentials", "attributes", "permissions", "preferences", "details"];
+            let kept = KEPT.contains(&last.as_str()) && !matches!(stem, Stem::List);
+            if plural && !kept {
                 written.truncate(written.len() - last.len());
                 let shown = &operation[next + length - last.len()..next + length];
                 let kept = one.bytes().zip(last.bytes()).take_while(|(a, b)| a == b).count();
@@ -137,12 +143,12 @@ impl OperationName {
         if let Some(last) = tail.last_mut() {
             *last = singular_of(last);
         }
-        Self { stem, verb, batch, noun: rest, written, plural, tail }
+        Self { stem, verb, batch, noun: rest.into(), written, plural, tail: tail.into() }
     }
 
     /// The noun without spaces: what types are grouped by.
     pub(super) fn key(&self) -> String {
-        self.noun.concat()
+        self.noun.text.clone()
     }
 }
 

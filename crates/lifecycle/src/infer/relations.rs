@@ -5,9 +5,8 @@ use std::collections::BTreeMap;
 use standin_model::Kind;
 
 use super::grouping::{Noun, is_about_tags};
-use super::members::{Sure, tells};
+use super::members::{Sure, Words, tells};
 use super::names::Stem;
-use super::views::about_noun;
 use super::{Claim, Draft, Op, TypeDraft};
 use crate::Verb;
 
@@ -65,11 +64,38 @@ const TIES: &[(&str, &str)] = &[
     ("share", "Share"),
 ];
 
+/// Whether a word says that something was done to what follows it.
+pub(super) fn is_done(word: &str) -> bool {
+    DONE.iter().any(|(done, _)| *done == word)
+}
+
 fn undoes(verb: &str, undo: &str) -> bool {
     UNDONE.iter().any(|(done, undone)| *done == verb && undone.contains(&undo))
 }
 
 impl Draft {
+    /// Whether an operation ties a thing that is made elsewhere to something: `AddUserToGroup`, or undoes that.
+    pub(super) fn ties_known(&self, op: &Op) -> bool {
+        if op.name.tail.is_empty() || op.name.noun.is_empty() {
+            return false;
+        }
+        let made = |op: &Op| {
+            self.operations.iter().any(|other| {
+                other.name.noun == op.name.noun
+                    && other.name.tail.is_empty()
+                    && matches!(other.name.stem, Stem::Create | Stem::Put)
+            })
+        };
+        let ties = |op: &Op| TIES.iter().any(|(verb, _)| *verb == op.name.verb) && made(op);
+        ties(op)
+            || self.operations.iter().any(|other| {
+                other.name.noun == op.name.noun
+                    && other.name.tail == op.name.tail
+                    && undoes(&other.name.verb, &op.name.verb)
+                    && ties(other)
+            })
+    }
+
     /// Nouns that are shown but not made under their own name.
     pub(super) fn made_otherwise(&mut self, nouns: &BTreeMap<String, Noun>) {
         for noun in nouns.values() {
@@ -79,20 +105,20 @@ impl Draft {
             }
             let makers = self.done_to(noun).or_else(|| self.made_by_output(noun));
             let Some((makers, why)) = makers else { continue };
-            let ix = self.types.len();
             let mut draft = TypeDraft::new(&noun.words, &noun.written);
             draft.why.push(why);
-            self.types.push(draft);
+            draft.tied = makers.iter().any(|at| self.operations[*at].name.stem == Stem::Attach);
+            let ix = self.add_type(draft);
             for at in makers {
-                let why = vec![format!("makes {}", noun.written)];
-                self.operations[at].claim = Some(Claim { of: ix, verb: Verb::Create, why });
+                let why = format!("makes {}", noun.written);
+                self.operations[at].claim = Some(Claim::new(ix, Verb::Create, why));
                 let name = self.operations[at].name.clone();
                 for undo in &mut self.operations {
                     let same =
                         undo.name.noun == name.noun && (undo.name.tail == name.tail || undo.name.tail.is_empty());
                     if undo.claim.is_none() && same && undoes(&name.verb, &undo.name.verb) {
-                        let why = vec![format!("{} undoes {}", undo.name.verb, name.verb)];
-                        undo.claim = Some(Claim { of: ix, verb: Verb::Delete, why });
+                        let why = format!("{} undoes {}", undo.name.verb, name.verb);
+                        undo.claim = Some(Claim::new(ix, Verb::Delete, why));
                     }
                 }
             }
@@ -101,6 +127,18 @@ impl Draft {
 
     /// `GetEnabledControl` shows what `EnableControl` makes.
     fn done_to(&self, noun: &Noun) -> Option<(Vec<usize>, String)> {
+        // `GetMaintenanceWindowTask` shows what `RegisterTaskWithMaintenanceWindow` makes.
+        let joined =
+            |op: &Op| !op.name.tail.is_empty() && [&op.name.tail[..], &op.name.noun[..]].concat() == noun.words[..];
+        let makers: Vec<usize> = (0..self.operations.len())
+            .filter(|at| {
+                let op = &self.operations[*at];
+                op.claim.is_none() && TIES.iter().any(|(verb, _)| *verb == op.name.verb) && joined(op)
+            })
+            .collect();
+        if !makers.is_empty() {
+            return Some((makers, format!("{} is what is put into it", noun.written)));
+        }
         for (word, verb) in DONE {
             let base = match &noun.words[..] {
                 [first, rest @ ..] if first == word && !rest.is_empty() => rest,
@@ -111,7 +149,7 @@ impl Draft {
                 .operations
                 .iter()
                 .enumerate()
-                .filter(|(_, op)| op.claim.is_none() && op.name.verb == *verb && op.name.noun == base)
+                .filter(|(_, op)| op.claim.is_none() && op.name.verb == *verb && *op.name.noun == *base)
                 .map(|(at, _)| at)
                 .collect();
             if !makers.is_empty() {
@@ -164,14 +202,14 @@ impl Draft {
     }
 
     /// The structure at the root of an output that is about a noun.
-    fn structure_about(&self, op: &Op, noun: &[String]) -> Option<standin_model::ShapeIx> {
+    fn structure_about(&self, op: &Op, noun: &Words) -> Option<standin_model::ShapeIx> {
         let root = self.service.structure(op.operation.output?)?;
         root.members
             .iter()
             .filter(|member| self.service.structure(member.target).is_some())
             .find(|member| {
-                about_noun(member.name, noun) == Some(Sure::Exact)
-                    || about_noun(self.service.shape(member.target).name, noun) == Some(Sure::Exact)
+                self.about_noun(member.name, noun) == Some(Sure::Exact)
+                    || self.about_noun(self.service.shape(member.target).name, noun) == Some(Sure::Exact)
             })
             .map(|member| member.target)
     }
@@ -212,8 +250,7 @@ impl Draft {
         let name = op.name.clone();
         let mut named: Vec<usize> = Vec::new();
         for given in op.givens.iter().filter(|given| given.role.is_some() || given.required || given.label) {
-            let exact = |draft: &TypeDraft| tells(&given.core, given.role, &draft.noun) == Some(Sure::Exact);
-            if let Some(of) = self.types.iter().position(exact)
+            if let Some(of) = self.named(&given.core)
                 && !named.contains(&of)
             {
                 named.push(of);
@@ -235,27 +272,27 @@ impl Draft {
             if name.noun.starts_with(&self.types[parent].noun) { "" } else { self.types[parent].written.as_str() };
         let written = format!("{lead}{}{suffix}", name.written);
         let mut noun = standin_model::words::split(&written);
-        if self.named(&noun).is_some() {
+        if self.named(&noun.clone().into()).is_some() {
             noun.push(name.verb.clone());
         }
-        let mut draft = TypeDraft::new(&noun, &written);
+        let mut draft = TypeDraft::new(&noun.into(), &written);
         draft.why.push(format!("{} ties {} to something", op.operation.name, self.types[parent].written));
         draft.link = true;
         draft.parent = Some(parent);
         draft.target = target;
         draft.base = name.noun.clone();
-        let ix = self.types.len();
-        self.types.push(draft);
-        let why = vec![format!("{} ties", name.verb)];
-        self.operations[make].claim = Some(Claim { of: ix, verb: Verb::Create, why });
+        let ix = self.add_type(draft);
+        let why = format!("{} ties", name.verb);
+        self.operations[make].claim = Some(Claim::new(ix, Verb::Create, why));
         for at in undo {
-            let why = vec![format!("{} unties", self.operations[*at].name.verb)];
-            self.operations[*at].claim = Some(Claim { of: ix, verb: Verb::Delete, why });
+            let why = format!("{} unties", self.operations[*at].name.verb);
+            self.operations[*at].claim = Some(Claim::new(ix, Verb::Delete, why));
         }
         // `ListGroupsForUser`, `ListAttachedRolePolicies`
         for at in 0..self.operations.len() {
             let list = &self.operations[at];
-            if list.claim.is_some() || !matches!(list.name.stem, Stem::List | Stem::Read) {
+            let listed = list.claim.as_ref().is_none_or(|claim| claim.verb == Verb::List && !list.name.tail.is_empty());
+            if !listed || !matches!(list.name.stem, Stem::List | Stem::Read) {
                 continue;
             }
             let words = &list.name.noun;
@@ -267,7 +304,7 @@ impl Draft {
                 (_, true) => &words[..words.len() - 1],
                 _ => &words[..],
             };
-            let ends = |of: usize| self.types[of].noun == *core;
+            let ends = |of: usize| *self.types[of].noun == *core;
             let names = |of: usize| {
                 list.givens.iter().any(|given| {
                     !given.list
@@ -276,20 +313,16 @@ impl Draft {
                 })
             };
             let told =
-                (done || after) && (core == name.noun || target.is_some_and(|target| ends(target) && names(parent)));
+                (done || after) && (*core == *name.noun || target.is_some_and(|target| ends(target) && names(parent)));
             let by_ends = !list.name.tail.is_empty()
                 && list.name.plural
                 && target.is_some_and(|target| (ends(target) && names(parent)) || (ends(parent) && names(target)));
-            let same = list.name.plural && core == name.noun && self.named(core).is_none() && names(parent);
+            let same =
+                list.name.plural && *core == *name.noun && self.named(&core.to_vec().into()).is_none() && names(parent);
             if told || by_ends || same {
-                let why = vec![format!("shows what {} ties", name.verb)];
-                self.operations[at].claim = Some(Claim { of: ix, verb: Verb::List, why });
+                let why = format!("shows what {} ties", name.verb);
+                self.operations[at].claim = Some(Claim::new(ix, Verb::List, why));
             }
         }
-    }
-
-    /// The type of exactly that noun.
-    pub(super) fn named(&self, noun: &[String]) -> Option<usize> {
-        (!noun.is_empty()).then(|| self.types.iter().position(|draft| draft.noun == noun))?
     }
 }

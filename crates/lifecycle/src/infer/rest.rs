@@ -6,20 +6,163 @@ use standin_model::{Kind, ShapeIx};
 use super::members::{Sure, tells};
 use super::names::Stem;
 use super::{Claim, Draft, Op};
-use crate::{Form, Step, TypeKind, Verb};
+use crate::{Form, Status, Step, TypeKind, Verb};
 
 impl Draft {
     pub(super) fn claim_rest(&mut self) {
+        self.drop_unlike();
         self.merge_aspects();
         self.show_within();
+        self.switches();
         for at in 0..self.operations.len() {
             let op = &self.operations[at];
-            if op.claim.is_some() || self.is_tagging(op) {
+            if op.claim.is_some() || op.tagging {
                 continue;
             }
             let claim = self.by_output(op).or_else(|| self.by_input(op));
             self.operations[at].claim = claim;
         }
+        for at in 0..self.operations.len() {
+            let op = &self.operations[at];
+            if op.claim.is_none() && !op.tagging {
+                self.operations[at].claim = self.clearing(op);
+            }
+        }
+    }
+
+    /// Claims by likeness of names are dropped where the operation neither names the resource nor shows it.
+    fn drop_unlike(&mut self) {
+        for at in 0..self.operations.len() {
+            let op = &self.operations[at];
+            let Some(claim) = op.claim.as_ref().filter(|claim| claim.inexact) else { continue };
+            let ix = claim.of;
+            let draft = &self.types[ix];
+            let names = draft.kind == TypeKind::Single
+                || op.givens.iter().any(|given| matches!(self.whom(ix, op, given), Some((of, _)) if of == ix));
+            let keyed =
+                matches!(claim.verb, Verb::Read | Verb::Update | Verb::Delete | Verb::Act(_)) && !self.shows_many(op);
+            let like = claim.verb != Verb::Read || self.shows_many(op) || self.overlaps(op, ix);
+            if (keyed && !names) || !like {
+                self.operations[at].claim = None;
+            }
+        }
+    }
+
+    /// Whether an output has anything of what creates, updates and other reads of a type know.
+    fn overlaps(&self, op: &Op, ix: usize) -> bool {
+        let Some(root) = op.operation.output else { return false };
+        let plain = |shape: ShapeIx| {
+            self.service
+                .structure(shape)
+                .into_iter()
+                .flat_map(|s| &s.members)
+                .map(|m| squash(m.name))
+                .collect::<Vec<_>>()
+        };
+        let mut known: Vec<String> = Vec::new();
+        for (other, claim) in self.of(ix) {
+            if !std::ptr::eq(other, op) && !claim.inexact {
+                known.extend(other.operation.input.map(plain).unwrap_or_default());
+                for (shape, _) in self.held(other) {
+                    known.extend(plain(shape));
+                }
+            }
+            if claim.inexact && claim.verb == Verb::Update && other.name.noun == op.name.noun {
+                return true;
+            }
+        }
+        let given: Vec<String> = op.operation.input.map(plain).unwrap_or_default();
+        let paging = |name: &str| matches!(name, "nexttoken" | "marker");
+        self.held(op).into_iter().any(|(shape, _)| {
+            plain(shape).iter().any(|name| known.contains(name) && !given.contains(name) && !paging(name))
+        }) || self.held(op).iter().any(|(shape, _)| *shape != root && self.types[ix].shapes.contains(shape))
+    }
+
+    /// What only is switched on and off is always there, and has a status.
+    fn switches(&mut self) {
+        for ix in 0..self.types.len() {
+            let draft = &self.types[ix];
+            if draft.kind != TypeKind::Single {
+                continue;
+            }
+            let on = |op: &Op| matches!(op.name.verb.as_str(), "enable" | "activate");
+            let off = |op: &Op| matches!(op.name.verb.as_str(), "disable" | "deactivate");
+            let all: Vec<(&Op, &Claim)> = self.of(ix).collect();
+            let only = all.iter().all(|(op, claim)| match claim.verb {
+                Verb::Create | Verb::Put => on(op),
+                Verb::Delete => off(op),
+                _ => true,
+            });
+            if !only || !all.iter().any(|(op, _)| on(op)) || !all.iter().any(|(op, _)| off(op)) {
+                continue;
+            }
+            let flag = || {
+                let shape = draft.shapes.first().and_then(|shape| self.service.structure(*shape))?;
+                let mut flags =
+                    shape.members.iter().filter(|m| matches!(self.service.shape(m.target).kind, Kind::Boolean));
+                let first = flags.next()?;
+                let other = flags.next().is_some();
+                (!other || squash(first.name).contains("enabled")).then_some(first.name)
+            };
+            let status = match &draft.status {
+                Some(status) => {
+                    let values = self.listed(ix, status);
+                    let value = |word: &str| values.iter().copied().find(|value| squash(value) == word);
+                    let Some(settled) = value("disabled").or_else(|| value("inactive")) else { continue };
+                    Status { settled, ..status.clone() }
+                }
+                None => match flag() {
+                    Some(member) => Status {
+                        member,
+                        inner: None,
+                        creating: None,
+                        settled: "false",
+                        updating: None,
+                        deleting: None,
+                        deleted: None,
+                    },
+                    None => continue,
+                },
+            };
+            for op in &mut self.operations {
+                if let Some(claim) = op.claim.as_mut().filter(|claim| claim.of == ix)
+                    && matches!(claim.verb, Verb::Create | Verb::Put | Verb::Delete)
+                {
+                    claim.verb = Verb::Act(None);
+                }
+            }
+            let draft = &mut self.types[ix];
+            draft.why.push(format!("switched on and off: {}", status.member));
+            draft.status = Some(status);
+            draft.implicit = true;
+        }
+    }
+
+    /// `DeleteRolePermissionsBoundary` takes away what `PutRolePermissionsBoundary` gave.
+    fn clearing(&self, op: &Op) -> Option<Claim> {
+        if op.name.stem != Stem::Delete {
+            return None;
+        }
+        let twin = |other: &&Op| other.name.noun == op.name.noun && other.name.tail == op.name.tail;
+        let (given, claim) = self.operations.iter().filter(twin).find_map(|other| {
+            let claim = other.claim.as_ref().filter(|claim| claim.verb == Verb::Update)?;
+            Some((other, claim))
+        })?;
+        let mut claim = Claim::new(claim.of, Verb::Update, format!("takes away what {} gave", given.operation.name));
+        let own = |name: &str| {
+            op.operation
+                .input
+                .and_then(|input| self.service.structure(input))
+                .is_some_and(|input| input.member(name).is_some())
+        };
+        let input = given.operation.input.and_then(|input| self.service.structure(input))?;
+        claim.clears = input
+            .members
+            .iter()
+            .filter(|member| !member.idempotency_token && !own(member.name))
+            .map(|member| member.name)
+            .collect();
+        (!claim.clears.is_empty()).then_some(claim)
     }
 
     /// What is read under another name but is described by the same structure is the same thing.
@@ -63,8 +206,8 @@ impl Draft {
                     };
                     let sure = about(ix).max(draft.target.and_then(about));
                     let rest = draft.base.strip_prefix(&self.types[parent].noun[..]).unwrap_or(&draft.base);
-                    let by_base =
-                        draft.link && !rest.is_empty() && super::views::about_noun(member.name, rest).is_some();
+                    let rest: super::members::Words = rest.to_vec().into();
+                    let by_base = draft.link && !rest.is_empty() && self.about_noun(member.name, &rest).is_some();
                     let score = match sure {
                         Some(Sure::Exact) => 3,
                         _ if by_base => 2,
@@ -84,8 +227,25 @@ impl Draft {
                     }
                 }
             }
-            self.types[ix].within = found.map(|(_, place)| place);
+            let within = found.map(|(_, place)| place);
+            let reads = self.of(parent).filter(|(_, claim)| claim.verb == Verb::Read);
+            let beside = reads.filter(|_| within.is_none()).any(|(op, _)| self.beside(op, ix).is_some());
+            self.types[ix].within = within;
+            self.types[ix].beside = beside;
         }
+    }
+
+    /// The list at the root of an output that shows what lies in the resource: `GetGroup` shows its `Users`.
+    pub(super) fn beside(&self, op: &Op, ix: usize) -> Option<(Vec<Step>, ShapeIx)> {
+        let draft = &self.types[ix];
+        let target = draft.target.filter(|_| draft.link)?;
+        let root = self.service.structure(op.operation.output?)?;
+        root.members.iter().find_map(|member| {
+            let Kind::List(list) = &self.service.shape(member.target).kind else { return None };
+            let structure = self.service.structure(list.member.target).is_some();
+            let about = self.about(member.name, target) == Some(Sure::Exact);
+            (structure && about).then(|| (vec![Step::Member(member.name), Step::Items], list.member.target))
+        })
     }
 
     /// Structures in an output: at its root, and in lists there.
@@ -141,8 +301,7 @@ impl Draft {
             Stem::Read if own => Verb::Read,
             _ => return None,
         };
-        let why = vec![format!("its output shows {}", self.types[ix].written)];
-        Some(Claim { of: ix, verb, why })
+        Some(Claim::new(ix, verb, format!("its output shows {}", self.types[ix].written)))
     }
 
     /// Updates that name a resource and change members which it has.
@@ -152,8 +311,7 @@ impl Draft {
         }
         let mut named: Vec<usize> = Vec::new();
         for given in op.givens.iter().filter(|given| !given.inner && !given.list && (given.required || given.label)) {
-            let exact = |ix: &usize| tells(&given.core, given.role, &self.types[*ix].noun) == Some(Sure::Exact);
-            named.extend((0..self.types.len()).find(exact));
+            named.extend(self.named(&given.core));
         }
         let ix = *named.iter().max_by_key(|ix| self.lineage(**ix).len())?;
         let line = self.lineage(ix);
@@ -172,10 +330,6 @@ impl Draft {
         let input = self.service.structure(op.operation.input?)?;
         let changes =
             input.members.iter().any(|member| !identifying(member.name) && known.contains(&squash(member.name)));
-        changes.then(|| Claim {
-            of: ix,
-            verb: Verb::Update,
-            why: vec![format!("changes members of {}", self.types[ix].written)],
-        })
+        changes.then(|| Claim::new(ix, Verb::Update, format!("changes members of {}", self.types[ix].written)))
     }
 }

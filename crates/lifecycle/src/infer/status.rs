@@ -11,7 +11,7 @@ impl Draft {
     /// The status of a type, if its structures have one.
     pub(super) fn status(&self, ix: usize) -> Option<Status> {
         let draft = &self.types[ix];
-        let noun = draft.key();
+        let noun = draft.noun.text.as_str();
         let mut found: Vec<(i32, Status)> = Vec::new();
         for (depth, shape) in draft.shapes.iter().enumerate() {
             let Some(structure) = self.service.structure(*shape) else { continue };
@@ -90,6 +90,7 @@ impl Draft {
                 "initializ",
                 "initiat",
                 "submitted",
+                "inprogress",
                 "queued",
                 "starting",
                 "launch",
@@ -119,7 +120,7 @@ const ACTS: &[(&str, &str)] = &[
     ("resume", "running active resumed inprogress enabled"),
     ("archive", "archived"),
     ("unarchive", "active unarchived"),
-    ("accept", "accepted active approved associated available"),
+    ("accept", "accepted active approved associated available connected"),
     ("reject", "rejected declined denied"),
     ("decline", "declined rejected"),
     ("approve", "approved active accepted"),
@@ -147,12 +148,19 @@ impl Draft {
         let status = self.types[claim.of].status.as_ref();
         let values = status.map_or(&[][..], |status| self.listed(claim.of, status));
         let words = ACTS.iter().find(|(verb, _)| *verb == op.name.verb).map_or("", |(_, words)| words);
+        if values.is_empty() && status.is_some_and(|status| status.settled == "false") {
+            return Verb::Act(Some(if matches!(op.name.verb.as_str(), "disable" | "deactivate") {
+                "false"
+            } else {
+                "true"
+            }));
+        }
         let value = words.split_ascii_whitespace().find_map(|word| values.iter().find(|value| squash(value) == word));
         Verb::Act(value.copied())
     }
 
     /// All values of a status.
-    fn listed(&self, ix: usize, status: &Status) -> &'static [Str] {
+    pub(super) fn listed(&self, ix: usize, status: &Status) -> &'static [Str] {
         for shape in &self.types[ix].shapes {
             let Some(member) = self.service.structure(*shape).and_then(|shape| shape.member(status.member)) else {
                 continue;

@@ -94,9 +94,7 @@ impl Draft {
     fn tagging(&self, op: &Op) -> Option<Tagging> {
         let words = standin_model::words::split(op.operation.name);
         let speaks = words.iter().any(|word| matches!(word.as_str(), "tag" | "tags" | "tagging" | "untag"));
-        if !speaks
-            || words.iter().any(|word| matches!(word.as_str(), "option" | "options" | "keys" | "values" | "policy"))
-        {
+        if !speaks || words.iter().any(|word| matches!(word.as_str(), "option" | "options" | "keys" | "values")) {
             return None;
         }
         let first = words[0].as_str();
@@ -167,14 +165,22 @@ impl Draft {
         });
         givens.sort_by_key(|given| given.inner);
         let mut batch = tagging.batch.clone();
+        // `ListMFADeviceTags`, `TagRole`
+        let subject: Vec<String> = standin_model::words::split(op.operation.name)
+            .into_iter()
+            .skip(1)
+            .filter(|word| !matches!(word.as_str(), "tag" | "tags" | "tagging"))
+            .collect();
+        let subject = self.named(&subject.into());
         for given in givens {
             let part = given.role.unwrap_or(Part::Any);
-            let exact = |draft: &super::TypeDraft| tells(&given.core, given.role, &draft.noun) == Some(Sure::Exact);
-            let core = given.core.concat();
-            let generic = core.is_empty() && given.role.is_some()
-                || matches!(core.as_str(), "resource" | "entity" | "taggingresource");
-            let named =
-                self.types.iter().position(exact).filter(|_| given.role.is_some() || given.required || given.label);
+            let core = given.core.text.as_str();
+            let generic =
+                core.is_empty() && given.role.is_some() || matches!(core, "resource" | "entity" | "taggingresource");
+            let by_subject = subject.filter(|of| self.types[*of].own.contains_key(&squash(given.name)));
+            let named = by_subject
+                .or_else(|| self.named(&given.core))
+                .filter(|_| given.role.is_some() || given.required || given.label);
             if given.inner && !(bindings.is_empty() || batch.is_some()) {
                 continue;
             }
@@ -213,7 +219,8 @@ impl Draft {
             bindings.push(Binding { path: given.path.clone(), of: place[target], part });
         }
         // What a name says that no member does: `ListTags` of all.
-        let of = of.or_else(|| (tagging.verb == Verb::ListTags).then_some(usual))?;
+        let asks = op.givens.iter().any(|given| given.required || given.label);
+        let of = of.or_else(|| (tagging.verb == Verb::ListTags && !asks).then_some(usual))?;
         // A composite key: what the chosen lies in comes along.
         let line: Vec<TypeIx> = self.lineage(of).into_iter().map(|ix| place[ix]).collect();
         if !any && bindings.iter().any(|binding| !line.contains(&binding.of)) {
@@ -233,6 +240,7 @@ impl Draft {
             missing_parents: Box::default(),
             conflict: None,
             busy: None,
+            clears: Box::default(),
             why,
         })
     }
@@ -244,6 +252,12 @@ impl Draft {
 
     /// Where an operation of a type takes tags.
     pub(super) fn role_tags(&self, op: &Op, claim: &Claim) -> Option<Path> {
+        if claim.verb == Verb::Read {
+            let root = op.operation.output?;
+            let beside = self.types[claim.of].shapes.contains(&root);
+            let (name, form) = self.tags_in(root)?;
+            return (!beside && form == Form::Pairs).then(|| vec![Step::Member(name)].into());
+        }
         matches!(claim.verb, Verb::Create | Verb::Put | Verb::Update).then(|| self.given_tags(op))?
     }
 }

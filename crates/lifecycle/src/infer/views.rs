@@ -1,11 +1,11 @@
 //! Where outputs show resources.
 
-use standin_model::words::{singular_of, split};
-use standin_model::{Kind, Member, ShapeIx};
+use standin_model::words::singular_of;
+use standin_model::{Kind, Member, ShapeIx, Str};
 
-use super::members::{Sure, dissect, dissect_list, tells};
+use super::members::{Sure, Words, dissect_list, tells};
 use super::{Draft, Op};
-use crate::{Form, Part, Step, Verb};
+use crate::{Form, Part, Status, Step, Verb};
 
 /// Words at the end of a structure's name that only say that it is a structure.
 const ASIDE: &[&str] = &[
@@ -44,30 +44,6 @@ const ASIDE: &[&str] = &[
     "v2",
     "resource",
 ];
-
-/// Whether a name is that of a noun's structures.
-pub(super) fn about_noun(name: &str, noun: &[String]) -> Option<Sure> {
-    let mut words = split(name);
-    if let Some(last) = words.last_mut() {
-        *last = singular_of(last);
-    }
-    loop {
-        if words.concat() == noun.concat() {
-            return Some(Sure::Exact);
-        }
-        if words.len() > 1 && words.last().is_some_and(|last| ASIDE.contains(&last.as_str())) {
-            words.pop();
-            if let Some(last) = words.last_mut() {
-                *last = singular_of(last);
-            }
-            continue;
-        }
-        break;
-    }
-    let ending = words.len() < noun.len() && !words.is_empty() && noun.ends_with(&words);
-    let starting = words.len() > noun.len() && !noun.is_empty() && words.ends_with(noun);
-    (ending || starting).then_some(Sure::Ending)
-}
 
 /// A view before its type's place is final.
 #[derive(Clone, Debug)]
@@ -108,12 +84,56 @@ impl Draft {
         }
         for ix in 0..self.types.len() {
             self.types[ix].status = self.status(ix);
+            self.waits(ix);
         }
     }
 
+    /// What somebody must accept stays pending until then.
+    fn waits(&mut self, ix: usize) {
+        let Some(status) = self.types[ix].status.clone() else { return };
+        let accepts = self.of(ix).any(|(op, claim)| {
+            let verb = matches!(op.name.verb.as_str(), "accept" | "approve" | "confirm");
+            verb && matches!(self.acting(op, claim), Verb::Act(Some(value)) if value == status.settled)
+        });
+        if let (true, Some(pending)) = (accepts, status.creating) {
+            self.types[ix].why.push(format!("{pending} until it is accepted"));
+            self.types[ix].status = Some(Status { settled: pending, creating: None, ..status });
+        }
+    }
+
+    /// Whether a name is that of a noun's structures.
+    pub(super) fn about_noun(&self, name: Str, noun: &Words) -> Option<Sure> {
+        let words = self.split(name);
+        let mut words = &words[..];
+        loop {
+            let (last, rest) = words.split_last()?;
+            let length: usize = words.iter().map(String::len).sum();
+            // The end may stand in the plural.
+            if length >= noun.text.len() {
+                let mut left = noun.text.as_str();
+                let starts =
+                    rest.iter().all(|word| left.strip_prefix(word.as_str()).map(|after| left = after).is_some());
+                if starts && (left == last || left == singular_of(last)) {
+                    return Some(Sure::Exact);
+                }
+            }
+            if words.len() > 1 && (ASIDE.contains(&last.as_str()) || ASIDE.contains(&singular_of(last).as_str())) {
+                words = rest;
+                continue;
+            }
+            break;
+        }
+        let (last, rest) = words.split_last()?;
+        let (end, before) = noun.split_last()?;
+        let same = last == end || singular_of(last) == *end;
+        let ending = words.len() < noun.len() && before.ends_with(rest);
+        let starting = words.len() > noun.len() && rest.ends_with(before);
+        (same && (ending || starting)).then_some(Sure::Ending)
+    }
+
     /// Whether a name is that of a type's structures: `FunctionConfiguration`, `functions`, `AutoScalingGroupsType`.
-    pub(super) fn about(&self, name: &str, ix: usize) -> Option<Sure> {
-        about_noun(name, &self.types[ix].noun)
+    pub(super) fn about(&self, name: Str, ix: usize) -> Option<Sure> {
+        self.about_noun(name, &self.types[ix].noun)
     }
 
     fn member_about(&self, member: &Member, shape: ShapeIx, ix: usize) -> Option<Sure> {
@@ -121,8 +141,8 @@ impl Draft {
         let by_shape = self.about(self.service.shape(shape).name, ix);
         let sure = by_name.max(by_shape);
         // The configuration of a thing is not the thing, unless it tells whose it is.
-        let part = |name: &str| {
-            let words = split(name);
+        let part = |name: Str| {
+            let words = self.split(name);
             words.last().is_some_and(|last| {
                 matches!(last.as_str(), "configuration" | "config" | "data" | "content" | "options")
             }) && !self.types[ix].noun.ends_with(&words[words.len() - 1..])
@@ -136,7 +156,17 @@ impl Draft {
         let Some(root) = op.operation.output else { return Vec::new() };
         let Some(structure) = self.service.structure(root) else { return Vec::new() };
         let many = *verb == Verb::List || (*verb == Verb::Read && self.shows_many(op));
-        if many && let Some(view) = self.list_view(op, root, ix) {
+        if many && let Some(mut view) = self.list_view(op, root, ix) {
+            // A list of ties may show what is tied.
+            let draft = &self.types[ix];
+            let ends = [draft.parent, draft.target].into_iter().flatten().filter(|_| draft.link);
+            let first = match view.path.first() {
+                Some(Step::Member(name)) => *name,
+                _ => "",
+            };
+            if let Some(end) = ends.into_iter().find(|end| self.about(first, *end) == Some(Sure::Exact)) {
+                view.of = end;
+            }
             return vec![view];
         }
         let mut out = Vec::new();
@@ -147,12 +177,22 @@ impl Draft {
         } else if !structure.members.is_empty() {
             return vec![Shown { path: Vec::new(), of: ix, form: Form::Structure, shape: Some(root) }];
         }
+        if *verb == Verb::Read {
+            let links =
+                (0..self.types.len()).filter(|link| self.types[*link].beside && self.types[*link].parent == Some(ix));
+            for link in links {
+                if let Some((path, shape)) = self.beside(op, link) {
+                    out.push(Shown { path, of: link, form: Form::Structure, shape: Some(shape) });
+                }
+            }
+        }
         for member in &structure.members {
             if !matches!(self.service.shape(member.target).kind, Kind::String { .. }) {
                 continue;
             }
-            let (core, role) = dissect(member.name);
-            let own = tells(&core, role, &self.types[ix].noun).is_some_and(|sure| sure != Sure::Ending);
+            let name = self.dissect(member.name);
+            let (core, role) = (&name.0, name.1);
+            let own = tells(core, role, &self.types[ix].noun).is_some_and(|sure| sure != Sure::Ending);
             if let (true, Some(part)) = (own, role) {
                 let path = vec![Step::Member(member.name)];
                 out.push(Shown { path, of: ix, form: Form::Identifier(part), shape: None });
@@ -197,8 +237,8 @@ impl Draft {
     pub(super) fn has_identity(&self, shape: ShapeIx, ix: usize) -> bool {
         let noun = &self.types[ix].noun;
         self.service.structure(shape).into_iter().flat_map(|structure| &structure.members).any(|member| {
-            let (core, role) = dissect(member.name);
-            role.is_some() && matches!(tells(&core, role, noun), Some(Sure::Exact | Sure::Generic))
+            let name = self.dissect(member.name);
+            name.1.is_some() && matches!(tells(&name.0, name.1, noun), Some(Sure::Exact | Sure::Generic))
         })
     }
 
@@ -294,7 +334,7 @@ impl Draft {
             }
             Kind::String { .. } if step == Step::Items => {
                 let (core, role) = dissect_list(member.name);
-                let told = tells(&core, role, &self.types[ix].noun);
+                let told = tells(&core.into(), role, &self.types[ix].noun);
                 if told.is_some() {
                     score += 10;
                 }
