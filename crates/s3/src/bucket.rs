@@ -53,7 +53,7 @@ pub(crate) struct Bucket {
 }
 
 impl Bucket {
-    fn from_row(row: &Row) -> Self {
+    pub(crate) fn from_row(row: &Row) -> Self {
         let body = Input::new(&row.body);
         Self {
             name: row.key.to_string(),
@@ -64,6 +64,11 @@ impl Bucket {
             closing: body.flag("Closing"),
             revision: row.version,
         }
+    }
+
+    /// The row of a bucket that was being deleted, as if it were not.
+    pub(crate) fn reopened(self) -> Option<Document> {
+        self.closing.then(|| Self { closing: false, ..self }.to_document())
     }
 
     fn to_document(&self) -> Document {

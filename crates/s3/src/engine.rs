@@ -14,28 +14,43 @@ pub const SERVICE: &str = crate::rows::SERVICE;
 
 /// Operations that have code of their own; those on settings are in a table.
 const OPERATIONS: &[&str] = &[
+    "AbortMultipartUpload",
+    "CompleteMultipartUpload",
+    "CopyObject",
     "CreateBucket",
+    "CreateMultipartUpload",
     "DeleteBucket",
     "DeleteObject",
+    "DeleteObjectTagging",
     "DeleteObjects",
     "GetBucketAcl",
     "GetBucketLocation",
     "GetBucketPolicyStatus",
     "GetBucketVersioning",
     "GetObject",
+    "GetObjectAcl",
+    "GetObjectAttributes",
     "GetObjectLegalHold",
     "GetObjectRetention",
+    "GetObjectTagging",
     "HeadBucket",
     "HeadObject",
     "ListBuckets",
+    "ListMultipartUploads",
     "ListObjectVersions",
     "ListObjects",
     "ListObjectsV2",
+    "ListParts",
     "PutBucketAcl",
     "PutBucketVersioning",
     "PutObject",
+    "PutObjectAcl",
     "PutObjectLegalHold",
     "PutObjectRetention",
+    "PutObjectTagging",
+    "RestoreObject",
+    "UploadPart",
+    "UploadPartCopy",
 ];
 
 /// Answers S3's operations from an [`ObjectStorage`].
@@ -69,8 +84,7 @@ impl Handler for Engine {
             // What has begun is brought to its end even if the client goes away: a row and its bytes belong together.
             let (context, input, body) = (call.context.clone(), call.input.clone(), call.body.take());
             let task = tokio::spawn(async move { write(&account, &context, Input::new(&input), body).await });
-            let output = task.await.map_err(OperationError::internal)??;
-            Ok(Answer::new(Document::Map(output), Fidelity::Engine))
+            task.await.map_err(OperationError::internal)?
         })
     }
 
@@ -87,13 +101,18 @@ async fn read(account: &Account, context: &CallContext, input: Input<'_>) -> Res
         "GetBucketLocation" => account.bucket_location(input).await,
         "GetBucketPolicyStatus" => account.policy_status(input).await,
         "GetBucketVersioning" => account.versioning(input).await,
+        "GetObjectAcl" => account.object_acl(input).await,
+        "GetObjectAttributes" => account.attributes(input).await,
         "GetObjectLegalHold" => account.legal_hold(input).await,
         "GetObjectRetention" => account.retention(input).await,
+        "GetObjectTagging" => account.tagging(input).await,
         "HeadBucket" => account.head_bucket(context, input).await,
         "ListBuckets" => account.list_buckets(input).await,
+        "ListMultipartUploads" => account.list_uploads(input).await,
         "ListObjectVersions" => account.list_versions(input).await,
         "ListObjects" => account.list_objects(input).await,
         "ListObjectsV2" => account.list_objects_v2(input).await,
+        "ListParts" => account.list_parts(input).await,
         _ => do_setting(account, context, input).await,
     };
     Ok(Answer::new(Document::Map(output?), Fidelity::Engine))
@@ -104,19 +123,30 @@ async fn write(
     context: &CallContext,
     input: Input<'_>,
     body: Option<Box<dyn BodySource>>,
-) -> Result<Fields, OperationError> {
-    match context.operation.name {
+) -> Result<Answer, OperationError> {
+    let output = match context.operation.name {
+        "RestoreObject" => return account.restore(input).await,
+        "AbortMultipartUpload" => account.abort_upload(input).await,
+        "CompleteMultipartUpload" => account.complete_upload(context, input).await,
+        "CopyObject" => account.copy_object(context, input).await,
         "CreateBucket" => account.create_bucket(context, input).await,
+        "CreateMultipartUpload" => account.create_upload(context, input).await,
         "DeleteBucket" => account.delete_bucket(input).await,
         "DeleteObject" => account.delete_object(input).await,
+        "DeleteObjectTagging" => account.delete_tagging(input).await,
         "DeleteObjects" => account.delete_objects(input).await,
         "PutBucketAcl" => account.put_bucket_acl(input).await,
         "PutBucketVersioning" => account.put_versioning(input).await,
         "PutObject" => account.put_object(context, input, body).await,
+        "PutObjectAcl" => account.put_object_acl(input).await,
         "PutObjectLegalHold" => account.put_legal_hold(input).await,
         "PutObjectRetention" => account.put_retention(input).await,
+        "PutObjectTagging" => account.put_tagging(input).await,
+        "UploadPart" => account.upload_part(input, body).await,
+        "UploadPartCopy" => account.upload_part_copy(input).await,
         _ => do_setting(account, context, input).await,
-    }
+    };
+    Ok(Answer::new(Document::Map(output?), Fidelity::Engine))
 }
 
 async fn do_setting(account: &Account, context: &CallContext, input: Input<'_>) -> Result<Fields, OperationError> {

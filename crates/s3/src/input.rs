@@ -46,10 +46,6 @@ impl<'c> Input<'c> {
     pub(crate) fn list(self, name: &str) -> &'c [Document] {
         self.get(name).and_then(Document::as_list).unwrap_or_default()
     }
-
-    pub(crate) fn document(self) -> &'c Document {
-        self.0
-    }
 }
 
 /// Appends what is there.

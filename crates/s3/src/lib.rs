@@ -10,18 +10,19 @@
 //!   change of rows is one batch. What a crash leaves without a reference is removed at the next start.
 //! - Names of buckets are unique per account, not across all accounts as in AWS, so that tests are isolated by account.
 
-#![expect(dead_code, reason = "copies and multipart uploads follow")]
-
+mod about;
 mod acl;
 mod blob;
 mod bucket;
 mod checksum;
 mod conditions;
+mod copy;
 mod engine;
 mod error;
 mod input;
 mod list;
 mod lock;
+mod multipart;
 mod object;
 mod range;
 mod read;
@@ -31,6 +32,7 @@ mod settings;
 mod storage;
 mod tags;
 mod token;
+mod uploads;
 mod versions;
 mod write;
 

@@ -175,7 +175,7 @@ pub(crate) fn version_of(bucket: &Bucket, object: &Object) -> Option<String> {
 }
 
 /// Whether the bytes are at hand: not while the object is in an archive and nobody asked for it.
-fn allow_bytes(object: &Object) -> Result<(), OperationError> {
+pub(crate) fn allow_bytes(object: &Object) -> Result<(), OperationError> {
     let archived = matches!(object.header("StorageClass"), Some("GLACIER" | "DEEP_ARCHIVE"));
     if !archived || object.headers.contains_key("Restore") {
         return Ok(());

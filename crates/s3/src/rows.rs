@@ -20,6 +20,7 @@ use std::borrow::Cow;
 use standin_store::{Space, Table};
 
 pub(crate) const SERVICE: &str = "s3";
+const BUCKETS: &str = "buckets";
 const END: &str = "\u{1}\u{1}";
 
 pub(crate) fn space(account: &str) -> Space {
@@ -38,9 +39,6 @@ pub(crate) enum Of {
 }
 
 impl Of {
-    pub(crate) const ALL: [Self; 6] =
-        [Self::Objects, Self::Versions, Self::Manifests, Self::Uploads, Self::Parts, Self::Settings];
-
     pub(crate) fn prefix(self) -> &'static str {
         match self {
             Self::Objects => "objects/",
@@ -54,7 +52,11 @@ impl Of {
 }
 
 pub(crate) fn buckets(space: &Space) -> Table {
-    space.table("buckets")
+    space.table(BUCKETS)
+}
+
+pub(crate) fn is_buckets(table: &Table) -> bool {
+    &*table.name == BUCKETS
 }
 
 pub(crate) fn table(space: &Space, of: Of, bucket: &str) -> Table {

@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use standin_core::OperationError;
 use standin_model::Timestamp;
-use standin_store::{Scan, Selector, Space, Store, StoreError, Table};
+use standin_store::{Batch, Scan, Selector, Space, Store, StoreError, Table};
 use tokio::sync::{OwnedRwLockReadGuard, RwLock, broadcast};
 
 use crate::blob::{BlobId, BlobStore};
+use crate::bucket::Bucket;
 use crate::input::Input;
 use crate::object::{Content, Object, Part};
 use crate::rows::{self, Of};
@@ -79,9 +80,33 @@ impl ObjectStorage {
     /// When the store or the blobs cannot be read.
     pub async fn recover(&self) -> Result<(), OperationError> {
         if self.blobs.needs_sweep() {
+            self.reopen_buckets().await.map_err(OperationError::internal)?;
             self.sweep().await?;
         }
         Ok(())
+    }
+
+    /// Brings back the buckets that were being deleted when a crash came.
+    async fn reopen_buckets(&self) -> Result<(), StoreError> {
+        for table in self.tables().await?.into_iter().filter(rows::is_buckets) {
+            let mut batch = Batch::default();
+            let rows = self.store.scan(&table, Scan { prefix: "", after: None, limit: usize::MAX }).await?;
+            for row in rows {
+                if let Some(reopened) = Bucket::from_row(&row).reopened() {
+                    batch.put(&table, row.key, reopened, []);
+                }
+            }
+            if !batch.is_empty() {
+                self.store.commit(batch).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// All tables of S3, of all accounts.
+    async fn tables(&self) -> Result<Vec<Table>, StoreError> {
+        let all = Selector { service: Some(rows::SERVICE.to_owned()), ..Selector::default() };
+        self.store.tables(&all).await
     }
 
     /// Removes every blob that no row refers to: after rows were dropped from the store directly. Holds up writers. How
@@ -92,8 +117,7 @@ impl ObjectStorage {
     pub async fn sweep(&self) -> Result<u64, OperationError> {
         let _alone = self.settling.write().await;
         let mut kept = HashSet::new();
-        let all = Selector { service: Some(rows::SERVICE.to_owned()), ..Selector::default() };
-        for table in self.store.tables(&all).await.map_err(OperationError::internal)? {
+        for table in self.tables().await.map_err(OperationError::internal)? {
             let holds = |of: Of| table.name.starts_with(of.prefix());
             if holds(Of::Objects) || holds(Of::Versions) {
                 self.each(&table, |row| {

@@ -3,6 +3,7 @@
 use standin_core::{BodySource, CallContext, OperationError};
 use standin_model::{Document, Fields};
 use standin_wire::checksum::Algorithm;
+use tokio::sync::OwnedRwLockReadGuard;
 
 use crate::blob::{BlobId, Digest, Digested};
 use crate::bucket::Bucket;
@@ -215,10 +216,14 @@ pub(crate) struct Received {
     pub(crate) digested: Digested,
     /// The checksums that the client gave.
     verified: Vec<(&'static str, String)>,
-    _settling: tokio::sync::OwnedRwLockReadGuard<()>,
+    _settling: OwnedRwLockReadGuard<()>,
 }
 
 impl Received {
+    pub(crate) fn new(blob: BlobId, digested: Digested, settling: OwnedRwLockReadGuard<()>) -> Self {
+        Self { blob, digested, verified: Vec::new(), _settling: settling }
+    }
+
     /// Those of the client, else those that were computed.
     pub(crate) fn checksums(&self) -> Checksums {
         let given = if self.verified.is_empty() { &self.digested.checksums } else { &self.verified };
