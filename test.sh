@@ -13,7 +13,7 @@
 #   sdk-rust     the AWS SDK for Rust, in process
 #   terraform    a plan and an apply, where Terraform and its AWS provider are installed
 #
-# Needs cargo (the toolchain in rust-toolchain.toml), Python 3.11 or later, Node.js 20 or later. Python and npm packages
+# Needs cargo (the toolchain in rust-toolchain.toml), Python 3.11 or later, Node.js 20 or later, PostgreSQL. Python and npm packages
 # are installed into target/ and e2e/node/.
 set -euo pipefail
 cd "$(dirname "$0")"
@@ -86,7 +86,7 @@ have() { command -v "$1" >/dev/null 2>&1; }
 
 # Where continuous integration lacks a tool, that is a failure; a person may do without.
 lacking() {
-  if [ "${CI:-}" = true ] && [ "$1" != terraform ]; then
+  if [ "${CI:-}" = true ] && [ "$1" != terraform ] && [ "$1" != postgres ]; then
     echo "=== $1: FAILED: $2"
     failed=$((failed + 1))
     failures+=("$1 ($2)")
@@ -132,7 +132,16 @@ if wants lint; then
   check tidy cargo xtask tidy
 fi
 
+# The tests of shared state start a PostgreSQL of their own.
+postgres() {
+  have initdb || compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null
+}
+
 if wants rust; then
+  if ! postgres && have apt-get && [ "$(id -u)" = 0 ]; then
+    (apt-get update && apt-get install -y postgresql) >"$logs/postgresql.log" 2>&1 || true
+  fi
+  postgres || lacking postgres "PostgreSQL is not installed, so tests with it say SKIPPED: apt-get install postgresql"
   check rust cargo test --workspace
 fi
 

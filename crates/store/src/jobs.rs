@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use standin_model::{Document, Fields};
 
-use crate::{Batch, IndexEntry, Range, Row, Scan, Selector, Space, Store, StoreError, Table};
+use crate::{Batch, IndexEntry, Range, Row, Scan, Selector, Space, Store, StoreError, Table, Write};
 
 /// The service of the space that holds a table per queue.
 const SERVICE: &str = "jobs";
@@ -97,8 +97,12 @@ pub fn table(queue: impl Into<Arc<str>>) -> Table {
     Space::system(SERVICE).table(queue)
 }
 
-pub(crate) fn is_jobs(table: &Table) -> bool {
-    table.space.is_system() && &*table.space.service == SERVICE
+/// Whether a write makes a job that somebody could claim.
+pub(crate) fn is_enqueued(write: &Write) -> bool {
+    let (Write::Put { table, body, .. } | Write::PutNew { table, body, .. }) = write else { return false };
+    table.space.is_system()
+        && &*table.space.service == SERVICE
+        && body.get("state").and_then(Document::as_str) == Some("waiting")
 }
 
 /// A time as text that sorts as times do.

@@ -17,6 +17,8 @@ pub mod jobs;
 mod location;
 mod memory;
 mod plan;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod row;
 mod sqlite;
 mod table;
@@ -34,6 +36,8 @@ pub use error::StoreError;
 pub use events::{Event, NewEvent};
 pub use location::{StoreLocation, open};
 pub use memory::MemoryStore;
+#[cfg(feature = "postgres")]
+pub use postgres::PostgresStore;
 pub use row::{IndexEntry, Row};
 pub use sqlite::{Durability, SqliteStore};
 pub use table::{Selector, Space, Table};
@@ -85,7 +89,8 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// A part of an index, in the order of its values, then of keys.
     fn range<'a>(&'a self, table: &'a Table, range: Range<'a>) -> BoxFuture<'a, Result<Vec<Row>, StoreError>>;
 
-    /// How many rows have keys with that prefix. Takes time with the number of rows where the prefix is not empty.
+    /// How many rows have keys with that prefix. May take time with their number, but where
+    /// the prefix is empty and the backend belongs to one process.
     fn count<'a>(&'a self, table: &'a Table, prefix: &'a str) -> BoxFuture<'a, Result<u64, StoreError>>;
 
     /// Applies a batch as a whole; the revision that its rows have from now on. No revision comes twice, and those that

@@ -27,6 +27,9 @@ pub async fn open(location: &StoreLocation) -> Result<Arc<dyn Store>, StoreError
     match location {
         StoreLocation::Memory => Ok(Arc::new(MemoryStore::new())),
         StoreLocation::Sqlite { directory, durability } => Ok(SqliteStore::open(directory, *durability).await?),
+        #[cfg(feature = "postgres")]
+        StoreLocation::Postgres { url } => Ok(crate::PostgresStore::open(url).await?),
+        #[cfg(not(feature = "postgres"))]
         StoreLocation::Postgres { .. } => {
             Err(StoreError::backend("opening the database", "this standin was built without PostgreSQL"))
         }

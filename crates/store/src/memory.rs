@@ -70,7 +70,7 @@ impl MemoryStore {
         let version = state.revision;
         let mut woken = false;
         for write in batch.writes {
-            woken |= jobs::is_jobs(write.table());
+            woken |= jobs::is_enqueued(&write);
             match write {
                 Write::Put { table, key, body, index } => {
                     state.rows(table).put(Row { key, version, body, index }, version);

@@ -44,7 +44,7 @@ pub(crate) fn prepare(batch: Batch) -> Result<Prepared, StoreError> {
     let mut enqueues = false;
     let mut writes = Vec::with_capacity(batch.writes.len());
     for write in batch.writes {
-        enqueues |= jobs::is_jobs(write.table());
+        enqueues |= jobs::is_enqueued(&write);
         let only_new = matches!(write, Write::PutNew { .. });
         writes.push(match write {
             Write::Put { table, key, body, index } | Write::PutNew { table, key, body, index } => {

@@ -31,3 +31,19 @@ mod sqlite {
 
     suite::of!(fresh);
 }
+
+#[cfg(feature = "postgres")]
+mod postgres {
+    use standin_store::PostgresStore;
+
+    use super::support::postgres::Server;
+    use super::*;
+
+    async fn fresh() -> Option<(Arc<dyn Store>, ())> {
+        let url = Server::shared()?.database().await;
+        let store = PostgresStore::open(&url).await.unwrap_or_else(|error| panic!("{}", error.chain()));
+        Some((store, ()))
+    }
+
+    suite::of!(fresh);
+}

@@ -1,5 +1,10 @@
 //! What tests of backends need around them.
 
+#![allow(dead_code, reason = "not every test uses everything")]
+
+#[cfg(feature = "postgres")]
+pub mod postgres;
+
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -14,6 +19,13 @@ impl Directory {
         let path = std::env::temp_dir().join(name);
         std::fs::create_dir_all(&path).expect("a temporary directory");
         Self(path)
+    }
+
+    /// Somebody else deletes it.
+    pub fn keep(self) -> PathBuf {
+        let path = self.0.clone();
+        std::mem::forget(self);
+        path
     }
 
     pub fn path(&self) -> &Path {
