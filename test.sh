@@ -11,7 +11,7 @@
 #   cli          the AWS CLI, and standin's own commands
 #   node         the AWS SDK for JavaScript
 #   sdk-rust     the AWS SDK for Rust, in process
-#   terraform    a plan and an apply, where Terraform and its AWS provider are installed
+#   terraform    the Terraform cases, where Terraform and its AWS provider are installed: apply, re-plan, edit, destroy
 #
 # Needs cargo (the toolchain in rust-toolchain.toml), Python 3.11 or later, Node.js 20 or later, PostgreSQL. Python and npm packages
 # are installed into target/ and e2e/node/.
@@ -200,6 +200,7 @@ fi
 if wants terraform; then
   if found=$(e2e/terraform/available.sh); then
     check terraform e2e/terraform/run.sh "$found"
+    check terraform-cases python3 e2e/terraform/cases.py "$found"
   else
     lacking terraform "$found"
   fi

@@ -5,7 +5,7 @@ import re
 
 import patterns
 from inputs import Inputs
-from resources import ABOUT_REQUEST, ALWAYS, TAG_MEMBER
+from resources import ABOUT_REQUEST, TAG_MEMBER, always
 
 VALUES_MAX = 300
 POLICY = {"Version": "2012-10-17", "Statement": [{"Sid": "Heron", "Effect": "Allow", "Action": "*", "Resource": "*"}]}
@@ -45,9 +45,9 @@ class Filled(Inputs):
                 made[name] = value
                 if not value:
                     del made[name]
-        for (service, name), value in ALWAYS.items():
-            if service == self.service and name in made:
-                made[name] = value
+        for name in made:
+            value = always(self.service, name, shape.members[name])
+            made[name] = made[name] if value is None else value
         for name, value in self.fixed.items():
             if shape is not None and name in shape.members:
                 made[name] = value

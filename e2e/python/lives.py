@@ -5,58 +5,28 @@ import zlib
 
 import botocore.exceptions
 
-import outputs
+from answers import alike, dig, fit, flatten, items, paging
 from filled import TAGS, Filled, tags_in, tags_of
-from resources import ABOUT_REQUEST, TAG_MEMBER, members, norm, singular, split
-from sameness import SECRET, brief, comparable, differences, invented, is_document, void
+from resources import ABOUT_REQUEST, TAG_MEMBER, members, norm, split
+from sameness import SECRET, brief, invented, void
+from things import NOT_FOUND, VERSION, Thing, Unmet, User, code_of, same_place, told
 
 PAGES_MAX = 30
-PARENTS_MAX = 4
-NOT_FOUND = re.compile(r"(?i)not_?found|no_?such|not_?exist|non_?exist|unknown|does_?not|notavailable|404")
 CONFLICT = re.compile(r"(?i)already|exists|conflict|inuse|duplicate|notunique")
 # A status that is as good as gone.
 GONE = re.compile(r"(?i)delet|inactive|terminat|deregister|archiv|cancel|remov|stopp|disabl|expired|deprecat|revok|closed|released|completed|abort")
 STATE = re.compile(r"(?i)(status|state)$")
-# What an update needs to know of the version that it changes.
-VERSION = re.compile(r"(?i)^(etag|if-?match|revisionid|locktoken|updatetoken|changetoken|sequencetoken|.*revision|.*versionid|version|entitytag)$")
 STEPS = ("harness", "not found before", "create", "read", "read-back", "two reads", "create with the required only", "absent members", "list", "pages", "conflict", "update", "update leaves the rest", "tags on create", "tag", "untag", "delete", "not found after", "list after delete", "others stay")
 
 
-class Unmet(Exception):
-    """A step did not go as it should."""
-
-    def __init__(self, step, detail):
-        super().__init__(detail)
-        self.step = step
-        self.detail = detail
-
-
-class Thing:
-    """What a user knows of one resource that was made."""
-
-    def __init__(self, sent, output, parents):
-        self.sent = sent
-        self.output = output
-        # What it lies in: {member of the input of create: (type, thing)}.
-        self.parents = parents
-        # The last answer of its read.
-        self.shown = None
-
-
-class Life:
+class Life(User):
     """The steps of one type: `run()` gives `{step: None | what went wrong}`; steps that do not apply are left out."""
 
     def __init__(self, reader, client, one, seed, defaults=()):
-        self.reader = reader
-        self.api = reader.api
-        self.client = client
+        super().__init__(reader, client, seed, f"{zlib.crc32(f'{seed}/{one.create}'.encode()) % 36**4:04x}"[:4])
         self.one = one
-        self.seed = seed
         self.defaults = defaults
-        # In the names of all that this life makes, so that lives do not meet even where accounts are not kept apart.
-        self.mark = f"{zlib.crc32(f'{seed}/{one.create}'.encode()) % 36**4:04x}"[:4]
         self.steps = {}
-        self.made = {}
 
     # The frame.
 
@@ -77,307 +47,6 @@ class Life:
         if done is not NotImplemented:
             self.steps.setdefault(name, None)
         return True
-
-    def call(self, operation, given, step):
-        """The answer; a client that refuses to send it is nobody's fault but ours."""
-        try:
-            answer = self.client._make_api_call(operation, given)
-        except botocore.exceptions.ClientError:
-            raise
-        except (botocore.exceptions.ParamValidationError, botocore.exceptions.UnknownParameterError) as error:
-            # An identifier that the server made may be one that it takes nowhere.
-            ours = "Invalid length for parameter" not in str(error) or step in ("create", "not found before")
-            raise Unmet("harness" if ours else step, f"{operation}: {' '.join(str(error).split())[:200]}") from error
-        except Exception as error:
-            if "arn" in str(error).lower() or isinstance(error, botocore.exceptions.BotoCoreError) and not isinstance(error, botocore.exceptions.HTTPClientError | botocore.exceptions.ConnectionError):
-                raise Unmet("harness", f"{operation}: {type(error).__name__}: {str(error)[:160]}") from error
-            raise Unmet(step, f"{operation}: the client cannot read the answer: {type(error).__name__}: {str(error)[:160]}") from error
-        answer.pop("ResponseMetadata", None)
-        return answer
-
-    def must(self, operation, given, step):
-        """The answer of a call that must succeed and be as the model says."""
-        try:
-            answer = self.call(operation, given, step)
-        except botocore.exceptions.ClientError as error:
-            raise Unmet(step, f"{operation}: {told(error)}") from error
-        shape = self.operation(operation).output_shape
-        if shape is not None and not self.operation(operation).has_event_stream_output:
-            findings = outputs.Findings()
-            outputs.check(shape, {name: value for name, value in answer.items() if not hasattr(value, "read")}, "", findings)
-            wrong = [text for text in findings.wrong if not any(text.startswith(f".{name}:") for name, value in answer.items() if hasattr(value, "read"))]
-            if wrong:
-                raise Unmet(step, f"{operation}: {wrong[0]}")
-        return answer
-
-    def operation(self, name):
-        return self.reader.operations[name]
-
-    # Making.
-
-    def make(self, one, label, *, optional, depth=0, parents=None, fixed=(), step="create", keep=None):
-        """A new resource of a type, and first those that it lies in."""
-        create = self.operation(one.create)
-        given = dict(fixed)
-        parents = {} if parents is None else parents
-        for member, (parent, part) in one.parents.items():
-            if member in given:
-                continue
-            thing = self.parent(parent, depth)
-            value = self.part(parent, thing, part, member)
-            shape = create.input_shape.members[member]
-            given[member] = fit(shape, value)
-            parents[member] = (parent, thing)
-        unique = [path for path in [*one.chosen, *one.unique] if path[0] not in given]
-        seed = f"{self.seed}/{norm(one.name)[:6]}{self.mark}{label}"
-        inputs = Filled(self.api, create, seed, optional=optional, fixed=given, unique=unique, without=keep or ())
-        sent = inputs.make()
-        return Thing(sent, None, parents), create
-
-    def create(self, one, label, *, optional, depth=0, step="create", fixed=(), without=()):
-        thing, operation = self.make(one, label, optional=optional, depth=depth, fixed=fixed, keep=without)
-        try:
-            thing.output = self.must(operation.name, thing.sent, step)
-        except Unmet as unmet:
-            if not (optional and unmet.step == step and NOT_FOUND.search(unmet.detail)):
-                raise
-            # It may name other things, which no one made.
-            shape = operation.input_shape
-            names = [name for name in shape.members if name not in shape.required_members and split(name)[1] in ("id", "arn", "name", "identifier")]
-            thing, operation = self.make(one, label, optional=optional, depth=depth, fixed=fixed, keep=[*without, *names])
-            thing.output = self.must(operation.name, thing.sent, step)
-        return thing
-
-    def parent(self, one, depth):
-        if one.create not in self.made:
-            if depth >= PARENTS_MAX:
-                raise Unmet("harness", f"too many parents above {one.name}")
-            try:
-                self.made[one.create] = self.create(one, "p", optional=False, depth=depth + 1)
-            except Unmet as unmet:
-                raise Unmet(unmet.step if unmet.step == "harness" else "create", f"parent {one.name}: {unmet.detail}") from unmet
-        return self.made[one.create]
-
-    # Naming.
-
-    def part(self, one, thing, part, member):
-        """The value by which another operation names a thing."""
-        noun = norm(one.name)
-        order = {"id": ("id", "identifier", "arn"), "arn": ("arn",), "name": ("name", "identifier", "id"), "identifier": ("identifier", "id", "name", "arn"), "": ("identifier", "name", "id", "arn", "")}[part]
-        flat = [*flatten(thing.output), *flatten(thing.sent), *flatten(thing.shown or {})]
-        names = [norm(member), *(noun + each for each in order), *order]
-        for name in names:
-            for path, value in flat:
-                if name and norm(path[-1]) == name and isinstance(value, (str, int)):
-                    return value
-        for path, value in flat:
-            found, kind = split(path[-1])
-            if kind in order and found and noun.endswith(found) and isinstance(value, (str, int)):
-                return value
-        if thing.shown is None and one.read and one.identifiers:
-            self.read(one, thing, "create")
-            return self.part(one, thing, part, member)
-        raise Unmet("create", f"parent {one.name}: its answer to create has no {' or '.join(each for each in order if each) or member}")
-
-    def value(self, one, thing, source, member, step):
-        kind, way = source
-        if kind == "parent":
-            parent, made = thing.parents[way]
-            given = thing.sent[way]
-            given = given[0] if isinstance(given, list) and given else given
-            if split(member)[1] != split(way)[1] and split(member)[1] in ("id", "arn", "name"):
-                return self.part(parent, made, split(member)[1], member)
-            return given
-        root = thing.sent if kind == "sent" else thing.output
-        found = dig(root, way)
-        if found is None:
-            raise Unmet(step, f"{one.create}: no {'.'.join(way)} in the answer, which others ask for as {member}")
-        return found
-
-    def names(self, one, thing, operation, step, sources=None):
-        """The members of an operation's input that name a thing and what it lies in."""
-        shape = self.operation(operation).input_shape
-        given = {}
-        for member in members(shape):
-            required = member in shape.required_members
-            each = shape.members[member]
-            source = (sources or {}).get(member) or self.reader.source(one, member, each)
-            if source is None and (required or split(member) == ("resource", "arn")) and norm(member) in ("resourcearn", "resource", "resourceid", "resourceidentifier", "arn", "resourcename"):
-                arn = self.arn(one, thing)
-                if arn is not None:
-                    given[member] = fit(each, arn)
-                continue
-            if source is None or not required and not (sources and member in sources) and source[0] == "parent" and self.operation(operation).name == one.list:
-                continue
-            if not required and not (sources and member in sources) and source[0] != "parent" and split(member)[0] not in ("", norm(one.name)):
-                continue
-            try:
-                found = self.value(one, thing, source, member, step)
-            except Unmet:
-                if required:
-                    raise
-                continue
-            given[member] = fit(each, found)
-        return given
-
-    def arn(self, one, thing):
-        noun = norm(one.name)
-        flat = list(flatten(thing.output)) + list(flatten(thing.shown or {}))
-        for name in (noun + "arn", "arn", "resourcearn"):
-            for path, value in flat:
-                if norm(path[-1]) == name and isinstance(value, str):
-                    return value
-        for path, value in flat:
-            found, kind = split(path[-1])
-            if kind == "arn" and found and noun.endswith(found) and isinstance(value, str):
-                return value
-        return None
-
-    def tokens(self, one, thing, shape):
-        """Versions that an update or delete must repeat, as the last read showed them."""
-        given = {}
-        shown = list(flatten(thing.shown or {})) + list(flatten(thing.output or {}))
-        for member in members(shape):
-            if not VERSION.match(member):
-                continue
-            wanted = {norm(member), "etag"} if norm(member) == "ifmatch" else {norm(member)}
-            for path, value in shown:
-                if norm(path[-1]) in wanted and comparable_value(shape.members[member], value):
-                    given[member] = value
-                    break
-        return given
-
-    def filled(self, operation, given, label="r", *, optional=False, without=()):
-        """An input of an operation: what is given, and whatever else it requires."""
-        return Filled(self.api, self.operation(operation), f"{self.seed}/{label}", optional=optional, fixed=given, without=without).make()
-
-    # Reading.
-
-    def read_input(self, one, thing):
-        shape = self.operation(one.read).input_shape
-        given = {}
-        for member, source in one.identifiers.items():
-            found = self.value(one, thing, source, member, "read")
-            given[member] = fit(shape.members[member], found)
-        return self.filled(one.read, given)
-
-    def read(self, one, thing, step="read"):
-        """What the read shows of a thing: the record, and the whole answer."""
-        answer = self.must(one.read, self.read_input(one, thing), step)
-        thing.shown = answer
-        record = self.record(one, thing, answer)
-        if record is None:
-            raise Unmet(step, f"{one.read}: the answer does not show it: {brief(answer)}")
-        return record
-
-    def both_marks(self, one, thing, other=None):
-        """The values that tell a thing from its siblings, of which one may be given: those that the service made, and
-        those that were sent."""
-        made, sent = set(), set()
-        for source in one.identifiers.values():
-            if source[0] == "output":
-                value = dig(thing.output, source[1])
-                made.update(value if isinstance(value, list) else [value])
-        noun = norm(one.name)
-        for path, value in flatten(thing.output or {}):
-            stem, part = split(path[-1])
-            if part in ("id", "arn", "identifier") and stem in (noun, "") and isinstance(value, str) and not self.reader.foreign(one, path):
-                made.add(value)
-        for path in [*one.chosen, *one.unique]:
-            value = dig(thing.sent, path)
-            sent.update(value if isinstance(value, list) else [value])
-        # What it shares with its siblings tells nothing.
-        common = {value for member in thing.parents for value in [thing.sent.get(member)] if isinstance(value, str)} | {None}
-        if other is not None:
-            common |= self.marks(one, other)
-        return made - common, sent - common
-
-    def marks(self, one, thing, other=None):
-        made, sent = self.both_marks(one, thing, other)
-        return made | sent
-
-    def standing(self, one, thing, other, found):
-        """The items of a list that are about the thing: by what the service calls it, else by what its maker does."""
-        for marks in self.both_marks(one, thing, other):
-            if fitting := [item for item in found if self.about(item, marks)]:
-                return fitting
-        return []
-
-    def record(self, one, thing, answer):
-        """The structure of an answer that describes the thing: the one with the most members of the input of create."""
-        shape = self.operation(one.read).output_shape
-        wanted = {norm(name) for name in members(self.operation(one.create).input_shape)}
-        for name, member in members(self.operation(one.create).input_shape).items():
-            if member.type_name == "structure":
-                wanted |= {norm(inner) for inner in member.members}
-        marks = self.marks(one, thing)
-        best = None
-        for depth, (node, value) in enumerate(nodes(shape, answer)):
-            if isinstance(value, list):
-                if not value:
-                    continue
-                fitting = [item for item in value if self.about(item, marks)]
-                if not fitting and marks and not one.single:
-                    continue
-                value = (fitting or value)[0]
-            score = len({norm(name) for name in node.members} & wanted) + len({norm(name) for name in node.members} & {"arn", "id", "name", norm(one.name) + "arn", norm(one.name) + "id", norm(one.name) + "name"})
-            if best is None or score > best[0]:
-                best = score, node, value
-        if best is None:
-            # Texts, a stream, or nothing at all.
-            return None if any(member.type_name == "list" and not answer.get(name) for name, member in members(shape).items()) else (shape, answer)
-        return best[1], best[2]
-
-    @staticmethod
-    def about(item, marks):
-        if not isinstance(item, dict):
-            return item in marks
-        return any(value in marks for _, value in flatten(item, 2) if isinstance(value, (str, int)))
-
-    def compare(self, one, record, answer, operation, sent, skip=()):
-        """Lines about members that were sent and are not shown so."""
-        shape = self.operation(operation).input_shape
-        found = []
-        for member, value in sent.items():
-            if member in skip or ABOUT_REQUEST.match(member) or TAG_MEMBER.match(member) or SECRET.search(member) or member not in members(shape):
-                continue
-            if hasattr(value, "read"):
-                continue
-            place = self.place(one, record, answer, shape.members[member], member)
-            if place is not None:
-                found += differences(shape.members[member], value, place[2], place[3], member)
-            elif shape.members[member].type_name == "structure" and isinstance(value, dict) and not is_document(shape.members[member]) and self.whole(shape, member):
-                # A payload that is the resource itself.
-                for inner, each in value.items():
-                    deep = self.place(one, record, answer, shape.members[member].members[inner], inner)
-                    if deep is not None and not TAG_MEMBER.match(inner) and not SECRET.search(inner):
-                        found += differences(shape.members[member].members[inner], each, deep[2], deep[3], inner)
-        return found
-
-    @staticmethod
-    def whole(shape, member):
-        """Whether a member of an input is the resource itself, not one of its members."""
-        return shape.serialization.get("payload") == member or re.search(r"(?i)(request|input|message)$", member) is not None
-
-    def place(self, one, record, answer, given, member):
-        root = self.operation(one.read).output_shape
-        noun = norm(one.name)
-        plain = norm(member)
-        names = [plain, noun + plain]
-        if plain.startswith(noun) and plain != noun:
-            names.append(plain[len(noun) :])
-        places = [record]
-        if record[0] is not root:
-            places.append((root, answer))
-        places += [(shape, value) for shape, value in nodes(record[0], record[1], lists=False, absent=True) if shape is not record[0]]
-        for at, (shape, value) in enumerate(places):
-            if shape is None or shape.type_name != "structure":
-                continue
-            for name in names if at == 0 else names[:1]:
-                for other, each in shape.members.items():
-                    if norm(other) == name and comparable(given, each) and not (at > 1 and (each.name != given.name or each.type_name != "structure")):
-                        return shape, other, each, (value or {}).get(other)
-        return None
 
     # The life.
 
@@ -445,8 +114,7 @@ class Life:
         one = self.one
         if one.single:
             return None
-        shape = self.operation(one.list).input_shape if one.list else None
-        beside = {member: first.sent[member] for member in (shape.required_members if shape is not None else ()) if member in first.sent and (member,) not in one.chosen and member not in one.parents}
+        beside = self.beside(first)
         for label in ("b", "c", "d", "e", "f"):
             thing, operation = self.make(one, label, optional=False, fixed=beside)
             if all(dig(thing.sent, path) != dig(first.sent, path) for path in one.chosen):
@@ -462,6 +130,14 @@ class Life:
                 return None  # something in it must be unique that does not look so
             raise
         return thing
+
+    def beside(self, first):
+        """What two things must have in common to stand in one list."""
+        one = self.one
+        shape = self.operation(one.list).input_shape if one.list else None
+        common = {member: first.sent[member] for member in (shape.required_members if shape is not None else ()) if member in first.sent and member not in one.parents}
+        own = [path for path in one.chosen if path[0] not in common]
+        return common if own or any(source[0] == "output" for source in one.identifiers.values()) else {member: value for member, value in common.items() if (member,) not in one.chosen}
 
     def absent(self, second):
         """Nothing is made up for what was not set."""
@@ -482,7 +158,7 @@ class Life:
     def identity(self, one):
         """Members by which the thing is known: if not given, the service makes them."""
         noun = norm(one.name)
-        return {member for member in members(self.operation(one.create).input_shape) if split(member)[0] in (noun, "") and split(member)[1] in ("id", "name", "identifier", "arn")}
+        return {member for member in members(self.operation(one.create).input_shape) if (not split(member)[0] or noun.endswith(split(member)[0])) and split(member)[1] in ("id", "name", "identifier", "arn")}
 
     # Lists.
 
@@ -494,7 +170,7 @@ class Life:
                 continue
             source = self.reader.source(one, member, shape.members[member])
             if source is not None and (source[0] == "parent" or source[0] == "sent"):
-                found = self.value(one, thing, source, member, "list")
+                found = self.value(one, thing, source, member, "list", shape.members[member])
                 given[member] = fit(shape.members[member], found)
             elif member in thing.sent and alike(self.operation(one.create).input_shape.members[member], shape.members[member]):
                 given[member] = thing.sent[member]
@@ -544,7 +220,7 @@ class Life:
         found = self.list_all(one, first, "list")
         if found is None:
             return NotImplemented
-        if second is not None and not same_place(first, second):
+        if second is not None and not self.same_list(first, second):
             second = None
         for label, thing in (("the first", first), ("the second", second)):
             if thing is None:
@@ -562,6 +238,10 @@ class Life:
             raise Unmet("list", f"{one.list}: {len(found)} items, although {known + len(baseline)} exist")
         return None
 
+    def same_list(self, first, second):
+        asked = self.operation(self.one.list).input_shape
+        return same_place(first, second) and all(first.sent.get(member) == second.sent.get(member) for member in (asked.required_members if asked is not None else ()))
+
     def siblings(self, one):
         """Whether a thing of the type was made as a parent too."""
         return one.create in self.made
@@ -570,7 +250,7 @@ class Life:
         one = self.one
         operation = self.operation(one.list)
         _, _, limit = paging(self.client, operation)
-        if limit is None or not same_place(first, second):
+        if limit is None or not self.same_list(first, second):
             return NotImplemented
         shape = operation.input_shape.members[limit]
         if shape.type_name not in ("integer", "long"):
@@ -630,9 +310,9 @@ class Life:
             marks = self.marks(one, thing)
             if lists and not self.about(answer, marks) and all(not self.about(item, marks) for name in lists if isinstance(answer.get(name), list) for item in answer[name]):
                 return
-            if one.single and not wanted:
-                return
-        elif void(answer) or lists and all(void(answer.get(name)) for name in lists) or one.single and not wanted:
+            if one.single and (not wanted or self.compare(one, found, answer, one.create, thing.sent, skip=self.skipped(one))):
+                return  # what it is where nobody has said anything
+        elif void(answer) or lists and all(void(answer.get(name)) for name in lists) or one.single:
             return
         raise Unmet(step, f"{one.read}: expected {' or '.join(sorted(wanted)) or 'an error'}, got {brief(answer)}")
 
@@ -643,7 +323,7 @@ class Life:
         given = {}
         for member, source in one.identifiers.items():
             if source[0] == "parent":
-                given[member] = fit(shape.members[member], self.value(one, thing, source, member, "not found before"))
+                given[member] = fit(shape.members[member], self.value(one, thing, source, member, "not found before", shape.members[member]))
                 continue
             if source[0] == "sent":
                 value = dig(thing.sent, source[1])
@@ -717,7 +397,6 @@ class Life:
         operation = self.operation(one.update)
         shape = operation.input_shape
         before = self.read(one, thing, "update")
-        old = thing.shown
         names = self.names(one, thing, one.update, "update")
         names = {member: value for member, value in names.items() if member in shape.required_members or self.is_identity(one, member)}
         fixed = {**self.tokens(one, thing, shape), **names}
@@ -729,7 +408,7 @@ class Life:
         ]
         given = self.filled(one.update, fixed, "u1", optional=True, without=without)
         for member in shape.required_members:
-            if member not in fixed and dig(thing.sent, (member,)) is not None and (shape.members[member].type_name == "string" and shape.members[member].enum):
+            if member not in fixed and dig(thing.sent, (member,)) is not None and shape.members[member].type_name == "string" and thing.sent[member] in shape.members[member].enum:
                 given[member] = thing.sent[member]
         self.must(one.update, given, "update")
         thing.sent = {**thing.sent, **{name: value for name, value in given.items() if name in members(self.operation(one.create).input_shape) and name not in names}}
@@ -751,7 +430,7 @@ class Life:
         self.update_one(thing, names, without)
 
     def is_identity(self, one, member):
-        return member in one.identifiers or member in one.parents or any(path == (member,) for path in one.chosen) or split(member)[0] == norm(one.name) and split(member)[1] in ("id", "arn", "identifier")
+        return member in one.identifiers or member in one.parents or any(path == (member,) for path in one.chosen) or split(member)[0] in (norm(one.name), "") and split(member)[1] in ("id", "arn", "identifier")
 
     def update_one(self, thing, names, without):
         """An update of one member leaves the others, where the operation is not one that replaces."""
@@ -837,13 +516,13 @@ class Life:
         if not wanted:
             wanted = [member for member in members(shape) if split(member)[1] == "arn" and member not in given][:1]
         for member in wanted:
-            value = self.tagged(thing, member)
+            value = self.tagged(thing, member, shape.members[member])
             if value is None:
                 return None
             given[member] = fit(shape.members[member], value)
         return given
 
-    def tagged(self, thing, member):
+    def tagged(self, thing, member, shape):
         """What a tag operation calls the thing."""
         one = self.one
         stem, part = split(member)
@@ -851,10 +530,10 @@ class Life:
             arn = self.arn(one, thing)
             if arn is not None or part == "arn":
                 return arn
-        source = self.reader.source(one, member, self.operation(one.read).input_shape.members[next(iter(one.identifiers))]) if stem == norm(one.name) and one.identifiers else None
+        source = self.reader.source(one, member, shape) if stem == norm(one.name) else None
         if source is not None:
             try:
-                return self.value(one, thing, source, member, "tag")
+                return self.value(one, thing, source, member, "tag", shape)
             except Unmet:
                 return None
         if stem in ("resource", "resources") and part in ("id", "identifier", "") and self.api.service == "ec2":
@@ -868,7 +547,7 @@ class Life:
             shape = self.operation(one.tags).input_shape
             given = {}
             for member in shape.required_members or [name for name in members(shape) if split(name)[1] == "arn"][:1]:
-                value = self.tagged(thing, member)
+                value = self.tagged(thing, member, shape.members[member])
                 if value is None:
                     given = None
                     break
@@ -910,7 +589,7 @@ class Life:
         if shape is not None and not shape.required_members and not names:
             for member, source in one.identifiers.items():
                 if member in members(shape):
-                    value = self.value(one, thing, source, member, "delete")
+                    value = self.value(one, thing, source, member, "delete", shape.members[member])
                     fixed[member] = fit(shape.members[member], value)
         for member, each in members(shape).items():
             if re.match(r"(?i)^(force|skipfinal|recursive|deletereports|ignore)", member) and each.type_name == "boolean":
@@ -918,149 +597,3 @@ class Life:
         if "ForceDeleteWithoutRecovery" in fixed:
             fixed.pop("RecoveryWindowInDays", None)
         self.must(one.delete, self.filled(one.delete, fixed, "d"), "delete")
-
-
-def fit(shape, value):
-    """A value of a member in the form of another one: a list of one, or one of a list."""
-    if shape.type_name == "list" and not isinstance(value, list):
-        return [value]
-    if shape.type_name != "list" and isinstance(value, list):
-        return value[0] if value else ""
-    return value
-
-
-def same_place(first, second):
-    """Whether two things lie in the same parents."""
-    return all(first.sent.get(member) == second.sent.get(member) for member in first.parents)
-
-
-def alike(given, wanted):
-    """Whether what one member takes, the other takes as well."""
-    if given.type_name != wanted.type_name:
-        return False
-    if given.type_name == "list":
-        return alike(given.member, wanted.member)
-    return given.type_name not in ("structure", "map") or given.name == wanted.name
-
-
-def comparable_value(shape, value):
-    return isinstance(value, str) if shape.type_name == "string" else isinstance(value, int) and shape.type_name in ("integer", "long")
-
-
-def code_of(error, wanted):
-    """The code, the old or the new one of an error that has both, and the status."""
-    codes = error.response.get("Error", {})
-    old_and_new = [codes.get("Code", ""), codes.get("QueryErrorCode", "")]
-    return next((code for code in old_and_new if code in wanted), old_and_new[0]), error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-
-
-def told(error):
-    code = error.response.get("Error", {}).get("Code")
-    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
-    return f"{code} ({status}): {' '.join((error.response['Error'].get('Message') or '').split())[:140]}"
-
-
-def dig(value, path):
-    """What stands at a path; of lists the first item."""
-    for step in path:
-        if isinstance(value, list):
-            value = value[0] if value else None
-        if not isinstance(value, dict):
-            return None
-        value = value.get(step)
-    return value
-
-
-def flatten(value, depth=3, path=()):
-    """The leaves of an answer with their paths, shallow ones first."""
-    level = [((), value)]
-    for _ in range(depth + 1):
-        below = []
-        for path, each in level:
-            if isinstance(each, dict):
-                for name, item in each.items():
-                    if isinstance(item, (dict, list)):
-                        below.append(((*path, name), item))
-                    else:
-                        yield (*path, name), item
-            elif isinstance(each, list):
-                for item in each[:3]:
-                    if isinstance(item, (dict, list)):
-                        below.append((path, item))
-                    elif path:
-                        yield path, item
-        level = below
-
-
-def nodes(shape, value, lists=True, absent=False, depth=2):
-    """The structures of an answer with their shapes, shallow ones first; a list of structures comes as a whole."""
-    if shape is None:
-        return
-    level = [(shape, value)]
-    for at in range(depth + 1):
-        below = []
-        for each, found in level:
-            yield each, found
-            if isinstance(found, list):
-                found = found[0] if len(found) == 1 and lists else None
-                if found is None:
-                    continue
-            for name, member in each.members.items():
-                item = (found or {}).get(name)
-                if item is None and not absent:
-                    continue
-                if member.type_name == "structure":
-                    below.append((member, item))
-                elif lists and member.type_name == "list" and member.member.type_name == "structure":
-                    below.append((member.member, item))
-        level = below
-
-
-def items(shape, answer, one):
-    """The items of a list answer: its list whose name or item speaks of the type, else the only one."""
-    noun = norm(one.name)
-    lists = []
-    for depth, (node, value) in enumerate(nodes(shape, answer, lists=False, absent=True, depth=1)):
-        for name, member in node.members.items():
-            if member.type_name not in ("list", "map"):
-                continue
-            if isinstance(value, dict) or value is None:
-                lists.append((name, member, (value or {}).get(name) or []))
-    if not lists:
-        return []
-    fitting = [each for each in lists if noun in norm(each[0]) or norm(singular(each[0])) in noun and len(each[0]) > 3]
-    chosen = fitting or lists
-    name, member, found = next((each for each in chosen if each[2]), chosen[0])
-    if isinstance(found, dict):
-        return [value if isinstance(value, dict) else key for key, value in found.items()]
-    # Lists in a list: instances of reservations.
-    inner = member.member
-    if inner.type_name == "structure":
-        for deeper, each in inner.members.items():
-            if each.type_name == "list" and norm(deeper) in (noun + "s", noun + "list") and each.member.type_name == "structure":
-                return [item for outer in found for item in outer.get(deeper) or []]
-    return found
-
-
-def paging(client, operation):
-    """The token's member in the input, its path in the output, and the member that limits a page."""
-    import botocore
-
-    shape = operation.input_shape
-    name = botocore.xform_name(operation.name)
-    if client.can_paginate(name):
-        paginator = client.get_paginator(name)
-        config = paginator._pagination_cfg
-        token_in, token_out, limit = config.get("input_token"), config.get("output_token"), config.get("limit_key")
-        token_in = token_in[0] if isinstance(token_in, list) else token_in
-        token_out = token_out[0] if isinstance(token_out, list) else token_out
-        token_out = token_out.split("||")[0].strip()
-        if re.fullmatch(r"[A-Za-z0-9_.]+", token_out) and token_in in members(shape):
-            return token_in, tuple(token_out.split(".")), limit if limit in members(shape) else None
-        return None, None, None
-    token_in = next((name for name in members(shape) if re.fullmatch(r"(?i)(next|start(ing)?|pagination|page|continuation)?_?(token|marker)", name)), None)
-    token_out = next((name for name in members(operation.output_shape) if re.fullmatch(r"(?i)(next|pagination|page|continuation)_?(page)?_?(token|marker)|marker", name)), None)
-    limit = next((name for name in members(shape) if re.fullmatch(r"(?i)(max_?(results|items|records)|limit|page_?size)", name)), None)
-    if token_in is None or token_out is None:
-        return None, None, None
-    return token_in, (token_out,), limit

@@ -9,6 +9,8 @@ import json
 import re
 from dataclasses import dataclass, field
 
+import patterns
+
 CREATE = ("Create", "Register", "Put", "Import", "Request", "Allocate", "Provision", "Define", "Run", "Start", "Add", "Issue", "Publish", "Upload")
 READ = ("Get", "Describe", "BatchGet", "BatchDescribe", "Head", "Retrieve")
 UPDATE = ("Update", "Modify", "Edit", "Change", "Put", "Set")
@@ -55,6 +57,13 @@ class Type:
     @property
     def single(self):
         return not any(source[0] in ("sent", "output") for source in self.identifiers.values())
+
+
+def always(service, member, shape):
+    """The one value of a member that works everywhere; None where it has none."""
+    value = ALWAYS.get((service, member))
+    pattern = shape.metadata.get("pattern")
+    return value if value is not None and (pattern is None or patterns.fits(pattern, value)) and shape.metadata.get("min", 0) <= len(value) <= shape.metadata.get("max", 99) else None
 
 
 def norm(name):
@@ -202,18 +211,20 @@ class Reader:
             return None
         if shape.type_name == "string" and shape.enum:
             return None
-        if (self.api.service, member) in ALWAYS:
+        if always(self.api.service, member, shape) is not None:
             return None
-        own = norm(one.name)
+        own = re.sub(r"v[0-9]$", "", norm(one.name))
         stem, part = split(member)
         stem = norm(singular(stem)) if part == "" else stem
         if stem == own or (not stem and member.lower() != "name") or (stem and not part and stem not in by_noun):
             return None
         other = by_noun.get(stem) if stem else None
-        if other is not None and not own.endswith(stem) and other is not one and part in ("identifier", "id", "arn", "name", "") and not self.within(other, one):
+        # `connectionId` of a hosted connection is that of a connection, `policyName` of a group policy is its own.
+        outside = not own.endswith(stem) or part in ("id", "arn", "identifier") or own.endswith(f"for{stem}")
+        if other is not None and outside and other is not one and part in ("identifier", "id", "arn", "name", "") and not self.within(other, one):
             return other, part
         if stem and own.endswith(stem):
-            return None  # `policyName` of a group policy
+            return None
         asked = self.operations[one.create].input_shape.required_members
         if member.lower() == "name" and any(split(other)[1] == "name" and split(other)[0] and own.endswith(split(other)[0]) for other in asked):
             # `name` and `versionName` of a version of a store.
@@ -227,7 +238,7 @@ class Reader:
                 return other, part
         # `stepGroupId`: there is one kind of thing that ends so.
         ending = {id(other): other for noun, other in by_noun.items() if noun.endswith(stem) and other is not one and len(stem) >= 5}
-        if len(ending) == 1 and part in ("identifier", "id", "arn"):
+        if len(ending) == 1 and (part in ("identifier", "id", "arn") or part == "name" and len(stem) >= 7):
             (other,) = ending.values()
             if not self.within(other, one):
                 return other, part
@@ -292,7 +303,7 @@ class Reader:
                 if stem == norm(parent.name) or norm(parent.name).endswith(stem):
                     return "parent", given
             return None
-        if shape.type_name != "string" and part != "id":
+        if shape.type_name != "string" and part != "id" or shape.type_name == "string" and shape.enum:
             return None
         parts = {"id": ("id", "identifier"), "arn": ("arn",), "name": ("name", "identifier", "id"), "url": ("url",), "number": ("number",), "key": ("key",)}.get(part, ("identifier", "id", "arn", "name", ""))
         for each in parts:
@@ -350,6 +361,9 @@ class Reader:
                 continue
             if norm(member) in ("name", norm(one.name) + "name") and (member,) not in one.chosen:
                 one.unique.append((member,))
+        for path in paths(shape):
+            if len(path) == 2 and path[0] in shape.required_members and norm(path[1]) == norm(one.name) + "name" and path not in one.chosen:
+                one.unique.append(path)
 
 
 def paths(shape):

@@ -80,16 +80,18 @@ class Case:
 class Run:
     """One configuration of some cases, and its steps."""
 
-    def __init__(self, cases, place, server, shared):
+    def __init__(self, cases, place, server, shared, seed):
         self.cases = {case.name: case for case in cases}
         self.place = place
         self.server = server
         self.shared = shared
         self.failed = {}
+        # Cases that must run again, as another took them with it; whether that other is known.
         self.again = set()
+        self.known = False
         self.owner = {address: case.name for case in cases for address in case.addresses}
         place.mkdir()
-        account = f"{int.from_bytes(hashlib.sha256('/'.join(self.cases).encode()).digest()[:8], 'big') % 10**12:012}"
+        account = f"{int.from_bytes(hashlib.sha256('/'.join([seed, *self.cases]).encode()).digest()[:8], 'big') % 10**12:012}"
         (place / "provider.tf").write_text(PROVIDER.replace("ACCOUNT", account))
         for case in cases:
             shutil.copy(case.path, place)
@@ -171,11 +173,11 @@ class Run:
             reason = " ".join(f"{error.get('summary', '')} {error.get('detail', '')}".split())
             case = self.case_of(address) or self.case_of(next(iter(re.findall(r"aws_[a-z0-9_]+\.[a-z0-9_]+", reason)), None)) or self.named(error)
             if CRASHED.search(reason):
-                panic = re.search(r"panic: .{0,200}", text)
-                if len(self.cases) == 1:
-                    self.fail(next(iter(self.cases)), step, f"the provider died: {panic.group(0) if panic else reason}")
-                else:
-                    self.again |= set(self.cases) - set(self.failed)
+                panic, culprit = self.culprit(text)
+                if culprit:
+                    self.fail(culprit, step, f"the provider died: {panic}")
+                    self.known = True
+                self.again |= set(self.cases) - set(self.failed)
             elif case:
                 self.fail(case, step, f"{address or ''}: {reason}")
             elif len(self.cases) == 1:
@@ -186,9 +188,22 @@ class Run:
             self.again |= set(self.cases) - set(self.failed)
             if len(self.cases) == 1:
                 self.fail(next(iter(self.cases)), step, " ".join(text.split())[-300:])
-        if len(self.cases) == 1:
+        if len(self.cases) == 1 and set(self.cases) <= set(self.failed):
             self.again.clear()
         return events
+
+    def culprit(self, text):
+        """What a dying provider said, and the case whose service stands in its stack trace."""
+        panic = re.search(r"panic: .{0,200}", text)
+        panic = panic.group(0) if panic else "it stopped responding"
+        if len(self.cases) == 1:
+            return panic, next(iter(self.cases))
+        for package in re.findall(r"internal/service/([a-z0-9]+)", text):
+            for name, case in self.cases.items():
+                kinds = {address.split(".")[0].split("_")[1] for address in case.addresses}
+                if package == name.split("_")[0] or package in kinds:
+                    return panic, name
+        return panic, None
 
     def named(self, error):
         name = Path(error.get("range", {}).get("filename", "")).stem
@@ -214,7 +229,9 @@ class Run:
         except Exception as error:
             for name in self.cases:
                 self.fail(name, "runner", f"{type(error).__name__}: {error}")
-        return self.failed, self.again
+        for name, (step, reason) in self.failed.items():
+            print(f"{name}: {step}: {reason[:200]}", flush=True)
+        return self.failed, self.again - set(self.failed), self.known
 
     def steps(self):
         for step, work in (
@@ -312,15 +329,15 @@ def run_all(chosen, url):
     results = {}
     with ThreadPoolExecutor(chosen.jobs) as pool:
         waiting = batches(cases)
-        for attempt in range(2):
-            runs = list(pool.map(lambda pair: Run(pair[1], work / f"{attempt}-{pair[0]}", url, shared).run(), enumerate(waiting)))
-            again = set()
-            for failed, once_more in runs:
+        attempt = 0
+        while waiting:
+            runs = list(pool.map(lambda pair: Run(pair[1], work / f"{attempt}-{pair[0]}", url, shared, str(time.time_ns()) if chosen.url else "").run(), enumerate(waiting)))
+            waiting = []
+            for failed, again, known in runs:
                 results |= failed
-                again |= once_more
-            waiting = [[case] for case in cases if case.name in again - set(results)]
-            if not waiting:
-                break
+                these = [case for case in cases if case.name in again]
+                waiting += [these] if known and these else [[case] for case in these]
+            attempt += 1
     if not chosen.keep:
         shutil.rmtree(work, ignore_errors=True)
     return tell(cases, results, chosen, time.monotonic() - began)
