@@ -120,9 +120,9 @@ impl<'w> Work<'w> {
         let mut batch = Batch::default();
         let number = self.number(&prefix, &mut batch).await?;
         let mut record = self.make(&lineage, chosen.clone(), number, 0)?;
-        if kind == TypeKind::Assigned && number.is_none() {
+        if matches!(kind, TypeKind::Assigned | TypeKind::Named) && number.is_none() {
             for attempt in 1..DRAWS_MAX {
-                if !self.is_taken(&record).await? {
+                if !self.is_taken(&record, chosen.is_none()).await? {
                     break;
                 }
                 let again = Work { salt: self.resources.next_salt(), space: self.space.clone(), ..*self };
@@ -199,14 +199,16 @@ impl<'w> Work<'w> {
         }
     }
 
-    /// Whether another resource has this one's key, id or ARN.
-    async fn is_taken(&self, record: &Record) -> Result<bool, Failed> {
+    /// Whether another resource has this one's key, id or ARN. `key`: whether the key is made of them.
+    async fn is_taken(&self, record: &Record, key: bool) -> Result<bool, Failed> {
         let table = self.table(self.role.resource);
-        if self.resources.store.get(&table, &record.key).await?.is_some() {
+        if key && self.resources.store.get(&table, &record.key).await?.is_some() {
             return Ok(true);
         }
         let identity = record.identity();
-        for (index, text) in [(BY_ID, identity.id()), (BY_ARN, identity.arn())] {
+        // Versions and aliases may share the id of what they lie in.
+        let id = identity.id().filter(|_| key);
+        for (index, text) in [(BY_ID, id), (BY_ARN, identity.arn())] {
             if let Some(text) = text
                 && !self.resources.store.find(&table, index, text, None, 1).await?.is_empty()
             {
@@ -228,7 +230,7 @@ impl<'w> Work<'w> {
         let ty = self.schema.ty(ix);
         let kind = self.schema.lifecycle.resource(ix).kind;
         let mut draft = Draft { name: self.given_name(), ..Draft::default() };
-        if kind != TypeKind::Assigned {
+        if kind != TypeKind::Assigned || chosen.is_some() {
             for (part, value) in self.bound(ix) {
                 let slot = match part {
                     Part::Name | Part::Any | Part::Qualifier => &mut draft.name,
@@ -250,7 +252,7 @@ impl<'w> Work<'w> {
         let mut data = Fields::new();
         absorb(ty, self.role, self.plan, self.input, &mut data, false);
         let making = self.making();
-        making.enrich(&mut data);
+        making.enrich(&mut data, false);
         harvest(&making, self.plan.output.as_ref(), &mut draft);
         if number.is_none() {
             making.settle(&mut draft, attempt);
@@ -262,7 +264,7 @@ impl<'w> Work<'w> {
                 // Padded, so that versions are listed in their order.
                 return format!("{prefix}{number:010}");
             }
-            own.map_or_else(|| format!("{prefix}#{:016x}", self.salt), |own| format!("{prefix}{own}"))
+            own.map_or_else(|| format!("{prefix}#{:016x}", self.salt), |own| self.assigned_key(prefix, own))
         });
         let body = body(draft, lineage.identities(), data, self.given_tags(), self.context.now, self.status());
         Ok(Record { key: key.into(), version: 0, body: Arc::new(body) })
@@ -316,7 +318,7 @@ impl<'w> Work<'w> {
             _ => Fields::new(),
         };
         absorb(ty, self.role, self.plan, self.input, &mut data, !replace);
-        self.making().enrich(&mut data);
+        self.making().enrich(&mut data, !self.plan.partial.is_empty());
         // A new name.
         if let Some(name) = self.new_name(old) {
             fields.insert(record::NAME, name);

@@ -88,10 +88,15 @@ pub(crate) fn absorb(
     }
 }
 
-/// Sets the members that a change names, in structures within structures.
+/// Sets the members that a change names, in structures within structures. One member in place of another one is another
+/// choice of a union.
 fn overlay(old: &mut Document, change: &Document) {
     match (old, change) {
         (Document::Map(old), Document::Map(change)) => {
+            if old.len() == 1 && change.len() == 1 && change.iter().all(|(name, _)| !old.contains_key(name)) {
+                *old = change.clone();
+                return;
+            }
             for (name, value) in change.iter() {
                 match old.get_mut(name) {
                     Some(old) => overlay(old, value),
@@ -117,12 +122,11 @@ pub(crate) struct Making<'a> {
 /// What the service makes of a new resource: read off what the outputs that show it would say.
 pub(crate) fn harvest(making: &Making<'_>, output: Option<&Projection>, draft: &mut Draft) {
     let Making { schema, synthesizer, context, ix, input, salt } = *making;
-    let resource = schema.lifecycle.resource(ix);
     if let Some(output) = output {
         let value = synthesizer.synthesize_as(context, output.shape, input, salt);
         gather(schema, output, &value, context.now, draft);
     }
-    for shape in resource.shapes.iter().take(SHAPES_MAX) {
+    for shape in schema.ty(ix).shapes.iter().take(SHAPES_MAX) {
         let projection = schema.projection(ix, *shape);
         let value = synthesizer.synthesize_as(context, *shape, input, salt);
         let mut own = Draft::default();
@@ -217,11 +221,13 @@ impl Making<'_> {
     }
 
     /// Fills what callers gave with the members that the service adds to it: ids of list items, their states.
-    pub(crate) fn enrich(&self, data: &mut Fields) {
-        for shape in self.schema.lifecycle.resource(self.ix).shapes.iter().take(SHAPES_MAX) {
+    /// `all`: also what is in the very shape in which callers give it.
+    pub(crate) fn enrich(&self, data: &mut Fields, all: bool) {
+        for shape in self.schema.ty(self.ix).shapes.iter().take(SHAPES_MAX) {
             for slot in &self.schema.projection(self.ix, *shape).slots {
-                let Source::Data { attribute, alike: false } = &slot.source else { continue };
-                if self.schema.needy[slot.target.0 as usize]
+                let Source::Data { attribute, alike } = &slot.source else { continue };
+                if (all || !alike)
+                    && self.schema.needy[slot.target.0 as usize]
                     && let Some(value) = data.get_mut(attribute)
                 {
                     self.fill(slot.target, value, 0);

@@ -351,8 +351,14 @@ impl Compiler<'_> {
         if close && is_revision(member.name) {
             return Source::Revision(attribute.into());
         }
-        if matches!(target.kind, Kind::Structure(_)) && depth < DEPTH_MAX && !self.stack.contains(&member.target) {
-            let inner = self.structure(member.target, depth + 1);
+        if matches!(target.kind, Kind::Structure(_))
+            && depth < DEPTH_MAX
+            && self.stack.len() <= DEPTH_MAX
+            && !self.stack.contains(&member.target)
+        {
+            // `metadata` of a resource says what others say at the top.
+            let depth_within = if close && is_cover(member.name, &ty.noun.text) { 0 } else { depth + 1 };
+            let inner = self.structure(member.target, depth_within);
             if inner.slots.iter().any(|slot| slot.source.is_known()) {
                 return Source::Nested { attribute: attribute.into(), inner: Arc::new(inner) };
             }
@@ -395,6 +401,17 @@ fn kin(from: &Kind, to: &Kind) -> bool {
         _ => 4,
     };
     class(from) == class(to)
+}
+
+/// Whether a structure of this name only holds what others show without it.
+fn is_cover(member: &str, noun: &str) -> bool {
+    let name = standin_model::words::squash(member);
+    matches!(
+        name.as_str(),
+        "metadata" | "meta" | "summary" | "details" | "detail" | "info" | "properties" | "attributes"
+    ) || name
+        .strip_prefix(noun)
+        .is_some_and(|rest| matches!(rest, "" | "metadata" | "summary" | "detail" | "details" | "info"))
 }
 
 fn inner_shape(service: &standin_model::Service, shape: ShapeIx) -> Option<ShapeIx> {

@@ -3,7 +3,7 @@
 use standin_core::{CallContext, Hasher};
 use standin_lifecycle::{Part, Status};
 use standin_mock::synthesis::Synthesizer;
-use standin_model::{Document, Fields, Key, ShapeIx, Str};
+use standin_model::{Document, Fields, Key, Kind, ShapeIx, Str};
 
 use crate::convert::fit;
 use crate::plan::{Item, Items, Projection, Slot, Source};
@@ -213,17 +213,26 @@ fn salt(context: &CallContext) -> u64 {
     key.finish()
 }
 
-/// Only what a shape requires of a value.
+/// Only what a shape requires of a value: no contents of lists and maps that may be empty.
 pub(crate) fn least(service: &standin_model::Service, shape: ShapeIx, value: &Document) -> Document {
-    let (Some(structure), Some(fields)) = (service.structure(shape), value.as_map()) else { return value.clone() };
-    if structure.union {
-        return value.clone();
+    let target = service.shape(shape);
+    let fewest = target.constraints.as_ref().and_then(|limits| limits.min).map_or(0, standin_model::Bound::as_i64);
+    match (&target.kind, value) {
+        (Kind::Structure(structure), Document::Map(fields)) if !structure.union => {
+            let members = structure.members.iter().filter(|member| member.required);
+            let kept = members.filter_map(|member| {
+                Some((Key::Borrowed(member.name as Str), least(service, member.target, fields.get(member.name)?)))
+            });
+            Document::Map(kept.collect())
+        }
+        (Kind::List(_), Document::List(_)) if fewest == 0 => Document::List(Vec::new()),
+        (Kind::List(list), Document::List(items)) => {
+            let fewest = usize::try_from(fewest).unwrap_or(usize::MAX);
+            Document::List(items.iter().take(fewest).map(|item| least(service, list.member.target, item)).collect())
+        }
+        (Kind::Map(_), Document::Map(_)) if fewest == 0 => Document::map(),
+        _ => value.clone(),
     }
-    let members = structure.members.iter().filter(|member| member.required);
-    let kept = members.filter_map(|member| {
-        Some((Key::Borrowed(member.name as Str), least(service, member.target, fields.get(member.name)?)))
-    });
-    Document::Map(kept.collect())
 }
 
 /// A token or counter as it is after so many changes: of the same form, another each time.

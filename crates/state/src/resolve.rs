@@ -109,6 +109,16 @@ impl Work<'_> {
         })
     }
 
+    /// The key of a resource by an identifier that the service made.
+    pub(crate) fn assigned_key(&self, prefix: &str, own: &str) -> String {
+        let mut key = format!("{prefix}{own}");
+        for qualifier in self.qualifiers(self.role.resource) {
+            key.push(PARTS);
+            key.push_str(&qualifier);
+        }
+        key
+    }
+
     /// What else than its name or id belongs to a resource's key, in the order of the members' names.
     fn qualifiers(&self, ix: TypeIx) -> Vec<Cow<'_, str>> {
         let mut found: Vec<(&str, Cow<'_, str>)> = self
@@ -132,7 +142,12 @@ impl Work<'_> {
             .map(|(binding, _, value)| (last_member(&binding.path), value))
             .collect();
         let qualifiers = self.qualifiers(ix);
-        if own.is_empty() && qualifiers.is_empty() {
+        // Qualifiers alone are a key where nothing else identifies such a resource.
+        let by_qualifiers = self.schema.ty(ix).by_qualifiers;
+        if by_qualifiers {
+            own.clear();
+        }
+        if own.is_empty() && (qualifiers.is_empty() || !by_qualifiers) {
             return None;
         }
         if kind == TypeKind::Link {
@@ -155,7 +170,7 @@ impl Work<'_> {
             && let Some(key) = self.chosen_key(ix, prefix)
         {
             let found = self.get(ix, &key).await?;
-            if found.is_some() || kind != TypeKind::Assigned {
+            if found.is_some() || matches!(kind, TypeKind::Single | TypeKind::Link) {
                 return Ok(found);
             }
         }

@@ -37,6 +37,10 @@ pub(crate) struct TypeSchema {
     pub settable: HashMap<String, ShapeIx>,
     /// Input structures, in one spelling, whose members are attributes of the resource itself.
     pub wrappers: HashSet<String>,
+    /// The structures that show it, the fullest first.
+    pub shapes: Vec<ShapeIx>,
+    /// Whether requests name it by qualifiers only.
+    pub by_qualifiers: bool,
     /// What updates set by itself but a structure shows within: the attribute that the structure is, and the member in it.
     pub inward: HashMap<String, (String, Str)>,
     /// The shapes of members that name it in requests: its identifiers must fit them.
@@ -134,16 +138,10 @@ impl TypeSchema {
                 }
             }
         }
-        let views = roles().filter(|(role, _)| role.resource == ix).flat_map(|(role, operation)| {
-            let views = role.views.iter().filter(|view| view.of == ix && view.form == Form::Structure);
-            views.filter_map(|view| target_of(service, operation.output?, &view.path))
-        });
-        let described: HashSet<String> = resource
-            .shapes
+        let shapes = shapes(lifecycle, ix);
+        let described: HashSet<String> = shapes
             .iter()
-            .copied()
-            .chain(views)
-            .filter_map(|shape| service.structure(shape))
+            .filter_map(|shape| service.structure(*shape))
             .flat_map(|structure| &structure.members)
             .map(|member| noun.attribute(member.name, is_list(service, member.target)))
             .collect();
@@ -187,6 +185,12 @@ impl TypeSchema {
                 settable.entry(attribute).or_insert(member.target);
             }
         }
+        let lookups = || {
+            let roles = roles().filter(|(role, _)| role.resource == ix && !role.any);
+            let roles = roles.filter(|(role, _)| matches!(role.verb, Verb::Read | Verb::Delete | Verb::Update));
+            roles.flat_map(|(role, _)| role.bindings.iter().filter(|binding| binding.of == ix))
+        };
+        let by_qualifiers = lookups().next().is_some() && lookups().all(|binding| binding.part == Part::Qualifier);
         let mut inward = HashMap::new();
         for (attribute, _) in settable.iter().filter(|(attribute, _)| !described.contains(*attribute)) {
             let mut found =
@@ -211,6 +215,8 @@ impl TypeSchema {
             settable,
             wrappers,
             inward,
+            by_qualifiers,
+            shapes,
             named_by,
             made_by_callers,
             children,
@@ -228,6 +234,32 @@ impl TypeSchema {
         (close || name.starts_with(&self.noun.text) || name.len() > 4 && self.identity.contains_key(&name))
             .then_some(part)
     }
+}
+
+/// The structures that show a resource, those of reads before those of lists.
+fn shapes(lifecycle: &Lifecycle, ix: TypeIx) -> Vec<ShapeIx> {
+    let service = lifecycle.service;
+    let order = |verb: &Verb| match verb {
+        Verb::Read => 0,
+        Verb::Create | Verb::Put => 1,
+        Verb::List => 2,
+        _ => 3,
+    };
+    let mut found: Vec<(u8, ShapeIx)> = Vec::new();
+    for (role, operation) in lifecycle.roles.iter().zip(&service.operations) {
+        let Some(role) = role.as_ref().filter(|role| role.resource == ix) else { continue };
+        let views = role.views.iter().filter(|view| view.of == ix && view.form == Form::Structure);
+        let shapes = views.filter_map(|view| target_of(service, operation.output?, &view.path));
+        found.extend(shapes.filter(|shape| service.structure(*shape).is_some()).map(|shape| (order(&role.verb), shape)));
+    }
+    found.sort_by_key(|(order, _)| *order);
+    let mut shapes: Vec<ShapeIx> = Vec::new();
+    for shape in found.into_iter().map(|(_, shape)| shape).chain(lifecycle.resource(ix).shapes.iter().copied()) {
+        if !shapes.contains(&shape) {
+            shapes.push(shape);
+        }
+    }
+    shapes
 }
 
 /// The shape at the end of a way.
