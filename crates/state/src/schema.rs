@@ -250,7 +250,8 @@ fn shapes(lifecycle: &Lifecycle, ix: TypeIx) -> Vec<ShapeIx> {
         let Some(role) = role.as_ref().filter(|role| role.resource == ix) else { continue };
         let views = role.views.iter().filter(|view| view.of == ix && view.form == Form::Structure);
         let shapes = views.filter_map(|view| target_of(service, operation.output?, &view.path));
-        found.extend(shapes.filter(|shape| service.structure(*shape).is_some()).map(|shape| (order(&role.verb), shape)));
+        found
+            .extend(shapes.filter(|shape| service.structure(*shape).is_some()).map(|shape| (order(&role.verb), shape)));
     }
     found.sort_by_key(|(order, _)| *order);
     let mut shapes: Vec<ShapeIx> = Vec::new();
