@@ -11,8 +11,11 @@
 
 mod batch;
 pub mod codec;
+pub mod diff;
+pub mod dump;
 mod error;
 mod events;
+pub mod history;
 pub mod jobs;
 mod location;
 mod memory;
@@ -32,6 +35,7 @@ use standin_core::BoxFuture;
 use tokio::sync::watch;
 
 pub use batch::{Batch, Check, Expect, Write};
+pub use diff::Change;
 pub use error::StoreError;
 pub use events::{Event, NewEvent};
 pub use location::{StoreLocation, open};

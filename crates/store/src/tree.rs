@@ -72,6 +72,11 @@ impl<T: Item> Tree<T> {
         self.len
     }
 
+    /// Whether both are copies of one, with no change since.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.root, &other.root)
+    }
+
     /// The item that `order` calls equal; `order` compares a key to what is looked for.
     pub(crate) fn get(&self, order: impl Fn(&T::Key) -> Ordering) -> Option<&T> {
         let mut node = &*self.root;

@@ -104,11 +104,16 @@ impl Loader for MemoryLoader {
                 .collect();
             dropped.extend(names.iter().filter_map(|name| state.tables.remove(name)));
         }
-        for (table, rows) in self.tables {
+        for (table, mut rows) in self.tables {
             match state.tables.get_mut(&table) {
                 Some(have) => rows.iter().for_each(|row| have.put(row.clone(), revision)),
-                // Keeps its mark: what was shared is again what it was when it was taken.
-                None => drop(state.tables.insert(table, rows)),
+                None => {
+                    // What was shared keeps its mark: it is again what it was when it was taken.
+                    if rows.changed() == self.revision {
+                        rows.set_changed(revision);
+                    }
+                    state.tables.insert(table, rows);
+                }
             }
         }
         drop(state);

@@ -14,6 +14,8 @@ pub(crate) struct Rows {
     index: Tree<Entry>,
     /// The revision of the last change.
     changed: u64,
+    /// Not of the store's own making: versions mean nothing.
+    copied: bool,
 }
 
 impl Item for Row {
@@ -68,6 +70,21 @@ impl Item for Entry {
 }
 
 impl Rows {
+    /// For rows of somewhere else.
+    pub(crate) fn copied() -> Self {
+        Self { copied: true, ..Self::default() }
+    }
+
+    /// Whether versions are those of the store in memory.
+    pub(crate) fn has_versions(&self) -> bool {
+        !self.copied
+    }
+
+    /// Whether both are copies of one, with no change since.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        self.rows.is_same(&other.rows)
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.rows.len()
     }
@@ -79,6 +96,11 @@ impl Rows {
     /// The revision of the last change.
     pub(crate) fn changed(&self) -> u64 {
         self.changed
+    }
+
+    /// A revision that no other content had: for rows that were exchanged as a whole.
+    pub(crate) fn set_changed(&mut self, revision: u64) {
+        self.changed = revision;
     }
 
     pub(crate) fn put(&mut self, row: Row, revision: u64) {
