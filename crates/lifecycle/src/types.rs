@@ -129,6 +129,13 @@ pub struct Role {
     /// The list in the input whose items are each a request of their own (`BatchCreateX`, `Entries`). Bindings within it
     /// begin with this path and [`Step::Items`].
     pub batch: Option<Path>,
+    /// Of a create, put or update: the structure in the input whose members are the resource's, where these do not stand at
+    /// the input's root (`VersioningConfiguration` of what is read as `Status` alone).
+    pub body: Option<Path>,
+    /// Of an update: the member that carries a new name (`NewGroupName`).
+    pub rename: Option<Path>,
+    /// Of an act: members that it sets besides the status, with their value as text (`Enabled`, `true`).
+    pub sets: Box<[(Str, Str)]>,
     /// Whether it is about resources of any type (`TagResource`): the bindings with [`Part::Arn`] or [`Part::Any`] tell of
     /// which, and `resource` is only the first of them.
     pub any: bool,

@@ -33,34 +33,52 @@ impl Draft {
         let noun = self.types[ix].noun.text.as_str();
         let mut found: Vec<(i32, ShapeIx)> = Vec::new();
         for shape in &op.operation.errors {
-            let shown = self.service.shape(*shape).name;
-            let name = squash(shown);
-            let name = ["exception", "fault", "error"]
-                .iter()
-                .fold(name.as_str(), |name, end| name.strip_suffix(end).unwrap_or(name));
-            let (mark, first) =
-                match (marks.iter().find(|mark| name.contains(**mark)), rest.iter().find(|mark| name.contains(**mark)))
-                {
-                    (Some(mark), _) => (*mark, true),
-                    (None, Some(mark)) => (*mark, false),
-                    _ => continue,
-                };
-            let about = singular_of(&name.replacen(mark, "", 1));
-            let about = about.as_str();
-            let fits = if !about.is_empty() && about == noun {
-                30
-            } else if matches!(about, "" | "resource" | "entity" | "object" | "item" | "the") {
-                20
-            } else if noun.ends_with(about) || about.ends_with(&noun) {
-                25
-            } else if noun.starts_with(about) || about.starts_with(noun) {
-                12
-            } else {
-                5
-            };
-            found.push((fits + if first { 10 } else { 0 }, *shape));
+            // Some shapes are named after something else than their code: `AccessPointNotFoundException`, `LoadBalancerNotFound`.
+            let code = self.service.structure(*shape).and_then(|error| error.error.as_ref()?.code);
+            let names = [Some(self.service.shape(*shape).name), code];
+            let score = names.into_iter().flatten().filter_map(|name| fitness(name, noun, marks, rest)).max();
+            found.extend(score.map(|score| (score, *shape)));
         }
         let best = found.iter().map(|(score, _)| *score).max()?;
         found.into_iter().find(|(score, _)| *score == best).map(|(_, shape)| shape)
+    }
+}
+
+/// How well an error's name fits a type; `None` where it says something else, or of something else.
+fn fitness(name: &str, noun: &str, marks: &[&str], rest: &[&str]) -> Option<i32> {
+    let name = squash(name);
+    let ends = ["exception", "fault", "error"];
+    let name = ends.iter().fold(name.as_str(), |name, end| name.strip_suffix(end).unwrap_or(name));
+    let first = marks.iter().find(|mark| name.contains(**mark));
+    let mark = first.or_else(|| rest.iter().find(|mark| name.contains(**mark)))?;
+    let about = singular_of(&name.replacen(mark, "", 1));
+    let about = about.as_str();
+    let fits = if !about.is_empty() && about == noun {
+        30
+    } else if !about.is_empty() && (noun.ends_with(about) || about.ends_with(noun)) {
+        25
+    } else if matches!(about, "" | "resource" | "entity" | "object" | "item" | "the") {
+        20
+    } else if noun.starts_with(about) || about.starts_with(noun) {
+        12
+    } else {
+        return None;
+    };
+    Some(fits + if first.is_some() { 10 } else { 0 })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_tell_of_what_they_are() {
+        let check =
+            |name: &str, expect| assert_eq!(fitness(name, "dbinstance", MISSING, &[]).is_some(), expect, "{name}");
+        check("DBInstanceNotFoundFault", true);
+        check("ResourceNotFoundException", true);
+        check("NoSuchEntity", true);
+        check("KMSKeyNotAccessibleFault", false);
+        check("OptionGroupNotFoundFault", false);
     }
 }

@@ -49,7 +49,10 @@ impl Draft {
     fn settle_verbs(&mut self) {
         for at in 0..self.operations.len() {
             let op = &self.operations[at];
-            if matches!(&op.claim, Some(claim) if claim.verb == Verb::Read) && self.shows_many(op) {
+            let single = |claim: &Claim| self.types[claim.of].kind == TypeKind::Single;
+            if matches!(&op.claim, Some(claim) if claim.verb == Verb::Read && !single(claim))
+                && self.shows_many(op, op.claim.as_ref().map_or(0, |claim| claim.of))
+            {
                 let of = op.claim.as_ref().map_or(0, |claim| claim.of);
                 let lists = self
                     .views(op, of, &Verb::List)
@@ -164,6 +167,11 @@ impl Draft {
             bindings: bindings.into(),
             views: views.collect(),
             batch,
+            body: matches!(claim.verb, Verb::Create | Verb::Put | Verb::Update)
+                .then(|| self.body(op, claim.of))
+                .flatten(),
+            rename: (claim.verb == Verb::Update).then(|| self.rename(op, claim.of)).flatten(),
+            sets: self.sets(op, claim),
             any: false,
             tags: self.role_tags(op, claim),
             missing,
@@ -245,7 +253,7 @@ impl Draft {
             if !line.contains(&of) || (given.listed && !needed) || (of != ix && given.list) {
                 continue;
             }
-            let bare = given.role.is_none() && !draft.own.contains_key(&squash(given.name));
+            let bare = given.role.is_none() && !draft.own.contains_key(&given.key);
             if bare && !needed {
                 continue;
             }
@@ -264,6 +272,9 @@ impl Draft {
             batch = list;
             chosen.extend(inner);
         }
+        if batch.is_none() && creates && op.name.batch {
+            batch = self.requests(op);
+        }
         // Of several that tell the same of the same, the surest one that is required.
         chosen.sort_by_key(|one| {
             (one.of, std::cmp::Reverse((one.given.required || one.given.label, one.sure, !one.given.list)))
@@ -273,14 +284,74 @@ impl Draft {
             let told = |part: Part| out.iter().any(|other| other.of == place[of] && other.part == part);
             let twin = part != Part::Qualifier && told(part);
             let generic = sure != Sure::Exact
-                && out.iter().any(|other| other.of == place[of])
+                && out.iter().any(|other| other.of == place[of] && other.part != Part::Qualifier)
                 && !(given.required || given.label)
-                && claim.verb == Verb::Update;
+                && claim.verb != Verb::List;
             if !twin && !generic {
                 out.push(Binding { path: given.path.clone(), of: place[of], part });
             }
         }
         (out, batch)
+    }
+
+    /// The one list of structures that an input must have.
+    fn requests(&self, op: &Op) -> Option<Path> {
+        let input = op.operation.input.and_then(|input| self.service.structure(input))?;
+        let mut lists = input.members.iter().filter(|member| {
+            let Kind::List(list) = &self.service.shape(member.target).kind else { return false };
+            member.required && self.service.structure(list.member.target).is_some()
+        });
+        let only = lists.next()?;
+        lists.next().is_none().then(|| vec![Step::Member(only.name)].into())
+    }
+
+    /// The member that carries a new name.
+    fn rename(&self, op: &Op, ix: usize) -> Option<Path> {
+        let noun = &self.types[ix].noun;
+        let fits = |given: &&Given| match given.core.split_first() {
+            Some((first, rest)) => {
+                let role = matches!(given.role, Some(Part::Name | Part::Any));
+                first == "new" && role && !given.inner && !given.list && (rest.is_empty() || *rest == noun[..])
+            }
+            None => false,
+        };
+        op.givens.iter().find(fits).map(|given| given.path.clone())
+    }
+
+    /// Booleans that an act switches.
+    fn sets(&self, op: &Op, claim: &Claim) -> Box<[(Str, Str)]> {
+        let on = match op.name.verb.as_str() {
+            "enable" | "activate" => "true",
+            "disable" | "deactivate" => "false",
+            _ => return Box::default(),
+        };
+        if !matches!(claim.verb, Verb::Act(_)) {
+            return Box::default();
+        }
+        let draft = &self.types[claim.of];
+        let status = draft.status.as_ref().map(|status| status.member);
+        let members = draft.shapes.iter().filter_map(|shape| self.service.structure(*shape)).flat_map(|s| &s.members);
+        let flag = |name: &str| matches!(squash(name).as_str(), "enabled" | "isenabled" | "active" | "isactive");
+        let mut flags = members.filter(|m| {
+            matches!(self.service.shape(m.target).kind, Kind::Boolean) && flag(m.name) && status != Some(m.name)
+        });
+        flags.next().map(|member| (member.name, on)).into_iter().collect()
+    }
+
+    /// The structure in an input that holds what the resource is made of.
+    fn body(&self, op: &Op, ix: usize) -> Option<Path> {
+        let input = op.operation.input.and_then(|input| self.service.structure(input))?;
+        let shown = self.types[ix].shapes.first().and_then(|shape| self.service.structure(*shape))?;
+        let has = |name: &str| shown.members.iter().any(|member| squash(member.name) == squash(name));
+        let mut fits = input.members.iter().filter(|member| {
+            let Some(inner) = self.service.structure(member.target).filter(|inner| !inner.members.is_empty()) else {
+                return false;
+            };
+            let known = inner.members.iter().filter(|member| has(member.name)).count();
+            !has(member.name) && known * 2 >= inner.members.len()
+        });
+        let only = fits.next()?;
+        fits.next().is_none().then(|| vec![Step::Member(only.name)].into())
     }
 
     /// Identifiers within a structure of the input, or within the items of a list.
@@ -292,26 +363,27 @@ impl Draft {
         let mut by_outer: Vec<Inner<'o>> = Vec::new();
         for given in op.givens.iter().filter(|given| given.inner && !given.list) {
             let [Step::Member(outer), next, ..] = given.path[..] else { continue };
-            let Some((of, sure)) = self.whom(ix, op, given) else { continue };
-            if !line.contains(&of)
-                || (given.listed && !given.required)
-                || given.role.is_none() && !draft.own.contains_key(&squash(given.name))
-            {
-                continue;
-            }
-            if of == ix && creates && !matches!(draft.kind, TypeKind::Named | TypeKind::Link) {
-                continue;
-            }
-            let items = next == Step::Items;
-            let entry = Candidate { sure, of, given, part: given.role.unwrap_or(Part::Any) };
+            let candidate = if draft.qualifiers.contains(&given.name) {
+                Candidate { sure: Sure::Exact, of: ix, given, part: Part::Qualifier }
+            } else {
+                let Some((of, sure)) = self.whom(ix, op, given) else { continue };
+                let bare = given.role.is_none() && !draft.own.contains_key(&given.key);
+                let by_client = matches!(draft.kind, TypeKind::Named | TypeKind::Link);
+                let made = of == ix && creates && !(by_client && given.required);
+                if !line.contains(&of) || (given.listed && !given.required) || bare || made {
+                    continue;
+                }
+                Candidate { sure, of, given, part: given.role.unwrap_or(Part::Any) }
+            };
             match by_outer.iter_mut().find(|inner| inner.outer == outer) {
-                Some(inner) => inner.candidates.push(entry),
-                None => by_outer.push(Inner { outer, items, candidates: vec![entry] }),
+                Some(inner) => inner.candidates.push(candidate),
+                None => by_outer.push(Inner { outer, items: next == Step::Items, candidates: vec![candidate] }),
             }
         }
         by_outer.retain(|inner| {
             let own = |one: &Candidate<'_>| {
-                one.of == ix && (one.given.required || draft.own.contains_key(&squash(one.given.name)))
+                one.of == ix
+                    && (one.given.required || one.part == Part::Qualifier || draft.own.contains_key(&one.given.key))
             };
             inner.candidates.iter().any(own) && (!inner.items || op.name.batch || op.name.plural)
         });

@@ -129,7 +129,8 @@ impl Draft {
                 && noun.has(&[Stem::Update])
                 && nouns[key].stems.iter().any(|(stem, _)| *stem == Stem::Read)
                 && !self.is_list_of_many(noun);
-            let viable = made && (noun.has(&views) || alias.is_some() || aspect()) || single;
+            let within = || made && noun.has(&[Stem::Delete]) && self.is_listed(&noun.words);
+            let viable = made && (noun.has(&views) || alias.is_some() || aspect()) || single || within();
             if !viable {
                 continue;
             }
@@ -141,6 +142,19 @@ impl Draft {
             }
             self.add_type(draft);
         }
+    }
+
+    /// Whether some structure has a list of structures about the noun.
+    fn is_listed(&self, noun: &Words) -> bool {
+        self.service.shapes.iter().any(|shape| {
+            let Kind::Structure(structure) = &shape.kind else { return false };
+            structure.members.iter().any(|member| {
+                let Kind::List(list) = &self.service.shape(member.target).kind else { return false };
+                let item = self.service.shape(list.member.target);
+                matches!(item.kind, Kind::Structure(_))
+                    && self.about_noun(member.name, noun).max(self.about_noun(item.name, noun)) == Some(Sure::Exact)
+            })
+        })
     }
 
     /// Whether what reads the noun needs an identifier of which nothing here makes one, or shows many.
@@ -174,6 +188,14 @@ impl Draft {
             Some(of) => (of, &[][..]),
             None => self.nearest(&name.noun, name.stem)?,
         };
+        let weakly_made = || {
+            let noun = nouns.get(&self.types[of].noun.text);
+            let mut makers = noun.into_iter().flat_map(|noun| &noun.stems).filter(|(stem, _)| *stem == Stem::Create);
+            makers.all(|(_, at)| {
+                let maker = &self.operations[*at];
+                moves_on(&maker.name.verb) && self.names_own(maker, of)
+            })
+        };
         let made_by = |stem: Stem| nouns.get(&self.types[of].noun.text).is_some_and(|noun| noun.has(&[stem]));
         let verb = match name.stem {
             _ if !rest.is_empty() => match name.stem {
@@ -183,10 +205,14 @@ impl Draft {
                 Stem::Update | Stem::Put => Verb::Update,
                 _ => return None,
             },
+            // What is restored by its own identifier was there before.
+            Stem::Create if name.verb == "restore" && name.tail.is_empty() && self.names_own(op, of) => Verb::Act(None),
+            // `StartContactEvaluation` makes it, `SubmitContactEvaluation` moves it on.
+            Stem::Create if moves_on(&name.verb) && self.names_own(op, of) && made_by(Stem::Start) => Verb::Act(None),
             Stem::Create => Verb::Create,
             Stem::Put if made_by(Stem::Create) => Verb::Update,
             Stem::Put => Verb::Put,
-            Stem::Start if made_by(Stem::Create) || made_by(Stem::Put) => Verb::Act(None),
+            Stem::Start if (made_by(Stem::Create) && !weakly_made()) || made_by(Stem::Put) => Verb::Act(None),
             Stem::Start => Verb::Create,
             Stem::Read => Verb::Read,
             Stem::List => Verb::List,
@@ -211,6 +237,14 @@ impl Draft {
             claim.why.push(format!("{} of {}", rest.join(" "), self.types[of].written));
         }
         Some(claim)
+    }
+
+    /// Whether an operation must be told which resource of the type it is about.
+    pub(super) fn names_own(&self, op: &super::Op, ix: usize) -> bool {
+        op.givens.iter().any(|given| {
+            let exact = tells(&given.core, given.role, &self.types[ix].noun) == Some(Sure::Exact);
+            !given.inner && !given.list && (given.required || given.label) && exact
+        })
     }
 
     /// The type that a noun is an ending of, or an aspect of, and what is left of the noun then.
@@ -245,4 +279,9 @@ impl Draft {
 
 pub(super) fn is_about_tags(noun: &[String]) -> bool {
     noun.iter().any(|word| matches!(word.as_str(), "tag" | "tags" | "tagging" | "untag"))
+}
+
+/// Verbs that make something, or move on what somebody else has started.
+fn moves_on(verb: &str) -> bool {
+    matches!(verb, "submit" | "publish" | "issue" | "schedule" | "post" | "claim")
 }

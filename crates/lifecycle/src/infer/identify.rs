@@ -3,11 +3,18 @@
 use std::collections::BTreeSet;
 
 use standin_model::Str;
-use standin_model::words::squash;
 
 use super::members::{Given, Sure, tells};
 use super::{Claim, Draft, Op};
 use crate::{Part, TypeKind, Verb};
+
+/// Words before the name of what is new, beside what is there.
+pub(super) const NEW: [&str; 3] = ["target", "destination", "new"];
+
+/// Whether an operation names what it copies.
+pub(super) fn copies(op: &Op) -> bool {
+    matches!(op.name.verb.as_str(), "copy" | "clone" | "replicate")
+}
 
 impl Draft {
     pub(super) fn identify(&mut self) {
@@ -28,6 +35,16 @@ impl Draft {
     /// Whom a member of an operation about `ix` tells.
     pub(super) fn whom(&self, ix: usize, op: &Op, given: &Given) -> Option<(usize, Sure)> {
         let draft = &self.types[ix];
+        if copies(op) {
+            // `TargetDBSnapshotIdentifier` is the copy, `BackupId` what is copied.
+            return match given.core.split_first() {
+                Some((first, rest)) if NEW.contains(&first.as_str()) => {
+                    (rest == &draft.noun[..] || rest.is_empty()).then_some((ix, Sure::Exact))
+                }
+                _ if given.role == Some(Part::Name) && !given.core.is_empty() => None,
+                _ => self.named(&given.core).filter(|other| *other != ix).map(|other| (other, Sure::Exact)),
+            };
+        }
         let told = tells(&given.core, given.role, &draft.noun);
         if told == Some(Sure::Exact) || self.counts(ix, given) {
             return Some((ix, Sure::Exact));
@@ -62,7 +79,7 @@ impl Draft {
         if !bare && let Some(other) = self.named(&given.core) {
             return Some((if draft.target == Some(other) { ix } else { other }, Sure::Exact));
         }
-        if draft.own.contains_key(&squash(given.name)) {
+        if draft.own.contains_key(&given.key) {
             return Some((ix, Sure::Exact));
         }
         let mut ending: Vec<usize> = Vec::new();
@@ -110,20 +127,33 @@ impl Draft {
     fn keyed(&self, ix: usize) -> Vec<(&Op, &Claim)> {
         let mut found: Vec<_> = self
             .of(ix)
-            .filter(|(op, claim)| matches!(claim.verb, Verb::Read | Verb::Delete) && !self.shows_many(op))
+            .filter(|(op, claim)| matches!(claim.verb, Verb::Read | Verb::Delete) && !self.shows_many(op, ix))
             .collect();
         // Reads tell best.
-        found.sort_by_key(|(op, claim)| (claim.verb != Verb::Read, op.name.noun.len()));
+        found.sort_by_key(|(op, claim)| (op.name.batch, claim.verb != Verb::Read, op.name.noun.len()));
         found
     }
 
     /// Whether an operation reads those that are asked for, not one.
-    pub(super) fn shows_many(&self, op: &Op) -> bool {
-        op.name.plural
-            && !op
-                .givens
-                .iter()
-                .any(|given| given.label || (given.required && !given.list && !given.inner && !given.listed))
+    pub(super) fn shows_many(&self, op: &Op, ix: usize) -> bool {
+        let one = |given: &Given| {
+            (given.label || given.required)
+                && !given.list
+                && !given.inner
+                && matches!(self.whom(ix, op, given), Some((of, _)) if of == ix)
+        };
+        (op.name.plural || op.name.batch)
+            && (op.name.stem != super::names::Stem::Read || self.has_list(op))
+            && !op.givens.iter().any(one)
+    }
+
+    /// Whether an output has a list at its root or in a structure there.
+    fn has_list(&self, op: &Op) -> bool {
+        let members = |shape| self.service.structure(shape).into_iter().flat_map(|structure| &structure.members);
+        let list = |shape| matches!(self.service.shape(shape).kind, standin_model::Kind::List(_));
+        op.operation.output.is_some_and(|root| {
+            members(root).any(|member| list(member.target) || members(member.target).any(|inner| list(inner.target)))
+        })
     }
 
     /// Of a type that two others name: which of these is what it lies in, and which the other end. `PolicyName` names the
@@ -182,7 +212,7 @@ impl Draft {
             };
             if !chosen.is_empty() {
                 for given in chosen {
-                    own.push((squash(given.name), given.role.unwrap_or(Part::Any), op.operation.name.to_owned()));
+                    own.push((given.key.clone(), given.role.unwrap_or(Part::Any), op.operation.name.to_owned()));
                 }
                 continue;
             }
@@ -193,7 +223,7 @@ impl Draft {
                 .filter(|given| !given.listed && !self.scope.contains(&given.name) && !self.is_major(ix, given));
             let label = unknown.clone().rfind(|given| given.label);
             if let Some(given) = label.or_else(|| unknown.next()) {
-                own.push((squash(given.name), given.role.unwrap_or(Part::Any), op.operation.name.to_owned()));
+                own.push((given.key.clone(), given.role.unwrap_or(Part::Any), op.operation.name.to_owned()));
             }
         }
         if own.is_empty() {
@@ -206,7 +236,7 @@ impl Draft {
                     let told = self.whom(ix, op, given).filter(|(of, _)| *of == ix).map(|(_, sure)| sure);
                     let plain = told.is_some() && (given.role.is_some() || given.required);
                     if (given.inner && told == Some(Sure::Exact) && given.role.is_some()) || (!given.inner && plain) {
-                        own.push((squash(given.name), given.role.unwrap_or(Part::Any), op.operation.name.to_owned()));
+                        own.push((given.key.clone(), given.role.unwrap_or(Part::Any), op.operation.name.to_owned()));
                     }
                 }
             }
@@ -300,7 +330,7 @@ impl Draft {
         }
     }
 
-    fn find_kind(&mut self, ix: usize) {
+    pub(super) fn find_kind(&mut self, ix: usize) {
         let makes: Vec<&Op> =
             self.of(ix).filter(|(_, claim)| matches!(claim.verb, Verb::Create | Verb::Put)).map(|(op, _)| op).collect();
         let line = self.lineage(ix);
@@ -328,7 +358,7 @@ impl Draft {
         let mut why = String::new();
         let mut counter = None;
         let own = &self.types[ix].own;
-        let lists = self.of(ix).any(|(op, claim)| claim.verb == Verb::List || self.shows_many(op));
+        let lists = self.of(ix).any(|(op, claim)| claim.verb == Verb::List || self.shows_many(op, ix));
         let composite = if own.is_empty() && lists { self.shared_key(ix, &makes) } else { Vec::new() };
         let kind = if !composite.is_empty() {
             qualifiers = composite;
@@ -344,6 +374,10 @@ impl Draft {
             let named = makes.iter().find_map(|make| self.names_it(ix, make));
             let counted = keyed.iter().find_map(|(op, _)| op.givens.iter().find(|given| self.counts(ix, given)));
             match named {
+                None if self.types[ix].link && self.types[ix].target.is_none() && self.has_id(ix) => {
+                    why.push_str("a tie with an id that the service makes");
+                    TypeKind::Assigned
+                }
                 _ if self.types[ix].link => {
                     why.push_str("known by what it ties to");
                     TypeKind::Link
@@ -380,12 +414,13 @@ impl Draft {
         let line = self.lineage(ix);
         let deletes: Vec<&Op> = self.of(ix).filter(|(_, claim)| claim.verb == Verb::Delete).map(|(op, _)| op).collect();
         let (Some(make), Some(delete)) = (makes.first(), deletes.first()) else { return Vec::new() };
+        let inner = delete.givens.iter().all(|given| given.inner || given.list);
         let shared = delete.givens.iter().filter(|given| {
             let placed = self.whom(ix, delete, given).is_some_and(|(of, _)| line[1..].contains(&of));
-            !given.inner
-                && !given.list
-                && !placed
-                && make.givens.iter().any(|other| other.name == given.name && !other.inner)
+            let same = |other: &&Given| {
+                other.name == given.name && other.inner == inner && other.path.len() == given.path.len()
+            };
+            given.inner == inner && !given.list && !placed && make.givens.iter().any(|other| same(&other))
         });
         shared.map(|given| given.name).collect()
     }
@@ -396,7 +431,7 @@ impl Draft {
         let identified_by = |part: Part| draft.own.values().any(|own| *own == part);
         let texts = || make.givens.iter().filter(|given| !given.list && !given.listed);
         // The very member that reads name, or one that says the same.
-        let own = |given: &&Given| draft.own.contains_key(&squash(given.name));
+        let own = |given: &&Given| draft.own.contains_key(&given.key);
         let says = |given: &&Given| matches!(self.whom(ix, make, given), Some((of, _)) if of == ix);
         let puts = make.name.stem == super::names::Stem::Put;
         let first =
@@ -409,7 +444,9 @@ impl Draft {
                         || (identified_by(Part::Arn) && !self.has_id(ix))
                 }
                 Some(Part::Id) => identified_by(Part::Id) || identified_by(Part::Any),
-                Some(Part::Any) | None => given.required || given.label,
+                Some(Part::Any) | None => {
+                    (given.required || given.label) && (identified_by(Part::Any) || !self.has_id(ix))
+                }
                 _ => false,
             })
         })?;

@@ -40,6 +40,8 @@ pub(super) struct Given {
     /// What the name says: the words before the role, and the role.
     pub core: Words,
     pub role: Option<Part>,
+    /// Core and role as one text; the same for a list of the same.
+    pub key: String,
     pub required: bool,
     /// Part of the URI.
     pub label: bool,
@@ -79,6 +81,10 @@ const ROLES: &[(&str, Part)] = &[
     ("ref", Part::Any),
     ("reference", Part::Any),
 ];
+
+fn role_name(part: Part) -> &'static str {
+    ROLES.iter().find(|(_, known)| *known == part).map_or("", |(name, _)| name)
+}
 
 /// The words of a name before its role, and the role.
 pub(super) fn dissect(name: &str) -> (Vec<String>, Option<Part>) {
@@ -169,11 +175,13 @@ fn collect(service: &'static Service, ix: ShapeIx, path: &[Step], required: bool
             _ => continue,
         };
         let (core, role) = if list { dissect_list(member.name) } else { dissect(member.name) };
+        let core = Words::from(core);
         out.push(Given {
+            key: format!("{}{}", core.one, role.map_or("", role_name)),
             inner: !path.is_empty(),
             path: here.into(),
             name: member.name,
-            core: core.into(),
+            core,
             role,
             required: required && member.required,
             label: member.location == Location::Uri,

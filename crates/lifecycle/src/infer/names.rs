@@ -37,7 +37,7 @@ const VERBS: &[(Stem, &str)] = &[
     (Stem::Put, "put"),
     (Stem::Attach, "associate attach connect join link authorize grant assign"),
     (Stem::Start, "start run enable activate execute"),
-    (Stem::Read, "get describe head retrieve fetch view"),
+    (Stem::Read, "get describe head retrieve fetch view read"),
     (Stem::List, "list search"),
     (Stem::Update, "update modify set change edit reset upgrade rename resize replace configure rotate move reorder"),
     (Stem::Update, "increase decrease extend"),
@@ -50,7 +50,7 @@ const VERBS: &[(Stem, &str)] = &[
 ];
 
 /// Words after which something else is named than what the operation is about.
-const TAILS: &[&str] = &["for", "by", "in", "from", "to", "with", "of", "on", "into", "as", "using", "against", "and"];
+const TAILS: &[&str] = &["for", "by", "in", "from", "to", "with", "on", "into", "as", "using", "against", "and"];
 
 /// An operation's name, taken apart.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -109,6 +109,7 @@ impl OperationName {
         let mut tail = Vec::new();
         if let Some(cut) = rest.iter().position(|word| TAILS.contains(&word.as_str()))
             && cut > 0
+            && cut + 1 < rest.len()
         {
             tail = rest.split_off(cut);
             tail.remove(0);

@@ -288,6 +288,18 @@ impl Draft {
             let why = format!("{} unties", self.operations[*at].name.verb);
             self.operations[*at].claim = Some(Claim::new(ix, Verb::Delete, why));
         }
+        // `DescribeInstanceStorageConfig`, beside `AssociateInstanceStorageConfig`
+        for other in &mut self.operations {
+            let verb = match other.name.stem {
+                Stem::Read if !other.name.plural => Verb::Read,
+                Stem::Update => Verb::Update,
+                _ => continue,
+            };
+            let free = other.claim.as_ref().is_none_or(|claim| claim.inexact);
+            if free && other.name.noun == name.noun && other.name.tail == name.tail {
+                other.claim = Some(Claim::new(ix, verb, format!("{} of what is tied", other.name.verb)));
+            }
+        }
         // `ListGroupsForUser`, `ListAttachedRolePolicies`
         for at in 0..self.operations.len() {
             let list = &self.operations[at];

@@ -20,7 +20,11 @@ impl Draft {
                 continue;
             }
             let claim = self.by_output(op).or_else(|| self.by_input(op));
+            let makes = claim.as_ref().filter(|claim| claim.verb == Verb::Create).map(|claim| claim.of);
             self.operations[at].claim = claim;
+            if let Some(ix) = makes {
+                self.find_kind(ix);
+            }
         }
         for at in 0..self.operations.len() {
             let op = &self.operations[at];
@@ -38,10 +42,13 @@ impl Draft {
             let ix = claim.of;
             let draft = &self.types[ix];
             let names = draft.kind == TypeKind::Single
-                || op.givens.iter().any(|given| matches!(self.whom(ix, op, given), Some((of, _)) if of == ix));
-            let keyed =
-                matches!(claim.verb, Verb::Read | Verb::Update | Verb::Delete | Verb::Act(_)) && !self.shows_many(op);
-            let like = claim.verb != Verb::Read || self.shows_many(op) || self.overlaps(op, ix);
+                || op.givens.iter().any(|given| {
+                    let sure = self.whom(ix, op, given).filter(|(of, _)| *of == ix).map(|(_, sure)| sure);
+                    !given.inner && sure.is_some_and(|sure| sure == Sure::Exact || given.required || given.label)
+                });
+            let keyed = matches!(claim.verb, Verb::Read | Verb::Update | Verb::Delete | Verb::Act(_))
+                && !self.shows_many(op, ix);
+            let like = claim.verb != Verb::Read || self.shows_many(op, ix) || self.overlaps(op, ix);
             if (keyed && !names) || !like {
                 self.operations[at].claim = None;
             }
@@ -277,11 +284,14 @@ impl Draft {
         let many = held.iter().any(|(shape, list)| *list && self.types[ix].shapes.contains(shape));
         let own = op.givens.iter().any(|given| {
             let exact = tells(&given.core, given.role, &self.types[ix].noun) == Some(Sure::Exact);
-            let known = self.types[ix].own.contains_key(&squash(given.name));
+            let known = self.types[ix].own.contains_key(&given.key);
             !given.inner && !given.list && (given.required || given.label) && (exact || known)
         });
         let named = self.types[ix].kind == TypeKind::Named;
         let verb = match op.name.stem {
+            Stem::Create if !many && matches!(op.name.verb.as_str(), "create" | "copy" | "import" | "register") => {
+                Verb::Create
+            }
             Stem::Create | Stem::Start | Stem::Put if named == own && !many => Verb::Create,
             Stem::Create
             | Stem::Start

@@ -177,7 +177,7 @@ impl Draft {
             let core = given.core.text.as_str();
             let generic =
                 core.is_empty() && given.role.is_some() || matches!(core, "resource" | "entity" | "taggingresource");
-            let by_subject = subject.filter(|of| self.types[*of].own.contains_key(&squash(given.name)));
+            let by_subject = subject.filter(|of| self.types[*of].own.contains_key(&given.key));
             let named = by_subject
                 .or_else(|| self.named(&given.core))
                 .filter(|_| given.role.is_some() || given.required || given.label);
@@ -241,6 +241,9 @@ impl Draft {
             conflict: None,
             busy: None,
             clears: Box::default(),
+            body: None,
+            rename: None,
+            sets: Box::default(),
             why,
         })
     }

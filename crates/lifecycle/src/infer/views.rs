@@ -155,7 +155,8 @@ impl Draft {
     pub(super) fn views(&self, op: &Op, ix: usize, verb: &Verb) -> Vec<Shown> {
         let Some(root) = op.operation.output else { return Vec::new() };
         let Some(structure) = self.service.structure(root) else { return Vec::new() };
-        let many = *verb == Verb::List || (*verb == Verb::Read && self.shows_many(op));
+        let single = self.types[ix].kind == crate::TypeKind::Single;
+        let many = *verb == Verb::List || (*verb == Verb::Read && !single && self.shows_many(op, ix));
         if many && let Some(mut view) = self.list_view(op, root, ix) {
             // A list of ties may show what is tied.
             let draft = &self.types[ix];
@@ -295,10 +296,10 @@ impl Draft {
         if step == Step::Values {
             score -= 8;
         }
-        let failing = ["error", "fail", "unprocessed", "notfound", "missing", "warning", "invalid"];
+        let failing = ["error", "fail", "unprocessed", "notfound", "missing", "warning", "invalid", "unsuccessful"];
         let plain = member.name.to_ascii_lowercase();
         if failing.iter().any(|mark| plain.contains(mark)) {
-            score -= 40;
+            return;
         }
         match &self.service.shape(item).kind {
             Kind::Structure(inner) => {
