@@ -33,7 +33,7 @@ pub fn split(name: &str) -> Vec<String> {
 
 /// `environments` → `environment`, `policies` → `policy`, `addresses` → `address`; `status`, `dns` and the like stay.
 pub fn singular(word: &str) -> &str {
-    const STAY: [&str; 18] = [
+    const STAY: [&str; 20] = [
         "status",
         "dns",
         "aws",
@@ -52,6 +52,8 @@ pub fn singular(word: &str) -> &str {
         "ephemeris",
         "redis",
         "basis",
+        "hdfs",
+        "windows",
     ];
     let lower = word.to_ascii_lowercase();
     if STAY.iter().any(|stay| lower.ends_with(stay)) || word.ends_with("ss") || word.len() < 4 {

@@ -26,6 +26,7 @@ impl Draft {
     pub(super) fn finish(mut self) -> Lifecycle {
         self.settle_verbs();
         self.prune();
+        self.index();
         // Parents first.
         let mut order: Vec<usize> = (0..self.types.len()).collect();
         order.sort_by_key(|ix| (self.lineage(*ix).len(), self.types[*ix].written.clone()));
@@ -70,10 +71,15 @@ impl Draft {
     fn prune(&mut self) {
         let count = self.types.len();
         let (mut made, mut shown) = (vec![false; count], vec![false; count]);
+        let mut created = vec![false; count];
         for claim in self.operations.iter().filter_map(|op| op.claim.as_ref()) {
             let single = self.types[claim.of].kind == TypeKind::Single;
             match claim.verb {
-                Verb::Create | Verb::Put => made[claim.of] = true,
+                Verb::Create => {
+                    made[claim.of] = true;
+                    created[claim.of] = true;
+                }
+                Verb::Put => made[claim.of] = true,
                 Verb::Update | Verb::Act(_) if single => made[claim.of] = true,
                 Verb::Read | Verb::List => shown[claim.of] = true,
                 _ => {}
@@ -82,7 +88,11 @@ impl Draft {
         let mut kept = 0;
         let moved: Vec<Option<usize>> = (0..count)
             .map(|ix| {
-                let keep = made[ix] && (shown[ix] || self.types[ix].within.is_some() || self.types[ix].beside);
+                // What is only put, and has no key, is data.
+                let draft = &self.types[ix];
+                let data =
+                    draft.kind == TypeKind::Assigned && draft.own.is_empty() && draft.counter.is_none() && !created[ix];
+                let keep = !data && made[ix] && (shown[ix] || self.types[ix].within.is_some() || self.types[ix].beside);
                 kept += usize::from(keep);
                 keep.then(|| kept - 1)
             })
@@ -133,7 +143,11 @@ impl Draft {
                     }
                     let name = self.dissect(member.name);
                     let (core, role) = (&name.0, name.1);
-                    if tells(core, role, &draft.noun) != Some(sure) {
+                    let known = || {
+                        let key = squash(member.name);
+                        sure == Sure::Ending && draft.own.contains_key(&key) && role != Some(Part::Any)
+                    };
+                    if tells(core, role, &draft.noun) != Some(sure) && !known() {
                         continue;
                     }
                     let slot = match role {
@@ -155,7 +169,7 @@ impl Draft {
         let (bindings, batch) = self.bindings(op, claim, place);
         let makes = matches!(claim.verb, Verb::Create | Verb::Put);
         let parents = self.lineage(claim.of).into_iter().skip(1);
-        let missing = self.missing(op, claim.of);
+        let missing = (claim.verb != Verb::Create).then(|| self.missing(op, claim.of)).flatten();
         let missing_parents = parents
             .filter_map(|parent| {
                 Some((place[parent], self.missing(op, parent).filter(|error| Some(*error) != missing)?))
@@ -250,11 +264,12 @@ impl Draft {
             {
                 of = parent;
             }
-            if !line.contains(&of) || (given.listed && !needed) || (of != ix && given.list) {
+            if !line.contains(&of) || (given.listed && !needed && !self.counts(ix, given)) || (of != ix && given.list) {
                 continue;
             }
             let bare = given.role.is_none() && !draft.own.contains_key(&given.key);
-            if bare && !needed {
+            // `ResourcePolicy` may well be the policy's text.
+            if bare && (!needed || (of == ix && !draft.own.is_empty())) {
                 continue;
             }
             let chosen_by_client = matches!(draft.kind, TypeKind::Named | TypeKind::Link);
@@ -281,6 +296,8 @@ impl Draft {
         });
         let mut out: Vec<Binding> = Vec::new();
         for Candidate { sure, of, given, part } in chosen {
+            // `SecretId`, where a secret has a name and an ARN but no id.
+            let part = if part == Part::Id && self.types[of].loose { Part::Any } else { part };
             let told = |part: Part| out.iter().any(|other| other.of == place[of] && other.part == part);
             let twin = part != Part::Qualifier && told(part);
             let generic = sure != Sure::Exact
@@ -369,7 +386,7 @@ impl Draft {
                 let Some((of, sure)) = self.whom(ix, op, given) else { continue };
                 let bare = given.role.is_none() && !draft.own.contains_key(&given.key);
                 let by_client = matches!(draft.kind, TypeKind::Named | TypeKind::Link);
-                let made = of == ix && creates && !(by_client && given.required);
+                let made = of == ix && creates && !by_client;
                 if !line.contains(&of) || (given.listed && !given.required) || bare || made {
                     continue;
                 }

@@ -188,13 +188,10 @@ impl Draft {
             Some(of) => (of, &[][..]),
             None => self.nearest(&name.noun, name.stem)?,
         };
-        let weakly_made = || {
+        let strongly_made = || {
             let noun = nouns.get(&self.types[of].noun.text);
             let mut makers = noun.into_iter().flat_map(|noun| &noun.stems).filter(|(stem, _)| *stem == Stem::Create);
-            makers.all(|(_, at)| {
-                let maker = &self.operations[*at];
-                moves_on(&maker.name.verb) && self.names_own(maker, of)
-            })
+            makers.any(|(_, at)| MAKES.contains(&self.operations[*at].name.verb.as_str()))
         };
         let made_by = |stem: Stem| nouns.get(&self.types[of].noun.text).is_some_and(|noun| noun.has(&[stem]));
         let verb = match name.stem {
@@ -206,13 +203,15 @@ impl Draft {
                 _ => return None,
             },
             // What is restored by its own identifier was there before.
-            Stem::Create if name.verb == "restore" && name.tail.is_empty() && self.names_own(op, of) => Verb::Act(None),
+            Stem::Create if matches!(name.verb.as_str(), "restore" | "replicate") && self.names_id(op, of) => {
+                Verb::Act(None)
+            }
             // `StartContactEvaluation` makes it, `SubmitContactEvaluation` moves it on.
             Stem::Create if moves_on(&name.verb) && self.names_own(op, of) && made_by(Stem::Start) => Verb::Act(None),
             Stem::Create => Verb::Create,
             Stem::Put if made_by(Stem::Create) => Verb::Update,
             Stem::Put => Verb::Put,
-            Stem::Start if (made_by(Stem::Create) && !weakly_made()) || made_by(Stem::Put) => Verb::Act(None),
+            Stem::Start if name.verb != "run" && (strongly_made() || made_by(Stem::Put)) => Verb::Act(None),
             Stem::Start => Verb::Create,
             Stem::Read => Verb::Read,
             Stem::List => Verb::List,
@@ -242,9 +241,21 @@ impl Draft {
     /// Whether an operation must be told which resource of the type it is about.
     pub(super) fn names_own(&self, op: &super::Op, ix: usize) -> bool {
         op.givens.iter().any(|given| {
-            let exact = tells(&given.core, given.role, &self.types[ix].noun) == Some(Sure::Exact);
-            !given.inner && !given.list && (given.required || given.label) && exact
+            let told = tells(&given.core, given.role, &self.types[ix].noun);
+            !given.inner
+                && !given.list
+                && (given.required || given.label)
+                && matches!(told, Some(Sure::Exact | Sure::Ending))
         })
+    }
+
+    /// Whether an operation must be told the id, which no client chooses, of a resource of the type, or is told no other.
+    fn names_id(&self, op: &super::Op, ix: usize) -> bool {
+        let id = |given: &super::members::Given| {
+            let exact = tells(&given.core, given.role, &self.types[ix].noun) == Some(Sure::Exact);
+            exact && !given.inner && (given.required || given.label) && given.role == Some(crate::Part::Id)
+        };
+        op.givens.iter().any(id) || (op.name.tail.is_empty() && self.names_own(op, ix))
     }
 
     /// The type that a noun is an ending of, or an aspect of, and what is left of the noun then.
@@ -280,6 +291,9 @@ impl Draft {
 pub(super) fn is_about_tags(noun: &[String]) -> bool {
     noun.iter().any(|word| matches!(word.as_str(), "tag" | "tags" | "tagging" | "untag"))
 }
+
+/// Verbs that always make something.
+const MAKES: [&str; 6] = ["create", "put", "register", "allocate", "define", "add"];
 
 /// Verbs that make something, or move on what somebody else has started.
 fn moves_on(verb: &str) -> bool {

@@ -18,6 +18,7 @@ pub(super) fn copies(op: &Op) -> bool {
 
 impl Draft {
     pub(super) fn identify(&mut self) {
+        self.index();
         for ix in 0..self.types.len() {
             self.find_target(ix);
             self.find_own(ix);
@@ -39,11 +40,18 @@ impl Draft {
             // `TargetDBSnapshotIdentifier` is the copy, `BackupId` what is copied.
             return match given.core.split_first() {
                 Some((first, rest)) if NEW.contains(&first.as_str()) => {
-                    (rest == &draft.noun[..] || rest.is_empty()).then_some((ix, Sure::Exact))
+                    (*rest == draft.noun[..] || rest.is_empty()).then_some((ix, Sure::Exact))
                 }
                 _ if given.role == Some(Part::Name) && !given.core.is_empty() => None,
                 _ => self.named(&given.core).filter(|other| *other != ix).map(|other| (other, Sure::Exact)),
             };
+        }
+        if op.name.verb == "restore"
+            && let Some((first, rest)) = given.core.split_first()
+            && NEW.contains(&first.as_str())
+            && *rest == draft.noun[..]
+        {
+            return Some((ix, Sure::Exact));
         }
         let told = tells(&given.core, given.role, &draft.noun);
         if told == Some(Sure::Exact) || self.counts(ix, given) {
@@ -103,18 +111,18 @@ impl Draft {
         }
     }
 
-    /// Whether a member is the number of a version or revision.
+    /// Whether a member is the number of a version or revision, or another number that counts up.
     pub(super) fn counts(&self, ix: usize, given: &Given) -> bool {
         let noun = &self.types[ix].noun;
-        let Some(last) = noun.last().filter(|last| noun.len() > 1 && matches!(last.as_str(), "version" | "revision"))
-        else {
-            return false;
-        };
-        let core = given.core.iter().map(String::as_str);
-        let number = core.clone().eq([last.as_str(), "number"])
-            || core.clone().eq(["minor", last.as_str()])
-            || core.eq([last.as_str()]);
-        number && !given.inner && !given.list
+        let Some(last) = noun.last().filter(|_| !given.inner && !given.list) else { return false };
+        let core: Vec<&str> = given.core.iter().map(String::as_str).collect();
+        if matches!(last.as_str(), "version" | "revision") && noun.len() > 1 {
+            return core == [last.as_str(), "number"] || core == ["minor", last.as_str()] || core == [last.as_str()];
+        }
+        // `DeploymentNumber`
+        let number =
+            matches!(self.service.shape(given.target).kind, standin_model::Kind::Integer | standin_model::Kind::Long);
+        number && core == [last.as_str(), "number"]
     }
 
     /// The first of two numbers of a version.
@@ -129,6 +137,9 @@ impl Draft {
             .of(ix)
             .filter(|(op, claim)| matches!(claim.verb, Verb::Read | Verb::Delete) && !self.shows_many(op, ix))
             .collect();
+        if found.is_empty() {
+            found.extend(self.of(ix).filter(|(op, _)| matches!(op.name.verb.as_str(), "cancel" | "stop")));
+        }
         // Reads tell best.
         found.sort_by_key(|(op, claim)| (op.name.batch, claim.verb != Verb::Read, op.name.noun.len()));
         found
@@ -170,7 +181,7 @@ impl Draft {
                 // Its own identifier is there.
                 Some((of, Sure::Exact | Sure::Generic)) if of == ix => return,
                 Some((of, Sure::Exact)) if !others.contains(&of) => others.push(of),
-                None if !given.listed && !self.scope.contains(&given.name) => return,
+                None if !given.listed && !self.scopes(ix, given) => return,
                 _ => {}
             }
         }
@@ -185,6 +196,11 @@ impl Draft {
             }),
             _ => None,
         };
+        // `VocabularyName` of a `MedicalVocabulary`, where no other name is asked for.
+        let target = target.or_else(|| match others[..] {
+            [only] if draft.noun.ends_with(&self.types[only].noun) => Some(only),
+            _ => None,
+        });
         let target = target.or_else(|| match others[..] {
             // Nothing tells which of the two: the second is the other end.
             [_, b] if draft.tied => Some(b),
@@ -197,6 +213,15 @@ impl Draft {
             draft.link = draft.tied;
             draft.why.push(why);
         }
+    }
+
+    /// Whether a member only says in what account, registry or the like all is: most operations ask for it, also what makes.
+    fn scopes(&self, ix: usize, given: &Given) -> bool {
+        let makes = self.of(ix).filter(|(_, claim)| matches!(claim.verb, Verb::Create | Verb::Put));
+        let mut makes = makes.map(|(make, _)| make.givens.iter().any(|other| other.name == given.name));
+        self.scope.contains(&given.name)
+            && makes.next().unwrap_or(true)
+            && !given.core.starts_with(&self.types[ix].noun)
     }
 
     fn find_own(&mut self, ix: usize) {
@@ -220,7 +245,7 @@ impl Draft {
             let mut unknown = scalars
                 .iter()
                 .filter(|given| (given.required || given.label) && self.whom(ix, op, given).is_none())
-                .filter(|given| !given.listed && !self.scope.contains(&given.name) && !self.is_major(ix, given));
+                .filter(|given| !given.listed && !self.is_major(ix, given) && !self.scopes(ix, given));
             let label = unknown.clone().rfind(|given| given.label);
             if let Some(given) = label.or_else(|| unknown.next()) {
                 own.push((given.key.clone(), given.role.unwrap_or(Part::Any), op.operation.name.to_owned()));
@@ -241,6 +266,9 @@ impl Draft {
                 }
             }
         }
+        if own.is_empty() {
+            own.extend(self.own_of_lists(ix));
+        }
         let draft = &mut self.types[ix];
         draft.primary = own.first().map(|(_, part, _)| *part);
         for (name, part, from) in own {
@@ -249,6 +277,17 @@ impl Draft {
                 part
             });
         }
+    }
+
+    /// `DeleteMembers` takes `AccountIds`, and `CreateMembers` an `AccountId` in each item.
+    fn own_of_lists(&self, ix: usize) -> Option<(String, Part, String)> {
+        let makes = || self.of(ix).filter(|(_, claim)| matches!(claim.verb, Verb::Create | Verb::Put));
+        self.of(ix).filter(|(_, claim)| matches!(claim.verb, Verb::Delete | Verb::Read)).find_map(|(op, _)| {
+            let mut lists = op.givens.iter().filter(|given| given.list && !given.inner && given.required);
+            let list = lists.find(|given| self.whom(ix, op, given).is_none())?;
+            let made = makes().any(|(make, _)| make.givens.iter().any(|other| other.key == list.key && other.required));
+            made.then(|| (list.key.clone(), list.role.unwrap_or(Part::Any), op.operation.name.to_owned()))
+        })
     }
 
     /// Other types that must be named to read or delete one of this type, and to make one.
@@ -360,11 +399,16 @@ impl Draft {
         let own = &self.types[ix].own;
         let lists = self.of(ix).any(|(op, claim)| claim.verb == Verb::List || self.shows_many(op, ix));
         let composite = if own.is_empty() && lists { self.shared_key(ix, &makes) } else { Vec::new() };
+        let keyless = !keyed.is_empty() && keyed.iter().all(|(op, _)| !op.name.plural);
         let kind = if !composite.is_empty() {
             qualifiers = composite;
             why.push_str("named by the client: what create and delete share");
             TypeKind::Named
-        } else if own.is_empty() && lists && makes.iter().any(|make| make.name.stem != super::names::Stem::Put) {
+        } else if own.is_empty()
+            && lists
+            && !keyless
+            && makes.iter().any(|make| make.name.stem != super::names::Stem::Put)
+        {
             why.push_str("there are many, and the service makes their ids");
             TypeKind::Assigned
         } else if own.is_empty() {
@@ -401,8 +445,19 @@ impl Draft {
         let kind = if kind == TypeKind::Single && !qualifiers.is_empty() { TypeKind::Named } else { kind };
         let implicit = kind == TypeKind::Single
             && !self.of(ix).any(|(_, claim)| matches!(claim.verb, Verb::Create | Verb::Delete));
+        let by_id = self.types[ix].primary == Some(Part::Id);
+        let loose = kind == TypeKind::Named && by_id && !self.has_id(ix) && {
+            let named = |make: &&Op, given: &Given| {
+                given.role == Some(Part::Name) && self.whom(ix, make, given).is_some_and(|(of, _)| of == ix)
+            };
+            makes.iter().any(|make| make.givens.iter().any(|given| named(make, given)))
+        };
         let draft = &mut self.types[ix];
         draft.kind = kind;
+        draft.loose = loose;
+        if loose {
+            draft.primary = Some(Part::Any);
+        }
         draft.implicit = implicit;
         draft.counter = counter;
         draft.qualifiers = qualifiers;
@@ -432,6 +487,14 @@ impl Draft {
         let texts = || make.givens.iter().filter(|given| !given.list && !given.listed);
         // The very member that reads name, or one that says the same.
         let own = |given: &&Given| draft.own.contains_key(&given.key);
+        // What lies in a structure names only where that is about the type.
+        let outer = |given: &Given| match given.path.first() {
+            Some(crate::Step::Member(outer)) if given.inner => {
+                make.name.batch || make.name.plural || self.about(outer, ix).is_some()
+            }
+            _ => true,
+        };
+        let texts = || texts().filter(|given| outer(given));
         let says = |given: &&Given| matches!(self.whom(ix, make, given), Some((of, _)) if of == ix);
         let puts = make.name.stem == super::names::Stem::Put;
         let first =
@@ -439,9 +502,9 @@ impl Draft {
         let found = first.or_else(|| {
             texts().filter(says).find(|given| match given.role {
                 Some(Part::Name) => {
-                    identified_by(Part::Name)
-                        || (identified_by(Part::Any) && !self.has_id(ix))
-                        || (identified_by(Part::Arn) && !self.has_id(ix))
+                    let other = identified_by(Part::Any) || identified_by(Part::Arn);
+                    let id = identified_by(Part::Id) && given.required;
+                    identified_by(Part::Name) || ((other || id) && !self.has_id(ix))
                 }
                 Some(Part::Id) => identified_by(Part::Id) || identified_by(Part::Any),
                 Some(Part::Any) | None => {

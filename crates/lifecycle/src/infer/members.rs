@@ -50,6 +50,7 @@ pub(super) struct Given {
     pub listed: bool,
     /// Within a structure of the input.
     pub inner: bool,
+    pub target: ShapeIx,
 }
 
 /// Names of members that never identify a resource.
@@ -156,7 +157,7 @@ fn collect(service: &'static Service, ix: ShapeIx, path: &[Step], required: bool
     for member in &structure.members {
         let shape = service.shape(member.target);
         let squashed = standin_model::words::squash(member.name);
-        if member.idempotency_token || NEVER.contains(&squashed.as_str()) {
+        if (member.idempotency_token && squashed.contains("token")) || NEVER.contains(&squashed.as_str()) {
             continue;
         }
         let mut here = path.to_vec();
@@ -187,6 +188,7 @@ fn collect(service: &'static Service, ix: ShapeIx, path: &[Step], required: bool
             label: member.location == Location::Uri,
             list,
             listed,
+            target: member.target,
         });
     }
 }

@@ -48,6 +48,8 @@ struct Draft {
     /// Types by the text of their noun, and by its last word.
     by_text: HashMap<String, usize>,
     by_ending: HashMap<String, Vec<usize>>,
+    /// Places of operations by type.
+    claimed: Vec<Vec<usize>>,
     /// Names of members, taken apart.
     names: RefCell<HashMap<Str, Rc<Dissected>>>,
     splits: RefCell<HashMap<Str, Rc<Vec<String>>>>,
@@ -99,6 +101,8 @@ struct TypeDraft {
     implicit: bool,
     /// Ties its parent to something else.
     link: bool,
+    /// What is called its id is its name or ARN.
+    loose: bool,
     /// Made by an operation that ties.
     tied: bool,
     /// The type of the other end; of an inline policy and the like: the type whose identifier its own is called after.
@@ -129,6 +133,7 @@ impl TypeDraft {
             primary: None,
             implicit: false,
             link: false,
+            loose: false,
             tied: false,
             target: None,
             base: Words::default(),
@@ -168,6 +173,7 @@ impl Draft {
             types: Vec::new(),
             by_text: HashMap::new(),
             by_ending: HashMap::new(),
+            claimed: Vec::new(),
             names: RefCell::default(),
             splits: RefCell::default(),
         };
@@ -214,9 +220,23 @@ impl Draft {
         Rc::clone(splits.entry(name).or_insert_with(|| Rc::new(standin_model::words::split(name))))
     }
 
-    /// The operations that were found to be about a type.
+    /// The operations that were found to be about a type, as of the last [`Self::index`].
     fn of(&self, ix: usize) -> impl Iterator<Item = (&Op, &Claim)> {
-        self.operations.iter().filter_map(move |op| Some((op, op.claim.as_ref().filter(|claim| claim.of == ix)?)))
+        let known = self.claimed.get(ix).map_or(&[][..], Vec::as_slice);
+        known.iter().filter_map(move |at| {
+            let op = &self.operations[*at];
+            Some((op, op.claim.as_ref().filter(|claim| claim.of == ix)?))
+        })
+    }
+
+    /// Notes which operations are about which type. To be called when that has changed.
+    fn index(&mut self) {
+        self.claimed = vec![Vec::new(); self.types.len()];
+        for (at, op) in self.operations.iter().enumerate() {
+            if let Some(claim) = &op.claim {
+                self.claimed[claim.of].push(at);
+            }
+        }
     }
 
     /// The type with all that it lies in, itself first.

@@ -11,7 +11,9 @@ use crate::{Form, Status, Step, TypeKind, Verb};
 impl Draft {
     pub(super) fn claim_rest(&mut self) {
         self.drop_unlike();
+        self.index();
         self.merge_aspects();
+        self.index();
         self.show_within();
         self.switches();
         for at in 0..self.operations.len() {
@@ -21,6 +23,9 @@ impl Draft {
             }
             let claim = self.by_output(op).or_else(|| self.by_input(op));
             let makes = claim.as_ref().filter(|claim| claim.verb == Verb::Create).map(|claim| claim.of);
+            if let Some(claim) = &claim {
+                self.claimed[claim.of].push(at);
+            }
             self.operations[at].claim = claim;
             if let Some(ix) = makes {
                 self.find_kind(ix);

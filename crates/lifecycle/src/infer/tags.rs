@@ -211,7 +211,7 @@ impl Draft {
             if given.inner && given.path.len() > 1 && given.path[1] == Step::Items {
                 batch = Some(vec![given.path[0]].into());
             }
-            let part = if any && part == Part::Id { Part::Any } else { part };
+            let part = if part == Part::Id && (any || self.types[target].loose) { Part::Any } else { part };
             if bindings.iter().any(|other| other.part == part && other.of == place[target]) {
                 continue;
             }

@@ -68,18 +68,22 @@ impl Draft {
                     _ => continue,
                 };
                 for view in self.views(op, ix, &claim.verb) {
-                    if let (true, Some(shape)) = (view.of == ix, view.shape)
-                        && !shapes.iter().any(|(_, other)| *other == shape)
-                    {
-                        shapes.push((rank, shape));
+                    let (true, Some(shape)) = (view.of == ix, view.shape) else { continue };
+                    match shapes.iter_mut().find(|(_, other)| *other == shape) {
+                        Some((known, _)) => *known = rank.min(*known),
+                        None => shapes.push((rank, shape)),
                     }
                 }
             }
             let best = shapes.iter().map(|(rank, _)| *rank).min().unwrap_or(0).max(1);
             let size = |ix: ShapeIx| self.service.structure(ix).map_or(0, |structure| structure.members.len());
+            shapes.sort_by_key(|(rank, _)| *rank);
             let mut shapes: Vec<ShapeIx> =
                 shapes.into_iter().filter(|(rank, _)| *rank <= best).map(|(_, shape)| shape).collect();
-            shapes.sort_by_key(|shape| std::cmp::Reverse(size(*shape)));
+            // What there is one of, its read describes.
+            if self.types[ix].kind != crate::TypeKind::Single {
+                shapes.sort_by_key(|shape| std::cmp::Reverse(size(*shape)));
+            }
             self.types[ix].shapes = shapes;
         }
         for ix in 0..self.types.len() {
