@@ -103,7 +103,7 @@ def items(shape, answer, one):
     if isinstance(found, dict):
         return [value if isinstance(value, dict) else key for key, value in found.items()]
     # Lists in a list: instances of reservations.
-    inner = member.member
+    inner = member.member if member.type_name == "list" else member.value
     if inner.type_name == "structure":
         for deeper, each in inner.members.items():
             if each.type_name == "list" and norm(deeper) in (noun + "s", noun + "list") and each.member.type_name == "structure":
@@ -112,22 +112,25 @@ def items(shape, answer, one):
 
 
 def paging(client, operation):
-    """The token's member in the input, its path in the output, and the member that limits a page."""
+    """The token's member in the input, what finds the next token in an answer, and the member that limits a page."""
     shape = operation.input_shape
     name = botocore.xform_name(operation.name)
     if client.can_paginate(name):
         paginator = client.get_paginator(name)
         config = paginator._pagination_cfg
-        token_in, token_out, limit = config.get("input_token"), config.get("output_token"), config.get("limit_key")
-        token_in = token_in[0] if isinstance(token_in, list) else token_in
-        token_out = token_out[0] if isinstance(token_out, list) else token_out
-        token_out = token_out.split("||")[0].strip()
-        if re.fullmatch(r"[A-Za-z0-9_.]+", token_out) and token_in in members(shape):
-            return token_in, tuple(token_out.split(".")), limit if limit in members(shape) else None
-        return None, None, None
+        token_in, limit = config.get("input_token"), config.get("limit_key")
+        if isinstance(token_in, list):
+            return None, None, None  # several tokens at once
+
+        def following(answer):
+            if paginator._more_results is not None and not paginator._more_results.search(answer):
+                return None
+            return paginator._output_token[0].search(answer)
+
+        return (token_in, following, limit if limit in members(shape) else None) if token_in in members(shape) else (None, None, None)
     token_in = next((name for name in members(shape) if re.fullmatch(r"(?i)(next|start(ing)?|pagination|page|continuation)?_?(token|marker)", name)), None)
     token_out = next((name for name in members(operation.output_shape) if re.fullmatch(r"(?i)(next|pagination|page|continuation)_?(page)?_?(token|marker)|marker", name)), None)
     limit = next((name for name in members(shape) if re.fullmatch(r"(?i)(max_?(results|items|records)|limit|page_?size)", name)), None)
     if token_in is None or token_out is None:
         return None, None, None
-    return token_in, (token_out,), limit
+    return token_in, lambda answer: answer.get(token_out), limit

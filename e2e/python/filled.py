@@ -5,23 +5,10 @@ import re
 
 import patterns
 from inputs import Inputs
-from resources import ABOUT_REQUEST, TAG_MEMBER, always
+from resources import ABOUT_REQUEST, KNOWN, TAG_MEMBER, always
 
 VALUES_MAX = 300
 POLICY = {"Version": "2012-10-17", "Statement": [{"Sid": "Heron", "Effect": "Allow", "Action": "*", "Resource": "*"}]}
-# What hangs together although the model does not say so: whole members of one operation.
-WISHES = {
-    ("dynamodb", "CreateTable"): {
-        "AttributeDefinitions": [{"AttributeName": "heron", "AttributeType": "S"}, {"AttributeName": "at", "AttributeType": "N"}],
-        "KeySchema": [{"AttributeName": "heron", "KeyType": "HASH"}],
-        "LocalSecondaryIndexes": [],
-        "GlobalSecondaryIndexes": [],
-        "BillingMode": "PAY_PER_REQUEST",
-        "ProvisionedThroughput": None,
-        "GlobalTableSettingsReplicationMode": None,
-        "GlobalTableSourceArn": None,
-    }
-}
 PASSING = re.compile(r"(?i)ing$|error|fail|delet|creat|pending|progress|unknown")
 TAGS = {"heron": "blue", "team": "birds"}
 
@@ -33,14 +20,14 @@ class Filled(Inputs):
         super().__init__(api, operation, seed, optional=optional)
         self.fixed = dict(fixed)
         self.unique = {"/" + "/".join(path) for path in unique}
-        self.without = set(without)
+        self.without = {*without, *KNOWN["without"].get(api.service, ())}
         self.tag = str(seed).rsplit("/", 1)[-1]
         self.tags = tags
 
     def make(self):
         made = super().make()
         shape = self.operation.input_shape
-        for name, value in WISHES.get((self.service, self.operation.name), {}).items():
+        for name, value in KNOWN["wishes"].get(f"{self.service}.{self.operation.name}", {}).items():
             if name in made:
                 made[name] = value
                 if not value:

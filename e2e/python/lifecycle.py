@@ -35,7 +35,7 @@ class Worker:
         model = self.calls.session.get_service_model(api.service, api_version=api.version)
         result = {"service": api.service, "retired_in": api.retired_in, "types": []}
         reader = resources.Reader(api, model)
-        types = reader.types(self.smithy.get(api.service, []) if self.smithy is not None else ())
+        types = reader.types(self.smithy.get(api.service, []) if self.smithy is not None else (), conformance.EXCEPTIONS["operations"])
         if self.smithy is not None:
             types = [one for one in types if one.declared]
         if not types:
@@ -46,7 +46,7 @@ class Worker:
             # An account for each type: what one makes, no other sees.
             digest = hashlib.sha256(f"{self.seed}/{api.service}/{one.create}/{one.declared}".encode()).digest()
             credentials.access_key = f"{int.from_bytes(digest[:8], 'big') % 10**12:012}"
-            life = lives.Life(reader, client, one, f"{self.seed}/{one.create}", conformance.EXCEPTIONS.get("defaults", ()))
+            life = lives.Life(reader, client, one, f"{self.seed}/{one.create}", resources.KNOWN["defaults"]["members"])
             try:
                 steps = life.run()
             except Exception as error:

@@ -23,8 +23,7 @@ class Life(User):
     """The steps of one type: `run()` gives `{step: None | what went wrong}`; steps that do not apply are left out."""
 
     def __init__(self, reader, client, one, seed, defaults=()):
-        super().__init__(reader, client, seed, f"{zlib.crc32(f'{seed}/{one.create}'.encode()) % 36**4:04x}"[:4])
-        self.one = one
+        super().__init__(reader, client, one, seed, f"{zlib.crc32(f'{seed}/{one.create}'.encode()) % 36**4:04x}"[:4])
         self.defaults = defaults
         self.steps = {}
 
@@ -187,7 +186,7 @@ class Life(User):
         if named is None:
             return None
         given = self.filled(one.list, named)
-        token_in, token_out, limit = paging(self.client, operation)
+        token_in, following, limit = paging(self.client, operation)
         if size is not None:
             if limit is None or token_in is None:
                 return None
@@ -203,7 +202,7 @@ class Life(User):
             page = items(operation.output_shape, answer, one)
             found += page
             sizes.append(len(page))
-            token = dig(answer, token_out) if token_out else None
+            token = following(answer) if following else None
             if not token or token_in is None:
                 break
             if str(token) in seen:
@@ -422,6 +421,8 @@ class Life(User):
             if member is None or norm(name) in touched or any(norm(name).endswith(each) or each.endswith(norm(name)) for each in touched):
                 continue
             if name not in members(self.operation(one.create).input_shape) or re.search(r"(?i)(version|revision|modified|updated|status|state|etag|date|time|token|last)", name):
+                continue
+            if any(norm(path[-1]) in touched for path, _ in flatten({name: value})):
                 continue
             if isinstance(after[1], dict) and not hasattr(value, "read") and after[1].get(name) != value:
                 rest.append(f"{name}: {brief(value)} before, {brief(after[1].get(name))} after, although {one.update} has no such member")

@@ -7,7 +7,9 @@ operation requires: sent on create, or found in the answer of the create, or tha
 
 import json
 import re
+import tomllib
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import patterns
 
@@ -21,8 +23,8 @@ TAGS = ("ListTagsForResource", "ListTags", "ListResourceTags", "GetTags")
 # What stands at the end of a member that names something; the best first where only the something is asked for.
 PARTS = ("Identifier", "Id", "Arn", "Name", "Key", "Url", "Number")
 DEPTH_MAX = 3
-# Members with one value that works everywhere.
-ALWAYS = {("lexv2-models", "botVersion"): "DRAFT"}
+# What a user knows besides the models.
+KNOWN = tomllib.loads((Path(__file__).resolve().parent / "lifecycle.toml").read_text())
 # What a member says that is about the request and not about the resource.
 ABOUT_REQUEST = re.compile(r"(?i)^(client(request)?token|idempotency(token|id)?|creator(request)?id|callerreference|requesttoken|dryrun|uniqueid(entifier)?|clienttokenid)$")
 TAG_MEMBER = re.compile(r"^(tags?|taglist|resourcetags|hostedzonetags|[a-z]*tags)$", re.IGNORECASE)
@@ -61,7 +63,7 @@ class Type:
 
 def always(service, member, shape):
     """The one value of a member that works everywhere; None where it has none."""
-    value = ALWAYS.get((service, member))
+    value = KNOWN["always"].get(f"{service}.{member}")
     pattern = shape.metadata.get("pattern")
     return value if value is not None and (pattern is None or patterns.fits(pattern, value)) and shape.metadata.get("min", 0) <= len(value) <= shape.metadata.get("max", 99) else None
 
@@ -120,8 +122,9 @@ class Reader:
 
     # What there is.
 
-    def types(self, declared=()):
-        """The declared types first, then those found by name; a type that is both is declared."""
+    def types(self, declared=(), without=()):
+        """The declared types first, then those found by name; a type that is both is declared. `without`: operations that
+        no request can reach."""
         found = list(declared)
         created = {one.create for one in found}
         readers = {one.read for one in found}
@@ -138,7 +141,7 @@ class Reader:
             if single != noun and single in nouns:
                 continue  # a batch form of another
             read = self.read_of(single, noun)
-            if read is None or create in created or (read in readers and create.startswith(("Put", "Start", "Add"))):
+            if read is None or create in created or {f"{self.api.service}.{create}", f"{self.api.service}.{read}"} & set(without) or (read in readers and create.startswith(("Put", "Start", "Add"))):
                 continue
             created.add(create)
             found.append(Type(self.api.service, noun if create.startswith("Put") and read.endswith(noun) else single, create, read))
@@ -213,6 +216,9 @@ class Reader:
             return None
         if always(self.api.service, member, shape) is not None:
             return None
+        known = by_noun.get(norm(KNOWN["parents"].get(f"{self.api.service}.{member}", "")))
+        if known is not None and known is not one:
+            return known, split(member)[1]
         own = re.sub(r"v[0-9]$", "", norm(one.name))
         stem, part = split(member)
         stem = norm(singular(stem)) if part == "" else stem

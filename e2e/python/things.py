@@ -9,7 +9,7 @@ import outputs
 import patterns
 from answers import comparable_value, dig, fit, flatten, nodes
 from filled import Filled
-from resources import ABOUT_REQUEST, TAG_MEMBER, members, norm, split
+from resources import ABOUT_REQUEST, KNOWN, TAG_MEMBER, members, norm, split
 from sameness import SECRET, brief, comparable, differences, is_document
 
 PARENTS_MAX = 4
@@ -40,10 +40,11 @@ class Thing:
 
 
 class User:
-    """One user of one service, with an account of its own."""
+    """One user of one type, with an account of its own."""
 
-    def __init__(self, reader, client, seed, mark):
+    def __init__(self, reader, client, one, seed, mark):
         self.reader = reader
+        self.one = one
         self.api = reader.api
         self.client = client
         self.seed = seed
@@ -62,7 +63,7 @@ class User:
             raise
         except (botocore.exceptions.ParamValidationError, botocore.exceptions.UnknownParameterError) as error:
             # An identifier that the server made may be one that it takes nowhere.
-            ours = "Invalid length for parameter" not in str(error) or step in ("create", "not found before")
+            ours = "Invalid length for parameter" not in str(error) or step == "not found before"
             raise Unmet("harness" if ours else step, f"{operation}: {' '.join(str(error).split())[:200]}") from error
         except Exception as error:
             if "arn" in str(error).lower() or isinstance(error, botocore.exceptions.BotoCoreError) and not isinstance(error, botocore.exceptions.HTTPClientError | botocore.exceptions.ConnectionError):
@@ -124,12 +125,18 @@ class User:
             thing.output = self.must(operation.name, thing.sent, step)
         return thing
 
+    def within(self, one):
+        """What something must have for this user's type to lie in it."""
+        wanted = KNOWN["within"].get(f"{self.api.service}.{self.one.name}", {})
+        shape = self.operation(one.create).input_shape
+        return {name: value for name, value in wanted.items() if name in members(shape)}
+
     def parent(self, one, depth):
         if one.create not in self.made:
             if depth >= PARENTS_MAX:
                 raise Unmet("harness", f"too many parents above {one.name}")
             try:
-                self.made[one.create] = self.create(one, "p", optional=False, depth=depth + 1)
+                self.made[one.create] = self.create(one, "p", optional=False, depth=depth + 1, fixed=self.within(one))
             except Unmet as unmet:
                 raise Unmet(unmet.step if unmet.step == "harness" else "create", f"parent {one.name}: {unmet.detail}") from unmet
         return self.made[one.create]
@@ -139,10 +146,11 @@ class User:
     def part(self, one, thing, part, member, shape):
         """The value by which another operation names a thing."""
         noun = norm(one.name)
-        order = {"id": ("id", "identifier", "arn", "name"), "arn": ("arn",), "name": ("name", "identifier", "id"), "identifier": ("identifier", "id", "arn", "name"), "": ("identifier", "id", "arn", "name", "")}[part]
-        found = []
-        for flat in ([*flatten(thing.output), *flatten(thing.shown or {})], [*flatten(thing.sent)]):
-            names = [norm(member), *(noun + each for each in order), *order]
+        order = {"id": ("id", "identifier", "arn", "name"), "arn": ("arn",), "name": ("name", "identifier", "id"), "identifier": ("identifier", "id", "arn", "name"), "": ("identifier", "id", "arn", "name", "")}.get(part, (part, "id", "name"))
+        shown, sent = [*flatten(thing.output), *flatten(thing.shown or {})], [*flatten(thing.sent)]
+        found = [value for path, value in (*shown, *sent) if norm(path[-1]) == norm(member)]
+        for flat in (shown, sent):
+            names = [*(noun + each for each in order), *order]
             found += [value for name in names for path, value in flat if name and norm(path[-1]) == name]
             for path, value in flat:
                 stem, kind = split(path[-1])

@@ -150,6 +150,7 @@ class Run:
         seconds = max(case.seconds for case in self.cases.values())
         text, stopped, status = self.terraform(*arguments, "-json", "-input=false", "-no-color", seconds=seconds)
         events, begun, told = [], {}, False
+        waiting = set()
         for line in text.splitlines():
             try:
                 event = json.loads(line)
@@ -157,13 +158,19 @@ class Run:
                 continue
             events.append(event)
             address = event.get("hook", {}).get("resource", {}).get("addr")
-            if event.get("type") == "apply_start":
+            if event.get("type") == "planned_change":
+                waiting.add(event["change"]["resource"]["addr"])
+            elif event.get("type") == "apply_start":
                 begun[address] = True
+                waiting.discard(address)
             elif event.get("type") in ("apply_complete", "apply_errored"):
                 begun.pop(address, None)
         if stopped:
             for address in begun:
                 self.fail(self.case_of(address), step, f"{address}: not done after {seconds} s")
+            # What had not even begun was kept from it by the others, unless it waits for one of its own.
+            if "apply" in arguments or "destroy" in arguments:
+                self.again |= {self.case_of(address) for address in waiting} - set(self.failed) - {None}
         for event in events:
             error = event.get("diagnostic", {})
             if event.get("type") != "diagnostic" or error.get("severity") != "error":
@@ -178,6 +185,8 @@ class Run:
                     self.fail(culprit, step, f"the provider died: {panic}")
                     self.known = True
                 self.again |= set(self.cases) - set(self.failed)
+            elif case and stopped and "context canceled" in reason:
+                self.fail(case, step, f"{address or ''}: not done after {seconds} s: {reason}")
             elif case:
                 self.fail(case, step, f"{address or ''}: {reason}")
             elif len(self.cases) == 1:
@@ -235,9 +244,9 @@ class Run:
 
     def steps(self):
         for step, work in (
-            (STEPS[0], lambda step: self.events(step, "apply", "-auto-approve", "-var=edited=false")),
+            (STEPS[0], lambda step: self.events(step, "apply", "-auto-approve", "-parallelism=40", "-var=edited=false")),
             (STEPS[1], lambda step: self.plan(step, False)),
-            (STEPS[2], lambda step: self.events(step, "apply", "-auto-approve", "-var=edited=true")),
+            (STEPS[2], lambda step: self.events(step, "apply", "-auto-approve", "-parallelism=40", "-var=edited=true")),
             (STEPS[3], lambda step: self.plan(step, True)),
             (STEPS[4], self.destroy),
             (STEPS[5], self.nothing_left),
@@ -249,7 +258,7 @@ class Run:
 
     def destroy(self, step):
         shutil.copy(self.place / "terraform.tfstate", self.place / "before")
-        self.events(step, "destroy", "-auto-approve", "-var=edited=true")
+        self.events(step, "destroy", "-auto-approve", "-parallelism=40", "-var=edited=true")
         for address in self.terraform("state", "list")[0].split():
             self.fail(self.case_of(address), step, f"{address}: still in the state")
 
