@@ -10,6 +10,7 @@ use http::{Method, StatusCode};
 use standin_core::{Answer, BodySource, Call, CallContext, Fidelity, OperationError, Stopwatch, Trace, codes};
 use standin_mock::validation;
 use standin_model::{Document, Kind};
+use standin_wire::sigv4::presigned_until;
 use standin_wire::{Request, Response, server};
 
 use crate::admin;
@@ -84,6 +85,11 @@ async fn serve_aws(app: &Arc<App>, request: HttpRequest, peer: &Peer) -> HttpRes
         return refuse(app, &parts, Unidentified { protocol, service: Some(service), scope, error }, &progress);
     }
 
+    if let Some(error) = expired(app, &parts) {
+        let Identity { protocol, service, scope, .. } = identity;
+        return refuse(app, &parts, Unidentified { protocol, service: Some(service), scope, error }, &progress);
+    }
+
     let expected = Expected::by(identity.service, identity.operation);
     let streaming = server::streaming_input(identity.service, identity.operation);
     let mut stream = None;
@@ -127,6 +133,14 @@ async fn serve_aws(app: &Arc<App>, request: HttpRequest, peer: &Peer) -> HttpRes
     // What turned out to be a sibling's request is identified anew each time.
     let memo_key = memo_key.filter(|_| std::ptr::eq(asked, identity.operation));
     finish(app, &parts, identity, call, answer, &progress, memo_key)
+}
+
+/// Why a presigned URL is not good any more. The virtual clock decides, so that a test need not wait.
+fn expired(app: &App, parts: &Parts) -> Option<OperationError> {
+    let now = app.clock.now();
+    let until = presigned_until(parts.uri.query()?).filter(|until| *until < now)?;
+    let error = OperationError::new("AccessDenied", "Request has expired").with_status(403);
+    Some(error.with_member("Expires", until.to_date_time()).with_member("ServerTime", now.to_date_time()))
 }
 
 /// Whether an answer depends on the request alone.

@@ -13,7 +13,7 @@ mod verify;
 
 pub use credential::{Algorithm, Credential, credential, credential_of_header, credential_of_query};
 pub use sign::{Keys, SignError, Signing, sign};
-pub use verify::{Received, Refusal, verify};
+pub use verify::{Received, Refusal, presigned_until, verify};
 
 /// The payload hash of a request whose body is not part of the signature.
 pub const UNSIGNED_PAYLOAD: &str = "UNSIGNED-PAYLOAD";

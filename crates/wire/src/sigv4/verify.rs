@@ -190,6 +190,20 @@ fn of_query(query: &str) -> Result<Claim<'_>, Refusal> {
     })
 }
 
+/// When a presigned URL expires, in either version of the signature; `None` where the query is no presigned one.
+pub fn presigned_until(query: &str) -> Option<Timestamp> {
+    match credential_of_query(query)?.algorithm {
+        Algorithm::V2 => {
+            let expires = query.split('&').find_map(|pair| pair.strip_prefix("Expires="))?;
+            Some(Timestamp::from_seconds(expires.parse().ok()?))
+        }
+        _ => {
+            let claim = of_query(query).ok()?;
+            Some(Timestamp::parse_date_time(&claim.date)?.plus_seconds(claim.expires?))
+        }
+    }
+}
+
 fn supported(algorithm: Algorithm) -> Result<(), Refusal> {
     match algorithm {
         Algorithm::V4 => Ok(()),

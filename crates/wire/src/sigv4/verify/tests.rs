@@ -259,3 +259,12 @@ fn signing_needs_a_host_and_writable_keys() {
     assert_eq!(refused, Err(super::super::SignError::NotAHeader("x-amz-security-token")));
     assert!(!format!("{signing:?}").contains(SECRET), "secrets stay out of logs");
 }
+
+#[test]
+fn presigned_urls_say_how_long_they_hold() {
+    let check = |query: &str, expect: Option<Timestamp>| assert_eq!(presigned_until(query), expect, "{query}");
+    check(PRESIGNED_S3.split_once('?').expect("a query").1, Some(NOW.plus_seconds(900)));
+    check("AWSAccessKeyId=AKID&Expires=1&Signature=x", Some(Timestamp::from_seconds(1)));
+    check("list-type=2", None);
+    check("", None);
+}
