@@ -179,7 +179,8 @@ fn parse_source(text: &str) -> Option<(String, String, Option<String>)> {
         Some((path, version)) => (path, Some(version)),
         None => (text, None),
     };
-    let path = value::percent_decode(path).ok()?;
+    // Some clients write a space as a plus.
+    let path = value::form_decode(path).ok()?;
     let path = path.strip_prefix('/').unwrap_or(&path);
     let (bucket, key) = path.split_once('/')?;
     if bucket.is_empty() || key.is_empty() {
@@ -212,7 +213,7 @@ mod tests {
         };
         check("b/k", Some(("b", "k", None)));
         check("/b/k/l", Some(("b", "k/l", None)));
-        check("b/a%20b%2Bc+d", Some(("b", "a b+c+d", None)));
+        check("b/a%20b%2Bc+d", Some(("b", "a b+c d", None)));
         check("b%2Fk", Some(("b", "k", None)));
         check("b//k", Some(("b", "/k", None)));
         check("b/k?versionId=v%2F", Some(("b", "k", Some("v/"))));

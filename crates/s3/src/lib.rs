@@ -12,6 +12,7 @@
 
 mod about;
 mod acl;
+mod api;
 mod blob;
 mod bucket;
 mod checksum;
@@ -36,6 +37,7 @@ mod uploads;
 mod versions;
 mod write;
 
+pub use api::{ObjectInfo, OpenObject, body_of};
 pub use blob::{BlobId, BlobStore, BlobWriter, Digest, Digested, FileBlobs, MemoryBlobs};
 pub use engine::{Engine, SERVICE};
 pub use storage::{Account, ObjectEvent, ObjectEventKind, ObjectStorage};

@@ -17,6 +17,10 @@ const DEPTH_MAX: usize = 256;
 /// Texts of more bytes that are too long are not held to their pattern as well.
 const HUGE_BYTES: usize = 16 * 1024;
 
+/// Shapes of texts that travel percent-encoded as a whole, which their pattern does not foresee: S3 takes `b%2Fk` for the
+/// source of a copy.
+const ENCODED_SHAPES: &[&str] = &["CopySource"];
+
 /// What a walk looks at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct Options {
@@ -349,7 +353,7 @@ fn each_broken_in_text(shape: &Shape, text: &str, mut broken: impl FnMut(Constra
     }
     // That a huge text is too long says enough.
     let is_huge = many && bytes > HUGE_BYTES;
-    if let Some(pattern) = pattern.filter(|_| !is_huge)
+    if let Some(pattern) = pattern.filter(|_| !is_huge && !ENCODED_SHAPES.contains(&shape.name))
         && pattern::matches(pattern, text) == Verdict::No
         && !max.is_some_and(|max| pattern::is_contradictory(pattern, usize::try_from(max.as_i64()).unwrap_or(0)))
     {
