@@ -1,0 +1,195 @@
+"""Objects survive restarts and crashes, whole or not at all, and large ones go through a small server."""
+
+import hashlib
+import os
+import signal
+import threading
+import urllib.request
+from pathlib import Path
+
+import boto3
+import pytest
+from boto3.s3.transfer import TransferConfig
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+
+from serve import Standin
+
+MEGABYTE = 1024 * 1024
+LARGE = 200 * MEGABYTE
+# Buffers of ten transfers at once, and what an allocator keeps. The objects are many times as large.
+GROWTH_MAX = 48 * MEGABYTE
+
+
+def client(server):
+    return boto3.session.Session().client(
+        "s3",
+        region_name="us-east-1",
+        endpoint_url=server.url,
+        aws_access_key_id="111122223333",
+        aws_secret_access_key="standin",
+        config=Config(retries={"total_max_attempts": 1}, read_timeout=60),
+    )
+
+
+def resident(server):
+    status = Path(f"/proc/{server.process.pid}/status").read_text()
+    return int(status.split("VmHWM:")[1].split()[0]) * 1024
+
+
+def forget_peak(server):
+    Path(f"/proc/{server.process.pid}/clear_refs").write_text("5")
+
+
+def blobs(folder):
+    return [path for path in (folder / "blobs").rglob("*") if path.is_file() and path.name not in ("lock", "clean")]
+
+
+def md5(path):
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "md5").hexdigest()
+
+
+@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="needs Linux's /proc to measure memory")
+def test_large_objects_go_through_a_small_server(tmp_path):
+    source = tmp_path / "large"
+    with open(source, "wb") as file:
+        for _ in range(LARGE // MEGABYTE):
+            file.write(os.urandom(MEGABYTE))
+    with Standin("--log", "warn", "--data-dir", str(tmp_path / "data")) as server:
+        s3 = client(server)
+        s3.create_bucket(Bucket="bucket")
+        s3.put_object(Bucket="bucket", Key="warm", Body=b"x" * 6 * MEGABYTE)
+        s3.get_object(Bucket="bucket", Key="warm")["Body"].read()
+        forget_peak(server)
+        before = resident(server)
+        s3.upload_file(str(source), "bucket", "parts", Config=TransferConfig(multipart_chunksize=8 * MEGABYTE, max_concurrency=10))
+        with open(source, "rb") as file:
+            s3.put_object(Bucket="bucket", Key="whole", Body=file)
+        s3.copy_object(Bucket="bucket", Key="copy", CopySource={"Bucket": "bucket", "Key": "parts"})
+        for key in ("parts", "whole", "copy"):
+            s3.download_file("bucket", key, str(tmp_path / "back"), Config=TransferConfig(multipart_chunksize=8 * MEGABYTE, max_concurrency=10))
+            assert md5(tmp_path / "back") == md5(source)
+        grown = resident(server) - before
+        assert grown < GROWTH_MAX, f"the server grew by {grown // MEGABYTE} MB"
+
+
+def test_a_restart_keeps_everything(tmp_path):
+    arguments = ("--log", "warn", "--data-dir", str(tmp_path))
+    with Standin(*arguments) as server:
+        s3 = client(server)
+        s3.create_bucket(Bucket="bucket")
+        s3.put_bucket_versioning(Bucket="bucket", VersioningConfiguration={"Status": "Enabled"})
+        versions = [s3.put_object(Bucket="bucket", Key="k", Body=text, Metadata={"n": text.decode()})["VersionId"] for text in (b"1", b"2")]
+        s3.put_bucket_tagging(Bucket="bucket", Tagging={"TagSet": [{"Key": "a", "Value": "b"}]})
+        upload = s3.create_multipart_upload(Bucket="bucket", Key="parts")["UploadId"]
+        etag = s3.upload_part(Bucket="bucket", Key="parts", UploadId=upload, PartNumber=1, Body=b"part")["ETag"]
+        kept = len(blobs(tmp_path))
+    for ending in (signal.SIGKILL, signal.SIGTERM):
+        with Standin(*arguments) as server:
+            s3 = client(server)
+            assert [body(s3, "k", version) for version in versions] == [b"1", b"2"]
+            assert s3.head_object(Bucket="bucket", Key="k")["Metadata"] == {"n": "2"}
+            assert s3.get_bucket_tagging(Bucket="bucket")["TagSet"] == [{"Key": "a", "Value": "b"}]
+            assert len(blobs(tmp_path)) == kept
+            server.process.send_signal(ending)
+            server.process.wait()
+    with Standin(*arguments) as server:
+        s3 = client(server)
+        done = {"Parts": [{"PartNumber": 1, "ETag": etag}]}
+        s3.complete_multipart_upload(Bucket="bucket", Key="parts", UploadId=upload, MultipartUpload=done)
+        assert body(s3, "parts") == b"part"
+
+
+def body(s3, key, version=None):
+    which = {"VersionId": version} if version else {}
+    return s3.get_object(Bucket="bucket", Key=key, **which)["Body"].read()
+
+
+class Endless:
+    """A body that kills the server when a part of it was read."""
+
+    def __init__(self, server, size, at):
+        self.server, self.size, self.at, self.sent = server, size, at, 0
+
+    def __len__(self):
+        return self.size
+
+    def read(self, count=-1):
+        if self.sent >= self.at:
+            self.server.process.kill()
+        count = self.size - self.sent if count < 0 else min(count, self.size - self.sent)
+        self.sent += count
+        return b"n" * count
+
+
+def test_a_crash_leaves_no_half_object(tmp_path):
+    arguments = ("--log", "warn", "--data-dir", str(tmp_path))
+    with Standin(*arguments) as server:
+        s3 = client(server)
+        s3.create_bucket(Bucket="bucket")
+        s3.put_object(Bucket="bucket", Key="old", Body=b"old")
+    kept = len(blobs(tmp_path))
+    for key, at in [("old", 0), ("old", 3 * MEGABYTE), ("new", 7 * MEGABYTE)]:
+        with Standin(*arguments) as server:
+            s3 = client(server)
+            url = s3.generate_presigned_url("put_object", Params={"Bucket": "bucket", "Key": key})
+            size = 8 * MEGABYTE
+            request = urllib.request.Request(url, method="PUT", data=Endless(server, size, at), headers={"Content-Length": str(size)})
+            with pytest.raises(OSError):
+                urllib.request.urlopen(request, timeout=30)
+    with Standin(*arguments) as server:
+        s3 = client(server)
+        assert [item["Key"] for item in s3.list_objects_v2(Bucket="bucket")["Contents"]] == ["old"]
+        assert body(s3, "old") == b"old"
+        assert len(blobs(tmp_path)) == kept
+
+
+def test_what_was_acknowledged_survives_a_crash(tmp_path):
+    """Writers go on until the server is killed under them."""
+    arguments = ("--log", "warn", "--data-dir", str(tmp_path))
+    # By key: what was acknowledged last, and what was under way.
+    acknowledged, under_way = {}, {}
+    with Standin(*arguments) as server:
+        client(server).create_bucket(Bucket="bucket")
+    for turn in range(5):
+        with Standin(*arguments) as server:
+            begun = threading.Semaphore(0)
+
+            def write(writer):
+                s3 = client(server)
+                for number in range(1000):
+                    key, text = f"{writer}/{number % 7}", f"{turn} {number} ".encode() * 20_000
+                    try:
+                        if number % 5 == 4:
+                            upload = s3.create_multipart_upload(Bucket="bucket", Key=key)["UploadId"]
+                            part = s3.upload_part(Bucket="bucket", Key=key, UploadId=upload, PartNumber=1, Body=text)
+                            under_way[key] = text
+                            done = {"Parts": [{"PartNumber": 1, "ETag": part["ETag"]}]}
+                            s3.complete_multipart_upload(Bucket="bucket", Key=key, UploadId=upload, MultipartUpload=done)
+                        else:
+                            under_way[key] = text
+                            s3.put_object(Bucket="bucket", Key=key, Body=text)
+                        acknowledged[key] = text
+                    except (BotoCoreError, ClientError, HTTPClientError):
+                        return
+                    begun.release()
+
+            writers = [threading.Thread(target=write, args=(writer,)) for writer in range(4)]
+            for writer in writers:
+                writer.start()
+            for _ in range(10 + 7 * turn):
+                begun.acquire(timeout=30)
+            server.process.kill()
+            for writer in writers:
+                writer.join()
+    with Standin(*arguments) as server:
+        s3 = client(server)
+        found = {item["Key"] for item in s3.list_objects_v2(Bucket="bucket")["Contents"]}
+        assert found >= acknowledged.keys()
+        for key in found:
+            assert body(s3, key) in (acknowledged.get(key), under_way[key]), key
+        uploads = s3.list_multipart_uploads(Bucket="bucket").get("Uploads", [])
+        for upload in uploads:
+            s3.abort_multipart_upload(Bucket="bucket", Key=upload["Key"], UploadId=upload["UploadId"])
+        assert len(blobs(tmp_path)) == len(found)
