@@ -2,7 +2,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "this is the one place that reads the time")]
 
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use standin_model::Timestamp;
@@ -13,9 +13,9 @@ const DEFAULT_ORIGIN_MS: i64 = 1_767_225_600_000;
 /// A virtual clock, shared by everything in one server. Resolution: milliseconds.
 #[derive(Debug)]
 pub struct Clock {
-    frozen: AtomicBool,
-    /// Frozen: the time in ms. Running: what is added to the system's time.
-    value_ms: AtomicI64,
+    /// One word, so that whoever reads the time never sees half of a change. The lowest bit: whether it stands still. The
+    /// rest: frozen, the time in ms; running, what is added to the system's time.
+    state: AtomicI64,
     origin_ms: i64,
 }
 
@@ -25,24 +25,48 @@ impl Default for Clock {
     }
 }
 
+/// What a clock's word says.
+#[derive(Clone, Copy)]
+enum State {
+    Running { ahead_ms: i64 },
+    Frozen { at_ms: i64 },
+}
+
+impl State {
+    fn read(word: i64) -> Self {
+        if word & 1 == 1 { Self::Frozen { at_ms: word >> 1 } } else { Self::Running { ahead_ms: word >> 1 } }
+    }
+
+    fn word(self) -> i64 {
+        let shifted = |value: i64| value.clamp(i64::MIN / 2, i64::MAX / 2) << 1;
+        match self {
+            Self::Running { ahead_ms } => shifted(ahead_ms),
+            Self::Frozen { at_ms } => shifted(at_ms) | 1,
+        }
+    }
+
+    fn now_ms(self) -> i64 {
+        match self {
+            Self::Running { ahead_ms } => system_ms().saturating_add(ahead_ms),
+            Self::Frozen { at_ms } => at_ms,
+        }
+    }
+}
+
 impl Clock {
     /// The system's time.
     pub fn real() -> Self {
-        Self { frozen: AtomicBool::new(false), value_ms: AtomicI64::new(0), origin_ms: DEFAULT_ORIGIN_MS }
+        Self { state: AtomicI64::new(State::Running { ahead_ms: 0 }.word()), origin_ms: DEFAULT_ORIGIN_MS }
     }
 
     /// Stands still at a time, which is also the origin.
     pub fn frozen_at(time: Timestamp) -> Self {
-        let at = time.as_millis();
-        Self { frozen: AtomicBool::new(true), value_ms: AtomicI64::new(at), origin_ms: at }
+        let at_ms = time.as_millis();
+        Self { state: AtomicI64::new(State::Frozen { at_ms }.word()), origin_ms: at_ms }
     }
 
     pub fn now(&self) -> Timestamp {
-        let value = self.value_ms.load(Ordering::Acquire);
-        if self.frozen.load(Ordering::Acquire) {
-            return Timestamp::from_millis(value);
-        }
-        Timestamp::from_millis(system_ms().saturating_add(value))
+        Timestamp::from_millis(self.state().now_ms())
     }
 
     /// The reference point of synthesised timestamps: they must not depend on when a request comes, or two runs with
@@ -54,27 +78,51 @@ impl Clock {
     /// Moves time forward; a negative duration is none.
     pub fn advance(&self, by: Duration) {
         let by = i64::try_from(by.as_millis()).unwrap_or(i64::MAX);
-        let _ = self.value_ms.fetch_update(Ordering::AcqRel, Ordering::Acquire, |value| Some(value.saturating_add(by)));
+        self.change(|state| match state {
+            State::Running { ahead_ms } => State::Running { ahead_ms: ahead_ms.saturating_add(by) },
+            State::Frozen { at_ms } => State::Frozen { at_ms: at_ms.saturating_add(by) },
+        });
     }
 
     /// Stands still from now on.
     pub fn freeze(&self) {
-        let now = self.now().as_millis();
-        if !self.frozen.swap(true, Ordering::AcqRel) {
-            self.value_ms.store(now, Ordering::Release);
-        }
+        self.change(|state| State::Frozen { at_ms: state.now_ms() });
+    }
+
+    /// Stands still at a time from now on.
+    pub fn freeze_at(&self, time: Timestamp) {
+        self.change(|_| State::Frozen { at_ms: time.as_millis() });
     }
 
     /// Runs on from where it stood.
     pub fn resume(&self) {
-        let now = self.now().as_millis();
-        if self.frozen.swap(false, Ordering::AcqRel) {
-            self.value_ms.store(now.saturating_sub(system_ms()), Ordering::Release);
-        }
+        self.change(|state| match state {
+            State::Frozen { at_ms } => State::Running { ahead_ms: at_ms.saturating_sub(system_ms()) },
+            running @ State::Running { .. } => running,
+        });
+    }
+
+    /// Goes with the system's time again.
+    pub fn follow_system(&self) {
+        self.change(|_| State::Running { ahead_ms: 0 });
     }
 
     pub fn is_frozen(&self) -> bool {
-        self.frozen.load(Ordering::Acquire)
+        matches!(self.state(), State::Frozen { .. })
+    }
+
+    /// Whether it shows another time than the system does.
+    pub fn is_virtual(&self) -> bool {
+        !matches!(self.state(), State::Running { ahead_ms: 0 })
+    }
+
+    fn state(&self) -> State {
+        State::read(self.state.load(Ordering::Acquire))
+    }
+
+    fn change(&self, next: impl Fn(State) -> State) {
+        let _ =
+            self.state.fetch_update(Ordering::AcqRel, Ordering::Acquire, |word| Some(next(State::read(word)).word()));
     }
 }
 
@@ -114,5 +162,10 @@ mod tests {
         let then = real.now();
         assert_eq!(real.now(), then);
         assert!(then > real.origin());
+        real.freeze_at(Timestamp::from_seconds(-7));
+        assert_eq!(real.now(), Timestamp::from_seconds(-7));
+        assert!(real.is_frozen() && real.is_virtual());
+        real.follow_system();
+        assert!(!real.is_virtual() && real.now() >= then);
     }
 }

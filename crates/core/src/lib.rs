@@ -6,10 +6,12 @@
 //! - Nothing outside [`Clock`] reads the time, nothing outside [`Dice`] draws: a run with the same seed and the same
 //!   requests gives the same bytes.
 
+pub mod access_key;
 mod arn;
 mod call;
 mod clock;
 mod dice;
+mod duration;
 mod error;
 mod registry;
 
@@ -17,5 +19,6 @@ pub use arn::Arn;
 pub use call::{Answer, BodySource, BoxFuture, Call, CallContext, Fidelity, Trace};
 pub use clock::{Clock, Stopwatch};
 pub use dice::{Dice, Draw, Hasher};
+pub use duration::{duration_text, parse_duration};
 pub use error::{OperationError, codes};
 pub use registry::{Handler, Registry};

@@ -27,6 +27,12 @@ impl fmt::Display for BlobId {
 }
 
 impl BlobId {
+    /// A name from a saved state; `None` for what is none.
+    pub fn parse(text: &str) -> Option<Self> {
+        let plain = text.len() == 32 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+        plain.then(|| Self(text.into()))
+    }
+
     /// 128 bits from the operating system's chance. Names need to be unique across restarts and processes; nobody sees
     /// them, so a run is as repeatable with them as without.
     fn fresh() -> Self {
@@ -40,6 +46,9 @@ impl BlobId {
 pub trait BlobStore: Send + Sync + fmt::Debug {
     /// Starts a blob. What is written is not there until it is finished, and is gone when the writer is dropped.
     fn create(&self, digest: Digest) -> Box<dyn BlobWriter>;
+
+    /// Starts a blob that will have this name, of a saved state; one that is there already is replaced by the same bytes.
+    fn restore(&self, id: BlobId) -> Box<dyn BlobWriter>;
 
     /// A part of a blob, piece by piece.
     ///
@@ -124,6 +133,14 @@ mod tests {
         blobs.delete(vec![id.clone(), empty]).await;
         assert!(blobs.read(&id, 0..1).await.is_err());
         assert_eq!(collect(blobs.read(&copy, 5..8).await.expect("there")).await, &long[5..8]);
+
+        let mut writer = blobs.restore(id.clone());
+        writer.write(Bytes::from_static(b"again")).await.expect("written");
+        assert_eq!(writer.finish().await.expect("finished").0, id);
+        assert_eq!(collect(blobs.read(&id, 0..5).await.expect("there")).await, b"again");
+        assert_eq!(BlobId::parse(&id.0), Some(id.clone()));
+        assert_eq!(BlobId::parse("../../etc/passwd"), None);
+        blobs.delete(vec![id]).await;
 
         let (other, _) = write(blobs, b"other", 5).await;
         drop(blobs.create(Digest::new(&[])));

@@ -29,6 +29,7 @@ mod range;
 mod read;
 mod remove;
 mod rows;
+mod saved;
 mod settings;
 mod storage;
 mod tags;

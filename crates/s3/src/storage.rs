@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use standin_core::OperationError;
 use standin_model::Timestamp;
@@ -46,12 +47,20 @@ pub struct ObjectStorage {
     pub(crate) blobs: Arc<dyn BlobStore>,
     /// Held for reading from when a blob is whole until a row refers to it, and for writing while blobs are swept.
     settling: Arc<RwLock<()>>,
+    /// Whether blobs stay that no row refers to.
+    pub(crate) keeps: AtomicBool,
     events: broadcast::Sender<ObjectEvent>,
 }
 
 impl ObjectStorage {
     pub fn new(store: Arc<dyn Store>, blobs: Arc<dyn BlobStore>) -> Self {
-        Self { store, blobs, settling: Arc::default(), events: broadcast::Sender::new(EVENTS_KEPT) }
+        Self {
+            store,
+            blobs,
+            settling: Arc::default(),
+            keeps: AtomicBool::new(false),
+            events: broadcast::Sender::new(EVENTS_KEPT),
+        }
     }
 
     /// Keeps blobs from being swept: taken before a blob is whole, let go when a row refers to it.
@@ -115,6 +124,9 @@ impl ObjectStorage {
     /// # Errors
     /// When the store or the blobs cannot be read.
     pub async fn sweep(&self) -> Result<u64, OperationError> {
+        if self.keeps.load(Ordering::Acquire) {
+            return Ok(0);
+        }
         let _alone = self.settling.write().await;
         let mut kept = HashSet::new();
         for table in self.tables().await.map_err(OperationError::internal)? {
@@ -142,7 +154,11 @@ impl ObjectStorage {
         Ok(removed)
     }
 
-    async fn each(&self, table: &Table, mut look: impl FnMut(&standin_model::Document)) -> Result<(), StoreError> {
+    pub(crate) async fn each(
+        &self,
+        table: &Table,
+        mut look: impl FnMut(&standin_model::Document),
+    ) -> Result<(), StoreError> {
         let mut after: Option<Arc<str>> = None;
         loop {
             let scan = Scan { prefix: "", after: after.as_deref(), limit: PAGE_ROWS };
@@ -181,7 +197,7 @@ impl Account {
 
     /// Removes blobs that no row refers to any more. Never fails: what is left is swept later.
     pub(crate) async fn free(&self, blobs: Vec<BlobId>) {
-        if !blobs.is_empty() {
+        if !blobs.is_empty() && !self.storage.keeps.load(Ordering::Acquire) {
             self.storage.blobs.delete(blobs).await;
         }
     }

@@ -15,11 +15,13 @@ use crate::canned::Responses;
 use crate::config::{ServerConfig, Stateless};
 use crate::coverage::Coverage;
 use crate::identify::{Defaults, Index};
+use crate::init::InitReport;
 use crate::journal::Journal;
 use crate::memo::Memo;
 use crate::metrics::Metrics;
 use crate::net::{CertAuthority, Limits};
 use crate::objects;
+use crate::sessions;
 
 /// Slots that count how often the same request came. Two requests that share a slot only skip numbers.
 const REPEAT_SLOTS: usize = 1 << 14;
@@ -47,8 +49,7 @@ pub(crate) struct App {
     pub(crate) served: Option<Vec<String>>,
     pub(crate) limits: Limits,
     pub(crate) authority: Option<Arc<CertAuthority>>,
-    /// Set once the server listens and its init hooks are done.
-    pub(crate) ready: AtomicBool,
+    pub(crate) init: Arc<InitReport>,
     pub(crate) stop: tokio::sync::Notify,
     ordinal: AtomicU64,
     repeats: Box<[AtomicU32]>,
@@ -56,7 +57,8 @@ pub(crate) struct App {
 }
 
 impl App {
-    pub(crate) fn new(config: ServerConfig, store: Arc<dyn Store>, objects: Arc<ObjectStorage>) -> Self {
+    /// `first`: what numbers identifiers that are drawn begins here.
+    pub(crate) fn new(config: ServerConfig, store: Arc<dyn Store>, objects: Arc<ObjectStorage>, first: u64) -> Self {
         let catalogue = if config.models.is_empty() {
             Catalogue::shared()
         } else {
@@ -77,7 +79,11 @@ impl App {
             list.sort();
             list
         });
-        let resources = Arc::new(Resources::new(Arc::clone(&store), Arc::new(Synthesizer::new(catalogue))));
+        let resources = Arc::new(Resources::new(Arc::clone(&store), Arc::new(Synthesizer::new(catalogue)), first));
+        resources.set_transitions(None, config.transitions.usual);
+        for (service, duration) in &config.transitions.services {
+            resources.set_transitions(Some(service), *duration);
+        }
         let mut registry = Registry::new(resources.clone());
         match &config.stateless {
             Stateless::None => {}
@@ -86,9 +92,8 @@ impl App {
                 services.iter().for_each(|service| resources.set_mode(Some(service), Mode::Stateless));
             }
         }
-        if !config.stateless.covers(standin_s3::SERVICE) {
-            objects::register(&mut registry, &objects);
-        }
+        objects::register(&mut registry, &objects, &resources);
+        sessions::register(&mut registry, &resources);
         Self {
             catalogue,
             index: Index::new(catalogue),
@@ -111,7 +116,7 @@ impl App {
             served,
             authority,
             limits: config.limits,
-            ready: AtomicBool::new(false),
+            init: config.init,
             stop: tokio::sync::Notify::new(),
             ordinal: AtomicU64::new(0),
             repeats: std::iter::repeat_with(|| AtomicU32::new(0)).take(REPEAT_SLOTS).collect(),

@@ -2,11 +2,15 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
 
 use standin_core::{Clock, Fidelity};
 use standin_mock::validation::Strictness;
 use standin_model::Service;
+use standin_store::StoreLocation;
 
+use crate::init::InitReport;
 use crate::net::{CorsPolicy, Limits, ProxyPolicy};
 
 /// The account of requests whose access key names none.
@@ -27,15 +31,12 @@ pub enum Stateless {
     Some(Vec<String>),
 }
 
-impl Stateless {
-    /// Whether a service is among them.
-    pub(crate) fn covers(&self, service: &str) -> bool {
-        match self {
-            Self::None => false,
-            Self::All => true,
-            Self::Some(services) => services.iter().any(|id| id == service),
-        }
-    }
+/// How long resources show a transitional status, such as `CREATING`; not at all by default.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Transitions {
+    pub usual: Duration,
+    /// By catalogue id.
+    pub services: Vec<(String, Duration)>,
 }
 
 /// Everything that may be chosen. The default serves all services on 127.0.0.1:4566.
@@ -68,9 +69,16 @@ pub struct ServerConfig {
     /// What only answers from the models and remembers nothing.
     pub stateless: Stateless,
     pub journal_size: usize,
-    /// Where state that outlives the process is kept; in memory without it.
+    /// Where files are kept that outlive the process: the certificate authority, and the bytes of objects unless state is
+    /// in memory. In memory without it.
     pub data_dir: Option<PathBuf>,
+    /// Where everything is kept that calls change.
+    pub store: StoreLocation,
+    /// How long resources are on their way from one status to the next.
+    pub transitions: Transitions,
     pub clock: Clock,
+    /// What is told of init hooks.
+    pub init: Arc<InitReport>,
 }
 
 impl Default for ServerConfig {
@@ -93,7 +101,10 @@ impl Default for ServerConfig {
             stateless: Stateless::default(),
             journal_size: DEFAULT_JOURNAL_SIZE,
             data_dir: None,
+            store: StoreLocation::Memory,
+            transitions: Transitions::default(),
             clock: Clock::real(),
+            init: Arc::default(),
         }
     }
 }

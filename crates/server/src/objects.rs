@@ -3,8 +3,10 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use standin_core::Registry;
+use standin_core::{Answer, BoxFuture, Call, Fidelity, Handler, OperationError, Registry};
+use standin_model::{Operation, Service};
 use standin_s3::{BlobStore, Engine, FileBlobs, MemoryBlobs, ObjectStorage, SERVICE};
+use standin_state::{Mode, Resources};
 use standin_store::Store;
 
 use crate::net::NetError;
@@ -32,9 +34,31 @@ pub(crate) async fn open(store: Arc<dyn Store>, data_dir: Option<&Path>) -> Resu
 }
 
 /// Lets the engine answer what it can; the rest of S3 stays with the registry's fallback.
-pub(crate) fn register(registry: &mut Registry, objects: &Arc<ObjectStorage>) {
-    let engine = Arc::new(Engine::new(objects.clone()));
+pub(crate) fn register(registry: &mut Registry, objects: &Arc<ObjectStorage>, resources: &Arc<Resources>) {
+    let gate = Arc::new(Gate { engine: Engine::new(objects.clone()), resources: resources.clone() });
     for operation in Engine::operations() {
-        registry.operation(SERVICE, &operation, engine.clone());
+        registry.operation(SERVICE, &operation, gate.clone());
+    }
+}
+
+/// The engine, unless S3 is told to remember nothing.
+struct Gate {
+    engine: Engine,
+    resources: Arc<Resources>,
+}
+
+impl Gate {
+    fn chosen(&self) -> &dyn Handler {
+        if self.resources.mode(SERVICE) == Mode::Stateless { &*self.resources } else { &self.engine }
+    }
+}
+
+impl Handler for Gate {
+    fn handle<'a>(&'a self, call: &'a mut Call) -> BoxFuture<'a, Result<Answer, OperationError>> {
+        self.chosen().handle(call)
+    }
+
+    fn fidelity(&self, service: &'static Service, operation: &'static Operation) -> Fidelity {
+        self.chosen().fidelity(service, operation)
     }
 }

@@ -525,7 +525,7 @@ fn to_http(app: &App, response: Response, body: Option<Box<dyn BodySource>>) -> 
     *http.status_mut() = response.status;
     *http.headers_mut() = response.headers;
     // hyper dates answers by the system's clock; a virtual clock must show here too, since clients correct their skew by it.
-    if app.clock.is_frozen()
+    if app.clock.is_virtual()
         && let Ok(date) = HeaderValue::from_str(&app.clock.now().to_http_date())
     {
         http.headers_mut().insert(http::header::DATE, date);

@@ -3,20 +3,21 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use standin_core::{Clock, Fidelity};
 use standin_mock::validation::Strictness;
 use standin_model::Service;
-use standin_store::{MemoryStore, Store};
+use standin_store::{Durability, StoreLocation};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::app::App;
-use crate::config::{ServerConfig, Stateless};
+use crate::config::{ServerConfig, Stateless, Transitions};
+use crate::init::InitStage;
 use crate::net::{self, Guard, HostPolicy, Limits, NetConfig, NetError};
 use crate::objects;
 use crate::pipeline::Pipeline;
+use crate::state;
 
 /// Starts servers.
 ///
@@ -112,9 +113,24 @@ impl ServerBuilder {
         self
     }
 
+    /// Keeps everything in a folder: state in SQLite, the bytes of objects and the certificate authority beside it.
     #[must_use]
     pub fn data_dir(mut self, folder: impl Into<PathBuf>) -> Self {
-        self.config.data_dir = Some(folder.into());
+        let directory = folder.into();
+        self.config.data_dir = Some(directory.clone());
+        self.config.store = StoreLocation::Sqlite { directory, durability: Durability::default() };
+        self
+    }
+
+    #[must_use]
+    pub fn store(mut self, store: StoreLocation) -> Self {
+        self.config.store = store;
+        self
+    }
+
+    #[must_use]
+    pub fn transitions(mut self, transitions: Transitions) -> Self {
+        self.config.transitions = transitions;
         self
     }
 
@@ -128,9 +144,12 @@ impl ServerBuilder {
         let cors = std::mem::take(&mut config.cors);
         let allowed_hosts = std::mem::take(&mut config.allowed_hosts);
         let proxy = config.proxy;
-        let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
-        let objects = objects::open(store.clone(), config.data_dir.as_deref()).await?;
-        let app = Arc::new(App::new(config, store, objects));
+        let store = standin_store::open(&config.store).await.map_err(|source| NetError::Store { source })?;
+        let files = config.data_dir.as_deref().filter(|_| config.store != StoreLocation::Memory);
+        let objects = objects::open(store.clone(), files).await?;
+        let first = state::first_number(&config.store, &*store).await;
+        let first = first.map_err(|source| NetError::Store { source })?;
+        let app = Arc::new(App::new(config, store, objects, first));
         let mut hosts = HostPolicy::new(app.catalogue.partitions());
         allowed_hosts.iter().for_each(|name| hosts.allow(name));
         let bound = net::bind(NetConfig {
@@ -198,7 +217,9 @@ impl RunningServer {
 
     /// Tells those who ask that start-up work such as init hooks is over.
     pub fn set_ready(&self) {
-        self.app.ready.store(true, Ordering::Release);
+        [InitStage::Boot, InitStage::Start, InitStage::Ready]
+            .into_iter()
+            .for_each(|stage| self.app.init.complete(stage));
     }
 
     /// Which operations were used, in a few lines; empty when none was.

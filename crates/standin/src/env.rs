@@ -31,6 +31,14 @@ variables! { STANDIN:
     LISTEN = "STANDIN_LISTEN";
     /// `--data-dir`
     DATA_DIR = "STANDIN_DATA_DIR";
+    /// `--database`
+    DATABASE = "STANDIN_DATABASE";
+    /// `--ephemeral`
+    EPHEMERAL = "STANDIN_EPHEMERAL";
+    /// `--durability`
+    DURABILITY = "STANDIN_DURABILITY";
+    /// `--init`
+    INIT = "STANDIN_INIT";
     /// `--seed`
     SEED = "STANDIN_SEED";
     /// `--account`
@@ -43,6 +51,10 @@ variables! { STANDIN:
     SERVICES = "STANDIN_SERVICES";
     /// `--stateless`; several services, separated by commas
     STATELESS = "STANDIN_STATELESS";
+    /// `--transitions`; several, separated by commas
+    TRANSITIONS = "STANDIN_TRANSITIONS";
+    /// `--clock`
+    CLOCK = "STANDIN_CLOCK";
     /// `--validation`
     VALIDATION = "STANDIN_VALIDATION";
     /// `--strict`
@@ -80,7 +92,7 @@ variables! { LOCALSTACK:
     LOCALSTACK_SERVICES = "SERVICES";
     /// `0` makes `SERVICES` a mere wish, which standin need not heed: everything is served anyhow
     STRICT_SERVICE_LOADING = "STRICT_SERVICE_LOADING";
-    /// `1` keeps what is kept between runs in the default data directory, where `--data-dir` names none
+    /// `1` keeps state in the default data directory, where `--data-dir` names none
     PERSISTENCE = "PERSISTENCE";
     /// Origins that may call from a browser, as `--cors-origin`
     EXTRA_CORS_ALLOWED_ORIGINS = "EXTRA_CORS_ALLOWED_ORIGINS";

@@ -18,6 +18,7 @@ pub mod client;
 pub mod config;
 pub mod env;
 pub mod error;
+pub mod init;
 pub mod serve;
 
 pub use standin_core::{Clock, Fidelity};

@@ -1,27 +1,33 @@
 //! From settings to a running server.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::Deserialize as _;
 use standin_core::Clock;
 use standin_model::{Catalogue, Service, nearest};
 use standin_server::net::{CertAuthority, CorsPolicy, Limits, NetError, ProxyPolicy};
-use standin_server::{RunningServer, Server, ServerConfig, Stateless, Strictness};
+use standin_server::{
+    Durability, InitStage, RunningServer, Server, ServerConfig, Stateless, StoreLocation, Strictness, Transitions,
+};
 use tracing_subscriber::EnvFilter;
 
 use crate::cli::{models, names};
-use crate::config::{self, ConfigError, Limit, LogFormat, Settings, Validation};
+use crate::config::{self, ConfigError, Limit, LogFormat, Settings, Transition, Validation};
+use crate::env;
 use crate::error::{Attempt as _, CommandError};
+use crate::init::Hooks;
 
 /// Warnings are what an operator should see without asking.
 const DEFAULT_LOG: &str = "warn";
 
-/// Starts a server on the current tokio runtime.
+/// Starts a server on the current tokio runtime, after the hooks that come first.
 ///
 /// # Errors
-/// When a setting makes no sense, a model cannot be read or an address cannot be bound.
-pub async fn start(settings: &Settings) -> Result<RunningServer, CommandError> {
-    let config = server_config(settings)?;
+/// When a setting makes no sense, a model cannot be read, the state not be opened or an address not be bound.
+pub async fn start(settings: &Settings, hooks: &Hooks) -> Result<RunningServer, CommandError> {
+    let mut config = server_config(settings)?;
+    config.init = hooks.report();
+    hooks.run(InitStage::Boot, None).await?;
     Server::builder().config(config).start().await.map_err(|error| {
         let in_use = matches!(&error, NetError::Bind { source, .. } if source.kind() == std::io::ErrorKind::AddrInUse);
         let error = CommandError::failure(error);
@@ -31,6 +37,17 @@ pub async fn start(settings: &Settings) -> Result<RunningServer, CommandError> {
             error
         }
     })
+}
+
+/// Runs the hooks of a server that listens; from then on it is ready.
+///
+/// # Errors
+/// When a hook that must succeed fails.
+pub async fn make_ready(server: &RunningServer, hooks: &Hooks) -> Result<(), CommandError> {
+    hooks.run(InitStage::Start, Some(server)).await?;
+    hooks.run(InitStage::Ready, Some(server)).await?;
+    server.set_ready();
+    Ok(())
 }
 
 /// Translates settings into the server's own configuration.
@@ -71,14 +88,52 @@ pub fn server_config(settings: &Settings) -> Result<ServerConfig, CommandError> 
             config::Fidelity::Engine => standin_core::Fidelity::Engine,
         }),
         fidelity_header: !settings.no_fidelity_header.unwrap_or(false),
-        models,
         services,
         stateless,
         journal_size: settings.journal_size.unwrap_or(defaults.journal_size),
-        data_dir: settings.data_dir.clone(),
+        data_dir: files(settings),
+        store: location(settings),
+        transitions: transitions(settings.transitions.as_deref().unwrap_or_default(), &models)?,
+        models,
         tls: defaults.tls,
-        clock: defaults.clock,
+        clock: settings.clock.map_or(defaults.clock, |time| Clock::frozen_at(time.0)),
+        init: defaults.init,
     })
+}
+
+/// Where state is kept.
+pub fn location(settings: &Settings) -> StoreLocation {
+    let durability = match settings.durability {
+        Some(config::Durability::Full) => Durability::Full,
+        Some(config::Durability::Normal) | None => Durability::Normal,
+    };
+    match (&settings.database, &settings.data_dir) {
+        _ if settings.ephemeral == Some(true) => StoreLocation::Memory,
+        (Some(url), _) => StoreLocation::Postgres { url: url.clone() },
+        (None, Some(directory)) => StoreLocation::Sqlite { directory: directory.clone(), durability },
+        (None, None) => StoreLocation::Memory,
+    }
+}
+
+/// Where files are kept: a database holds what is known of objects, not their bytes.
+fn files(settings: &Settings) -> Option<PathBuf> {
+    let wants_some = matches!(location(settings), StoreLocation::Postgres { .. });
+    settings.data_dir.clone().or_else(|| config::default_data_dir(&env::process).filter(|_| wants_some))
+}
+
+fn transitions(list: &[Transition], models: &[Service]) -> Result<Transitions, CommandError> {
+    let mut transitions = Transitions::default();
+    for Transition { service, duration } in list {
+        match service {
+            None => transitions.usual = *duration,
+            Some(name) => {
+                for id in service_ids(std::slice::from_ref(name), models)? {
+                    transitions.services.push((id, *duration));
+                }
+            }
+        }
+    }
+    Ok(transitions)
 }
 
 /// The CA certificate of a data directory; makes one where there is none.

@@ -15,6 +15,7 @@ use crate::project::{Answering, Page};
 use crate::record::{self, Identity, Record};
 use crate::resolve::{BY_ARN, BY_ID, Lineage, WITHIN, index};
 use crate::tags;
+use crate::transition::Passing;
 
 /// Rows that one delete takes with it at most, per type.
 const CASCADE_MAX: usize = 100_000;
@@ -102,6 +103,7 @@ impl<'w> Work<'w> {
             None if put => self.named(&lineage).await?,
             None => self.namesake(&prefix).await?,
         };
+        let existing = existing.filter(|record| !record.is_over(self.context.now));
         if let Some(old) = existing {
             if put || kind == TypeKind::Single {
                 return self.change(&lineage, &old, None, true).await;
@@ -129,8 +131,11 @@ impl<'w> Work<'w> {
                 record = again.make(&lineage, chosen.clone(), None, attempt)?;
             }
         }
+        if let Some(Document::Map(fields)) = Arc::get_mut(&mut record.body) {
+            self.set_out(fields, Passing::Creating);
+        }
         let table = self.table(ix);
-        batch.check(&table, record.key.clone(), None);
+        batch.check(&table, record.key.clone(), self.replaceable(&table, &record.key).await?);
         for (parent, ix) in lineage.parents.iter().rev().zip(self.schema.lifecycle.lineage(ix).iter().rev().skip(1)) {
             batch.check(&self.table(*ix), parent.key.clone(), Some(parent.version));
         }
@@ -335,6 +340,7 @@ impl<'w> Work<'w> {
                 data.remove(&ty.noun.attribute(member.member, false));
             }
         }
+        self.set_out(&mut fields, Passing::Updating);
         let given = self.given_tags();
         if !given.is_empty()
             || (replace && self.plan.tags.as_ref().is_some_and(|path| look(self.input, path).is_some()))
@@ -377,16 +383,29 @@ impl<'w> Work<'w> {
             }
             return Err(self.not_found());
         };
+        let leaving = self.status().and_then(|status| status.deleting.or(status.deleted));
+        if record.is_leaving() {
+            return Ok(self.show(&record, leaving));
+        }
         let mut batch = Batch::default();
-        batch.check(&self.table(self.role.resource), record.key.clone(), Some(record.version));
-        batch.delete(&self.table(self.role.resource), record.key.clone());
+        let table = self.table(self.role.resource);
+        batch.check(&table, record.key.clone(), Some(record.version));
+        match self.farewell(&record) {
+            Some(body) => {
+                let index = index(Identity(&body));
+                batch.put(&table, record.key.clone(), body, index);
+            }
+            None => {
+                batch.delete(&table, record.key.clone());
+            }
+        }
         let refuses = self.refuses_in_use();
         let mut below: Vec<TypeIx> = self.schema.ty(self.role.resource).children.clone();
         while let Some(child) = below.pop() {
             let table = self.table(child);
             let inside = self.scan(child, &format!("{}{WITHIN}", record.key), None, CASCADE_MAX).await?;
             let own = matches!(self.schema.lifecycle.resource(child).kind, TypeKind::Named | TypeKind::Assigned);
-            if refuses && own && !inside.is_empty() {
+            if refuses && own && inside.iter().any(|row| !row.is_leaving()) {
                 return Err(self.fault(Fault::InUse, record.identity().part(Part::Any).unwrap_or_default()));
             }
             for row in inside {
@@ -395,8 +414,7 @@ impl<'w> Work<'w> {
             below.extend(self.schema.ty(child).children.iter().copied());
         }
         self.resources.store.commit(batch).await?;
-        let status = self.status().and_then(|status| status.deleting.or(status.deleted));
-        Ok(self.show(&record, status))
+        Ok(self.show(&record, leaving))
     }
 
     /// Whether the operation models that something may still lie in what is deleted.
@@ -458,6 +476,9 @@ impl<'w> Work<'w> {
             let stride = stride.min(limit.saturating_add(1)).max(1);
             let rows = self.scan(ix, prefix, after.as_deref(), stride).await?;
             let last = rows.len() < stride;
+            let gone = rows.iter().filter(|record| record.is_gone(self.context.now));
+            let gone: Vec<(Arc<str>, u64)> = gone.map(|record| (record.key.clone(), record.version)).collect();
+            self.purge(&self.table(ix), &gone).await;
             for record in rows {
                 after = Some(record.key.to_string());
                 if record.is_gone(self.context.now) || !filter.passes(&record) {

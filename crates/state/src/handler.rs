@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 use standin_core::{Answer, BoxFuture, Call, CallContext, Fidelity, Handler, OperationError};
 use standin_lifecycle::{Role, Verb};
@@ -47,8 +48,17 @@ pub struct Resources {
     /// By the service's address: services live as long as the process.
     schemas: RwLock<HashMap<usize, Arc<Schema>>>,
     modes: RwLock<Modes>,
+    pace: RwLock<Pace>,
     /// Tells resources apart that are asked for in the same words.
     sequence: AtomicU64,
+}
+
+/// How long transitions take.
+#[derive(Debug, Default)]
+struct Pace {
+    usual: Duration,
+    /// By catalogue id.
+    services: HashMap<String, Duration>,
 }
 
 #[derive(Debug, Default)]
@@ -93,8 +103,16 @@ pub(crate) struct Work<'a> {
 }
 
 impl Resources {
-    pub fn new(store: Arc<dyn Store>, synthesizer: Arc<Synthesizer>) -> Self {
-        Self { store, synthesizer, schemas: RwLock::default(), modes: RwLock::default(), sequence: AtomicU64::new(0) }
+    /// `first`: the first of the numbers that tell resources apart. None may come twice in the life of a store.
+    pub fn new(store: Arc<dyn Store>, synthesizer: Arc<Synthesizer>, first: u64) -> Self {
+        Self {
+            store,
+            synthesizer,
+            schemas: RwLock::default(),
+            modes: RwLock::default(),
+            pace: RwLock::default(),
+            sequence: AtomicU64::new(first),
+        }
     }
 
     /// Where rows are kept.
@@ -116,6 +134,27 @@ impl Resources {
     pub fn mode(&self, service: &str) -> Mode {
         let modes = self.modes.read().unwrap_or_else(PoisonError::into_inner);
         modes.services.get(service).copied().unwrap_or(modes.usual)
+    }
+
+    /// Sets how long transitions of one service take, or of all that have no time of their own.
+    pub fn set_transitions(&self, service: Option<&str>, duration: Duration) {
+        let mut pace = self.pace.write().unwrap_or_else(PoisonError::into_inner);
+        match service {
+            Some(service) => {
+                pace.services.insert(service.to_owned(), duration);
+            }
+            None => pace.usual = duration,
+        }
+    }
+
+    pub fn transitions(&self, service: &str) -> Duration {
+        let pace = self.pace.read().unwrap_or_else(PoisonError::into_inner);
+        pace.services.get(service).copied().unwrap_or(pace.usual)
+    }
+
+    /// Begins to count anew, as after a start with an empty store.
+    pub fn restart(&self) {
+        self.sequence.store(0, Ordering::Relaxed);
     }
 
     /// A number that no other call has.

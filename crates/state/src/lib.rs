@@ -25,5 +25,6 @@ mod resolve;
 mod schema;
 mod tagging;
 mod tags;
+mod transition;
 
 pub use handler::{Mode, Resources};

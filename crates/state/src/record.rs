@@ -12,7 +12,7 @@
 //! | `c` `u` | when it was created and last updated |
 //! | `r` | how often it was changed |
 //! | `st` | its settled status |
-//! | `w` | a transition: `{via, until, gone}` |
+//! | `w` | a transition: `{via, until, gone}`: shows `via` before `until`; is deleted, and not seen any more from `gone` on |
 
 use std::sync::Arc;
 
@@ -85,11 +85,23 @@ impl Record {
         if now < until { way.get("via")?.as_str() } else { None }
     }
 
-    /// Whether its deletion is over.
+    /// Whether it was deleted, and is perhaps still seen on its way out.
+    pub(crate) fn is_leaving(&self) -> bool {
+        self.body.get(WAY).is_some_and(|way| way.get("gone").is_some())
+    }
+
+    /// Whether its deletion is over; it may still be seen in its last status.
+    pub(crate) fn is_over(&self, now: Timestamp) -> bool {
+        let until = || self.body.get(WAY)?.get("until").and_then(timestamp);
+        self.is_leaving() && until().is_none_or(|until| until <= now)
+    }
+
+    /// Whether it is not seen any more.
     pub(crate) fn is_gone(&self, now: Timestamp) -> bool {
-        self.body.get(WAY).is_some_and(|way| {
-            way.get("gone").is_some() && way.get("until").and_then(timestamp).is_none_or(|until| until <= now)
-        })
+        self.body
+            .get(WAY)
+            .and_then(|way| way.get("gone"))
+            .is_some_and(|gone| timestamp(gone).is_none_or(|at| at <= now))
     }
 }
 

@@ -13,6 +13,7 @@
 //! | `{member}` | the member's own words, `security-group` |
 //! | `{hex:N}` `{lower:N}` `{upper:N}` `{alnum:N}` `{letters:N}` `{digits:N}` `{base64:N}` `{url64:N}` | N drawn characters |
 //! | `{uuid}` | a version 4 UUID |
+//! | `{key:PREFIX}` | an access key id of the call's account |
 //! | `{n:A-B}` | a number |
 //! | `{each:a\|b}` | one by the place in its list |
 //! | `{time:ROLE}` `{date:ROLE}` `{seconds:ROLE}` | a timestamp as text |
@@ -21,7 +22,7 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-use standin_core::Draw;
+use standin_core::{Draw, access_key};
 use standin_model::{Str, Timestamp};
 
 use super::entity::{Entity, Noun, Scene};
@@ -45,6 +46,7 @@ pub(super) enum Piece {
     Word(Case),
     Fill(Letters, u16),
     Uuid,
+    AccessKey(Str),
     Number(u32, u32),
     Each(Str),
     Time(TimeRole, TimeForm),
@@ -215,6 +217,7 @@ fn place(name: Str, reading: &Reading<'_>) -> Result<Piece, Cow<'static, str>> {
         "input" => Piece::Input(argument),
         "tail" => Piece::Tail(argument),
         "uuid" => Piece::Uuid,
+        "key" => Piece::AccessKey(argument),
         "each" => Piece::Each(argument),
         "n" => {
             let (low, high) = argument.split_once('-').unwrap_or((argument, argument));
@@ -294,6 +297,7 @@ impl Pen<'_> {
                 Piece::Name | Piece::Id | Piece::Own => self.own(piece, out, depth),
                 Piece::Word(case) => self.word(*case, depth, out),
                 Piece::Fill(letters, count) => fill(*letters, usize::from(*count), self.extreme, draw, out),
+                Piece::AccessKey(prefix) => out.push_str(&access_key::issue(prefix, self.scene.account, draw)),
                 Piece::Uuid => uuid(self.extreme, draw, out),
                 Piece::Number(low, high) => {
                     let number = draw.between(i64::from(*low), i64::from(*high));

@@ -120,6 +120,13 @@ impl FileBlobs {
     }
 }
 
+impl FileBlobs {
+    fn writer(&self, name: Option<BlobId>, digest: Digest) -> Box<dyn BlobWriter> {
+        let work = Work { name, places: self.places.clone(), digest, file: None, spare: Vec::new() };
+        Box::new(Writer { buffer: Vec::new(), step: Step::Resting(Box::new(work)) })
+    }
+}
+
 /// Removes a file; one that is not there is no error.
 fn remove(path: &Path) -> io::Result<()> {
     fs::remove_file(path).or_else(|error| if error.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(error) })
@@ -136,8 +143,11 @@ async fn joined<T>(task: JoinHandle<io::Result<T>>) -> io::Result<T> {
 
 impl BlobStore for FileBlobs {
     fn create(&self, digest: Digest) -> Box<dyn BlobWriter> {
-        let work = Work { places: self.places.clone(), digest, file: None, spare: Vec::new() };
-        Box::new(Writer { buffer: Vec::new(), step: Step::Resting(Box::new(work)) })
+        self.writer(None, digest)
+    }
+
+    fn restore(&self, id: BlobId) -> Box<dyn BlobWriter> {
+        self.writer(Some(id), Digest::new(&[]))
     }
 
     fn read<'a>(&'a self, id: &'a BlobId, range: Range<u64>) -> BoxFuture<'a, io::Result<Box<dyn BodySource>>> {
@@ -234,6 +244,8 @@ impl Drop for Unfinished {
 
 /// What the threads that may wait work on.
 struct Work {
+    /// A fresh one without it.
+    name: Option<BlobId>,
     places: Arc<Places>,
     digest: Digest,
     file: Option<Unfinished>,
@@ -260,9 +272,10 @@ impl Work {
         self.append(last)?;
         let Some(mut file) = self.file.take() else { return Err(io::Error::other("append makes a file")) };
         file.file.sync_data()?;
-        self.places.settle(&file.path, &file.id)?;
+        let id = self.name.take().unwrap_or_else(|| file.id.clone());
+        self.places.settle(&file.path, &id)?;
         file.settled = true;
-        Ok((file.id.clone(), self.digest.finish()))
+        Ok((id, self.digest.finish()))
     }
 }
 

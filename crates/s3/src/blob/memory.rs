@@ -23,6 +23,8 @@ pub struct MemoryBlobs {
 }
 
 struct Writer {
+    /// A fresh one without it.
+    name: Option<BlobId>,
     blobs: Arc<RwLock<HashMap<BlobId, Pieces>>>,
     digest: Digest,
     whole: Vec<Bytes>,
@@ -31,7 +33,12 @@ struct Writer {
 
 impl BlobStore for MemoryBlobs {
     fn create(&self, digest: Digest) -> Box<dyn BlobWriter> {
-        Box::new(Writer { blobs: self.blobs.clone(), digest, whole: Vec::new(), last: BytesMut::new() })
+        Box::new(Writer { name: None, blobs: self.blobs.clone(), digest, whole: Vec::new(), last: BytesMut::new() })
+    }
+
+    fn restore(&self, id: BlobId) -> Box<dyn BlobWriter> {
+        let (blobs, digest) = (self.blobs.clone(), Digest::new(&[]));
+        Box::new(Writer { name: Some(id), blobs, digest, whole: Vec::new(), last: BytesMut::new() })
     }
 
     fn read<'a>(&'a self, id: &'a BlobId, range: Range<u64>) -> BoxFuture<'a, io::Result<Box<dyn BodySource>>> {
@@ -90,12 +97,12 @@ impl BlobWriter for Writer {
     }
 
     fn finish(self: Box<Self>) -> BoxFuture<'static, io::Result<(BlobId, Digested)>> {
-        let Self { blobs, digest, mut whole, last } = *self;
+        let Self { name, blobs, digest, mut whole, last } = *self;
         if !last.is_empty() {
             // The buffer may be much larger than what it holds.
             whole.push(Bytes::copy_from_slice(&last));
         }
-        let id = BlobId::fresh();
+        let id = name.unwrap_or_else(BlobId::fresh);
         blobs.write().unwrap_or_else(PoisonError::into_inner).insert(id.clone(), whole.into());
         Box::pin(std::future::ready(Ok((id, digest.finish()))))
     }

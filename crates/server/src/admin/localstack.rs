@@ -1,12 +1,11 @@
 //! Addresses under `/_localstack/` that scripts and test containers rely on.
 
-use std::sync::atomic::Ordering;
-
 use http::StatusCode;
 use serde_json::{Map, Value, json};
 
 use super::{Asked, Reply, empty, fail, json_reply, not_found};
 use crate::app::App;
+use crate::init::InitStage;
 
 const EDITION: &str = "standin";
 
@@ -19,8 +18,13 @@ pub(super) async fn serve(asked: Asked<'_>, rest: &[&str]) -> Reply {
             Err(reply) => reply,
         },
         ("GET", ["info"]) => json_reply(StatusCode::OK, &info(app)),
-        ("GET", ["init"]) => json_reply(StatusCode::OK, &init(app, None)),
-        ("GET", ["init", stage]) => json_reply(StatusCode::OK, &init(app, Some(stage))),
+        ("GET", ["init"]) => json_reply(StatusCode::OK, &app.init.to_json(None)),
+        ("GET", ["init", stage]) => match InitStage::parse(stage) {
+            Some(stage) => json_reply(StatusCode::OK, &app.init.to_json(Some(stage))),
+            None => {
+                fail(StatusCode::NOT_FOUND, format!("no stage `{stage}`; there are boot, start, ready and shutdown"))
+            }
+        },
         ("POST", ["state", "reset" | "nuke"]) => {
             app.reset().await;
             empty()
@@ -65,25 +69,4 @@ fn info(app: &App) -> Value {
         "server_time_utc": app.clock.now().to_date_time(),
         "uptime": app.started.elapsed().as_secs(),
     })
-}
-
-/// Stages of the init hooks. None is run yet, so each is over as soon as the server is ready.
-fn init(app: &App, stage: Option<&str>) -> Value {
-    let ready = app.ready.load(Ordering::Acquire);
-    let completed = |name: &str| match name {
-        "SHUTDOWN" => false,
-        _ => ready,
-    };
-    match stage {
-        Some(stage) => {
-            let stage = stage.to_uppercase();
-            json!({ "stage": stage, "completed": completed(&stage), "scripts": [] })
-        }
-        None => {
-            let stages = ["BOOT", "START", "READY", "SHUTDOWN"];
-            let completed: Map<String, Value> =
-                stages.iter().map(|name| ((*name).to_owned(), completed(name).into())).collect();
-            json!({ "completed": completed, "scripts": [] })
-        }
-    }
 }

@@ -1,5 +1,6 @@
 //! The introspection API under `/_standin/`, and the addresses of other stand-ins that scripts and test containers ask.
 
+mod clock;
 mod localstack;
 mod requests;
 mod services;
@@ -81,6 +82,9 @@ async fn own(asked: Asked<'_>, rest: &[&str]) -> Reply {
         ("GET" | "HEAD", ["health"]) => json_reply(StatusCode::OK, &health(app)),
         ("GET", ["services"]) => services::list(&asked),
         ("GET", ["services", id]) => services::one(app, id),
+        ("PUT" | "POST", ["services", id]) => services::change(asked, id).await,
+        ("GET", ["clock"]) => clock::show(app),
+        ("PUT" | "POST", ["clock"]) => clock::change(asked).await,
         ("GET", ["requests"]) => requests::list(&asked),
         ("DELETE", ["requests"]) => {
             app.journal.clear();
@@ -129,9 +133,8 @@ async fn own(asked: Asked<'_>, rest: &[&str]) -> Reply {
 /// The methods of an address; empty for one that does not exist.
 fn allowed(rest: &[&str]) -> &'static str {
     match rest {
-        ["health" | "services" | "coverage" | "metrics" | "ca"]
-        | ["services" | "explain", _]
-        | ["requests", "stream"] => "GET",
+        ["health" | "services" | "coverage" | "metrics" | "ca"] | ["explain", _] | ["requests", "stream"] => "GET",
+        ["clock"] | ["services", _] => "GET, POST, PUT",
         ["requests"] => "GET, DELETE",
         ["responses"] => "GET, PUT, DELETE",
         ["requests", "verify"] | ["reset"] => "POST",
@@ -178,7 +181,7 @@ fn not_found(path: &str) -> Reply {
         StatusCode::NOT_FOUND,
         format!(
             "nothing at {path}; /_standin/ has health, services, services/ID, requests, requests/stream, \
-             requests/verify, explain/ID, coverage, responses, reset, metrics and ca"
+             requests/verify, explain/ID, coverage, responses, clock, state, reset, metrics and ca"
         ),
     )
 }

@@ -14,7 +14,7 @@ use std::sync::{Arc, OnceLock};
 use http::HeaderMap;
 use http::request::Parts;
 use standin_core::OperationError;
-use standin_core::codes;
+use standin_core::{access_key, codes};
 use standin_model::{Catalogue, Entry, Operation, Protocol, Service, Str, nearest};
 use standin_wire::sigv4::{self, Credential};
 
@@ -48,7 +48,7 @@ impl By {
             Self::Action => "the Action parameter",
             Self::UserAgent => "the api token of the user agent",
             Self::Path => "the method and path",
-            Self::AccessKey => "the access key id, which is an account id",
+            Self::AccessKey => "the access key id, which names it",
             Self::Default => "the server's default",
             Self::Input => "its input, which fits no other service of the same signing name and path",
             Self::LastGuess => "elimination: unsigned, and no other service has such a path",
@@ -603,9 +603,9 @@ impl<'r> Facts<'r> {
 
     fn scope(&self, catalogue: &Catalogue, defaults: &Defaults) -> Scope {
         let access_key = self.credential.as_ref().map(|credential| &*credential.access_key);
-        let (account, account_by) = match access_key {
-            Some(key) if key.len() == 12 && key.bytes().all(|b| b.is_ascii_digit()) => (key.into(), By::AccessKey),
-            _ => (defaults.account.clone(), By::Default),
+        let (account, account_by) = match access_key.and_then(access_key::account_of) {
+            Some(account) => (account.into(), By::AccessKey),
+            None => (defaults.account.clone(), By::Default),
         };
         let scoped = self.credential.as_ref().and_then(|credential| credential.region);
         let (region, region_by) = match (scoped.filter(|region| is_region_like(region)), self.host.region) {

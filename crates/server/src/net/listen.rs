@@ -38,6 +38,11 @@ pub enum NetError {
     Bind { address: SocketAddr, source: io::Error },
     #[error("cannot use {}", folder.display())]
     Folder { folder: PathBuf, source: Box<dyn std::error::Error + Send + Sync> },
+    #[error("cannot open the state")]
+    Store {
+        #[source]
+        source: standin_store::StoreError,
+    },
     #[error("no address to listen on")]
     NoAddress,
 }

@@ -3,7 +3,7 @@
 pub mod commands;
 pub(crate) mod models;
 pub(crate) mod names;
-mod output;
+pub(crate) mod output;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -12,7 +12,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::error::CommandError;
-use commands::{aws, ca, call, completions, describe, env, introspect, run, serve, services};
+use commands::{aws, ca, call, clock, completions, describe, env, introspect, run, serve, services};
 
 pub use models::Models;
 pub use output::Out;
@@ -42,6 +42,7 @@ pub enum Command {
     Requests(introspect::RequestsArgs),
     Explain(introspect::ExplainArgs),
     Coverage(introspect::CoverageArgs),
+    Clock(clock::ClockArgs),
     Env(env::EnvArgs),
     Aws(aws::AwsArgs),
     Ca(ca::CaArgs),
@@ -91,6 +92,7 @@ fn run_command(cli: Cli, out: &mut Out) -> Result<u8, CommandError> {
         Some(Command::Requests(requests)) => requests.run(out),
         Some(Command::Explain(explain)) => explain.run(out),
         Some(Command::Coverage(coverage)) => coverage.run(out),
+        Some(Command::Clock(clock)) => clock.run(out),
         Some(Command::Env(env)) => env.run(out),
         Some(Command::Aws(aws)) => aws.run(out),
         Some(Command::Ca(ca)) => ca.run(out),

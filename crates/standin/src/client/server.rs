@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, StatusCode, Uri};
+use http::{Method, Request, StatusCode, Uri};
 use http_body_util::Full;
 use tokio::runtime::Runtime;
 
@@ -42,14 +42,23 @@ impl Introspection {
     /// # Errors
     /// When nothing answers, or with another status than 200.
     pub fn get(&mut self, path: &str) -> Result<Bytes, IntrospectionError> {
+        self.ask(&Method::GET, path, Bytes::new())
+    }
+
+    /// Sends a request and gives the body of a success.
+    ///
+    /// # Errors
+    /// When nothing answers, or with a status that is no success.
+    pub fn ask(&mut self, method: &Method, path: &str, body: Bytes) -> Result<Bytes, IntrospectionError> {
         let endpoint = self.connection.endpoint().clone();
-        let mut request = Request::new(Full::default());
+        let mut request = Request::new(Full::new(body));
+        *request.method_mut() = method.clone();
         // A path that is no URI cannot be one that the server knows.
         *request.uri_mut() =
             format!("{}{path}", endpoint.prefix).parse().unwrap_or_else(|_| Uri::from_static("/_standin/"));
         let response = self.runtime.block_on(self.connection.send(request))?;
         let status = response.status();
-        if status == StatusCode::OK {
+        if status.is_success() {
             return Ok(response.into_body());
         }
         let text: String = String::from_utf8_lossy(response.body()).chars().take(500).collect();

@@ -11,7 +11,10 @@ use standin_model::nearest;
 use crate::env::{self, Get};
 use crate::error::CommandError;
 
-pub use settings::{Account, DEFAULT_PORT, Fidelity, Limit, Listen, LogFormat, ProxyPolicy, Settings, Validation};
+pub use settings::{
+    Account, DEFAULT_PORT, Durability, Fidelity, FrozenTime, Limit, Listen, LogFormat, ProxyPolicy, Settings,
+    Transition, Validation,
+};
 
 /// The file that is read without being named, where it exists.
 pub const DEFAULT_FILE: &str = "standin.toml";

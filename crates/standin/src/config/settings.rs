@@ -4,10 +4,13 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::time::Duration;
 
 use clap::builder::BoolishValueParser;
 use clap::{Args, ValueEnum};
 use serde::{Deserialize, Deserializer};
+use standin_core::parse_duration;
+use standin_model::Timestamp;
 
 use crate::env;
 
@@ -26,9 +29,32 @@ pub struct Settings {
     #[serde(default, deserialize_with = "from_texts")]
     pub listen: Option<Vec<Listen>>,
 
-    /// Keep what outlives a run here: the certificate authority [default: in memory]
-    #[arg(long, value_name = "DIR", env = env::DATA_DIR)]
+    /// Keep everything here: state, the bytes of objects, the certificate authority [default: in memory]
+    ///
+    /// State is one SQLite file. One server at a time uses a directory.
+    #[arg(long, value_name = "DIR", env = env::DATA_DIR, help_heading = "State")]
     pub data_dir: Option<PathBuf>,
+
+    /// Keep state in a PostgreSQL database, as postgres://USER:PASSWORD@HOST:PORT/DATABASE
+    ///
+    /// Several servers may share it. The bytes of objects stay in the data directory.
+    #[arg(long, value_name = "URL", env = env::DATABASE, help_heading = "State")]
+    pub database: Option<String>,
+
+    /// Keep state in memory, whatever else is said of where it is kept: it is gone when the server ends
+    #[arg(long, value_name = "BOOL", env = env::EPHEMERAL, num_args = 0..=1, require_equals = true,
+        default_missing_value = "true", value_parser = BoolishValueParser::new(), help_heading = "State")]
+    pub ephemeral: Option<bool>,
+
+    /// Run the scripts and seed files of this folder before the server is ready
+    ///
+    /// In the order of their names. The first that fails ends the server with exit code 1.
+    #[arg(long, value_name = "DIR", env = env::INIT, help_heading = "State")]
+    pub init: Option<PathBuf>,
+
+    /// What an answer waits for where state is in SQLite [default: normal]
+    #[arg(long, value_name = "LEVEL", env = env::DURABILITY, help_heading = "State")]
+    pub durability: Option<Durability>,
 
     /// Seed everything that looks random [default: 0]
     ///
@@ -63,6 +89,20 @@ pub struct Settings {
     #[arg(long, value_name = "LIST", env = env::STATELESS, num_args = 0..=1, require_equals = true,
         default_missing_value = "all", value_delimiter = ',')]
     pub stateless: Option<Vec<String>>,
+
+    /// How long resources show a transitional status such as CREATING [default: instant]
+    ///
+    /// For all services (2s), or for some (mwaa=20s,rds=1m). A table in the file, where `all` stands for all.
+    #[arg(long, value_name = "DURATION", env = env::TRANSITIONS, value_delimiter = ',', help_heading = "Time")]
+    #[serde(default, deserialize_with = "transitions_from_table")]
+    pub transitions: Option<Vec<Transition>>,
+
+    /// Stand still at this time, as in 2026-01-01T00:00:00Z [default: the system's time]
+    ///
+    /// `standin clock` moves it.
+    #[arg(long, value_name = "TIME", env = env::CLOCK, help_heading = "Time")]
+    #[serde(default, deserialize_with = "from_text")]
+    pub clock: Option<FrozenTime>,
 
     /// How much of an input is checked against the model [default: strict]
     #[arg(long, value_name = "LEVEL", env = env::VALIDATION)]
@@ -127,12 +167,21 @@ impl Settings {
             (Some(above), Some(below)) => Some(below.into_iter().chain(above).collect()),
             (above, below) => above.or(below),
         };
+        let transitions = match (self.transitions, below.transitions) {
+            (Some(above), Some(below)) => Some(below.into_iter().chain(above).collect()),
+            (above, below) => above.or(below),
+        };
         macro_rules! layered {
-            ($($field:ident),+ $(,)?) => { Self { limits, $($field: self.$field.or(below.$field)),+ } };
+            ($($field:ident),+ $(,)?) => { Self { limits, transitions, $($field: self.$field.or(below.$field)),+ } };
         }
         layered!(
             listen,
             data_dir,
+            database,
+            ephemeral,
+            durability,
+            init,
+            clock,
             seed,
             account,
             region,
@@ -201,6 +250,49 @@ impl FromStr for Account {
         } else {
             Err("an account has twelve digits".to_owned())
         }
+    }
+}
+
+/// What an answer waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Durability {
+    /// For the operating system: survives the end of the process
+    Normal,
+    /// For the disk: survives a loss of power
+    Full,
+}
+
+/// How long the transitions of a service take, or of all services.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Transition {
+    pub service: Option<String>,
+    pub duration: Duration,
+}
+
+impl FromStr for Transition {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (service, duration) = match text.split_once('=') {
+            Some(("all", duration)) => (None, duration),
+            Some((service, duration)) => (Some(service.trim().to_owned()), duration),
+            None => (None, text),
+        };
+        Ok(Self { service, duration: parse_duration(duration.trim())? })
+    }
+}
+
+/// A time to stand still at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FrozenTime(pub Timestamp);
+
+impl FromStr for FrozenTime {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let time = Timestamp::parse_date_time(text);
+        time.map(Self).ok_or_else(|| format!("{text:?} is no time such as 2026-01-01T00:00:00Z"))
     }
 }
 
@@ -295,6 +387,26 @@ fn from_texts<'de, D: Deserializer<'de>, T: FromStr<Err = String>>(from: D) -> R
     match Texts::deserialize(from)? {
         Texts::Many(texts) => texts.into_iter().map(parsed).collect::<Result<Vec<T>, _>>().map(Some),
         Texts::One(text) => Ok(Some(vec![parsed(text)?])),
+    }
+}
+
+fn transitions_from_table<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Vec<Transition>>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Durations {
+        All(Text),
+        Each(BTreeMap<String, Text>),
+    }
+    match Durations::deserialize(from)? {
+        Durations::All(text) => Ok(Some(vec![parsed(text)?])),
+        Durations::Each(table) => table
+            .into_iter()
+            .map(|(service, text)| {
+                let Transition { duration, .. } = parsed(text)?;
+                Ok(Transition { service: (service != "all").then_some(service), duration })
+            })
+            .collect::<Result<Vec<_>, _>>()
+            .map(Some),
     }
 }
 

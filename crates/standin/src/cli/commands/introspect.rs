@@ -1,11 +1,13 @@
 //! `requests`, `explain`, `coverage`: what a running server tells of itself.
 
+use bytes::Bytes;
 use clap::Args;
+use http::Method;
 use serde_json::Value;
 
 use super::call::default_endpoint;
 use crate::cli::Out;
-use crate::client::{Endpoint, Introspection, Trust};
+use crate::client::{Endpoint, Introspection, IntrospectionError, Trust};
 use crate::env;
 use crate::error::{Attempt as _, CommandError};
 
@@ -59,7 +61,7 @@ pub struct CoverageArgs {
 }
 
 #[derive(Args, Debug)]
-struct ServerArgs {
+pub(super) struct ServerArgs {
     /// Where the server is [default: http://127.0.0.1:4566]
     #[arg(long, value_name = "URL", env = env::AWS_ENDPOINT_URL)]
     endpoint: Option<Endpoint>,
@@ -123,13 +125,29 @@ impl CoverageArgs {
 }
 
 impl ServerArgs {
-    fn ask(&self, path: &str) -> Result<Value, CommandError> {
+    /// What the server answers to `GET PATH`.
+    pub(super) fn ask(&self, path: &str) -> Result<Value, CommandError> {
+        self.exchange(&Method::GET, path, Bytes::new())
+    }
+
+    /// What the server answers to `POST PATH` with a JSON body.
+    pub(super) fn tell(&self, path: &str, body: &Value) -> Result<Value, CommandError> {
+        self.exchange(&Method::POST, path, body.to_string().into())
+    }
+
+    fn exchange(&self, method: &Method, path: &str, body: Bytes) -> Result<Value, CommandError> {
         let endpoint = self.endpoint.clone().unwrap_or_else(default_endpoint);
-        let answer =
-            Introspection::new(endpoint.clone(), Trust::default()).and_then(|mut server| server.get(path)).map_err(
-                |error| CommandError::failure(error).hint("`standin` starts a server; --endpoint names another"),
-            )?;
+        let mut server = Introspection::new(endpoint.clone(), Trust::default()).map_err(CommandError::failure)?;
+        let answer = server.ask(method, path, body).map_err(unanswered)?;
         serde_json::from_slice(&answer).attempt(format_args!("what answers at {endpoint} is no standin"))
+    }
+}
+
+/// The error of a server that did not do what it was asked for.
+fn unanswered(error: IntrospectionError) -> CommandError {
+    match error {
+        IntrospectionError::Status { .. } => CommandError::failure(error),
+        error => CommandError::failure(error).hint("`standin` starts a server; --endpoint names another"),
     }
 }
 

@@ -3,6 +3,7 @@
 pub mod aws;
 pub mod ca;
 pub mod call;
+pub mod clock;
 pub mod completions;
 pub mod describe;
 pub mod env;

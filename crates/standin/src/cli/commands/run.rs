@@ -4,6 +4,7 @@ use std::process::ExitStatus;
 
 use clap::Args;
 use standin_core::Clock;
+use standin_server::InitStage;
 use tokio::process::{Child, Command};
 use tokio::runtime::Runtime;
 
@@ -14,6 +15,7 @@ use crate::client::{Access, CaFiles, Endpoint, Introspection, Trust, client_vari
 use crate::config::{Listen, Settings};
 use crate::env;
 use crate::error::{Attempt as _, CommandError};
+use crate::init::Hooks;
 use crate::serve;
 
 /// Run a command whose AWS calls go to standin
@@ -52,6 +54,7 @@ impl RunArgs {
         let runtime = Runtime::new().attempt("cannot start the runtime")?;
         let mut quiet = true;
         let mut region = None;
+        let mut hooks = None;
         let (endpoint, server) = if is_there {
             (endpoint, None)
         } else {
@@ -62,8 +65,13 @@ impl RunArgs {
             serve::init_logging(&settings)?;
             quiet = settings.is_quiet();
             region.clone_from(&settings.region);
-            let server = runtime.block_on(serve::start(&settings))?;
-            server.set_ready();
+            let found = Hooks::find(&settings)?;
+            let server = runtime.block_on(async {
+                let server = serve::start(&settings, &found).await?;
+                serve::make_ready(&server, &found).await?;
+                Ok::<_, CommandError>(server)
+            })?;
+            hooks = Some(found);
             let endpoint =
                 server.url().parse().map_err(|reason: String| CommandError::failure(anyhow::anyhow!(reason)))?;
             (endpoint, Some(server))
@@ -87,6 +95,9 @@ impl RunArgs {
             signals.wait(child).await.attempt("cannot wait for the command")
         });
         if let Some(server) = server {
+            if let Some(hooks) = &hooks {
+                runtime.block_on(hooks.run(InitStage::Shutdown, Some(&server)))?;
+            }
             let coverage = server.coverage();
             runtime.block_on(server.shutdown());
             if !quiet && !coverage.is_empty() {

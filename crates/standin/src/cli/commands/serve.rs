@@ -1,13 +1,14 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use standin_server::RunningServer;
+use standin_server::{InitStage, RunningServer, StoreLocation};
 use tokio::runtime::Runtime;
 
 use crate::cli::Out;
 use crate::config::{self, Settings, Sources};
 use crate::env;
 use crate::error::{Attempt as _, CommandError, Kind};
+use crate::init::Hooks;
 use crate::serve;
 
 /// Serve all AWS APIs until stopped
@@ -37,17 +38,28 @@ impl ServeArgs {
 }
 
 async fn serve_until_stopped(settings: &Settings, out: &mut Out) -> Result<(), CommandError> {
-    let mut server = serve::start(settings).await?;
+    let hooks = Hooks::find(settings)?;
     // Signals that come from now on end the server properly.
     let mut signals = Signals::new().attempt("cannot listen to signals")?;
+    let mut server = tokio::select! {
+        server = serve::start(settings, &hooks) => server?,
+        () = signals.stop() => return Ok(()),
+    };
     if !settings.is_quiet() {
-        unless_closed(banner(&server, settings, out))?;
+        unless_closed(banner(&server, settings, out).and_then(|()| out.flush()))?;
     }
-    server.set_ready();
+    tokio::select! {
+        ready = serve::make_ready(&server, &hooks) => ready?,
+        () = signals.stop() => return Ok(()),
+    }
     unless_closed(writeln!(out, "Ready.").and_then(|()| out.flush()))?;
     tokio::select! {
         () = signals.stop() => {}
         () = server.wait() => {}
+    }
+    tokio::select! {
+        done = hooks.run(InitStage::Shutdown, Some(&server)) => done?,
+        () = signals.stop() => {}
     }
     let coverage = server.coverage();
     tokio::select! {
@@ -72,6 +84,7 @@ fn banner(server: &RunningServer, settings: &Settings, out: &mut Out) -> Result<
         writeln!(out, "  at       http://{address} and https://{address}")?;
     }
     writeln!(out, "  seed     {}", server.seed())?;
+    writeln!(out, "  state    {}", place(settings))?;
     writeln!(out, "  default  account {account}, region {region}")?;
     let endpoint = if url == crate::DEFAULT_URL { String::new() } else { format!(" --endpoint {url}") };
     writeln!(out, "  try      standin call sts get-caller-identity{endpoint}")?;
@@ -81,6 +94,19 @@ fn banner(server: &RunningServer, settings: &Settings, out: &mut Out) -> Result<
     )?;
     writeln!(out, "           before the host: such names resolve nowhere, and the calls would fail")?;
     Ok(())
+}
+
+/// Where state is kept, without what grants access to it.
+fn place(settings: &Settings) -> String {
+    match serve::location(settings) {
+        StoreLocation::Memory => "in memory, gone at the end; --data-dir keeps it".to_owned(),
+        StoreLocation::Sqlite { directory, .. } => format!("in {}", directory.display()),
+        StoreLocation::Postgres { url } => {
+            let address = url.split_once("://").map_or(url.as_str(), |(_, rest)| rest);
+            let address = address.rsplit_once('@').map_or(address, |(_, host)| host);
+            format!("in PostgreSQL at {}", address.split('?').next().unwrap_or_default())
+        }
+    }
 }
 
 /// A server serves on when nobody reads what it prints.

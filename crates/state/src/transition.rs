@@ -1,0 +1,121 @@
+//! Resources on their way from one status to the next, and what is left of them at the end.
+//!
+//! Nothing waits: a row says until when it passes through a status (`w`), and whoever reads it compares that with the clock.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use standin_model::{Document, Fields, Service, Timestamp, WaiterState};
+use standin_store::{Batch, Table};
+
+use crate::handler::{Failed, Work};
+use crate::record::{self, Record};
+
+/// How long what does not vanish at once is seen after its end: clients wait for its last status, not for an error.
+const LINGERS: Duration = Duration::from_secs(3600);
+
+/// Why a resource is on its way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Passing {
+    Creating,
+    Updating,
+}
+
+impl Work<'_> {
+    /// When a transition that begins now is over; `None` where transitions take no time.
+    fn until(&self) -> Option<Timestamp> {
+        let duration = self.resources.transitions(self.context.service.id);
+        (!duration.is_zero()).then(|| after(self.context.now, duration))
+    }
+
+    /// Lets a resource pass through the status that the model has for it, where transitions take time.
+    pub(crate) fn set_out(&self, body: &mut Fields, passing: Passing) {
+        body.remove(record::WAY);
+        let Some(status) = self.status() else { return };
+        let via = match passing {
+            Passing::Creating => status.creating,
+            Passing::Updating => status.updating,
+        };
+        if let (Some(via), Some(until)) = (via, self.until()) {
+            let mut way = Fields::with_capacity(2);
+            way.push("via", via);
+            way.push("until", until);
+            body.insert(record::WAY, Document::Map(way));
+        }
+    }
+
+    /// What stays of a resource that is deleted now: a row that shows its deletion, or its last status, for a while.
+    /// `None` where it goes at once.
+    pub(crate) fn farewell(&self, record: &Record) -> Option<Document> {
+        let status = self.status()?;
+        let now = self.context.now;
+        let until = self.until().filter(|_| status.deleting.is_some());
+        let last = status.deleted.filter(|last| lingers(self.context.service, last));
+        if until.is_none() && last.is_none() {
+            return None;
+        }
+        let passed = until.unwrap_or(now);
+        let mut body = record.body.as_map().cloned().unwrap_or_default();
+        let mut way = Fields::with_capacity(3);
+        if let Some(via) = status.deleting {
+            way.push("via", via);
+        }
+        way.push("until", passed);
+        way.push("gone", if last.is_some() { after(passed, LINGERS) } else { passed });
+        if let Some(last) = last {
+            body.insert(record::STATUS, last);
+        }
+        body.insert(record::WAY, Document::Map(way));
+        Some(Document::Map(body))
+    }
+
+    /// The version of a row that a new resource may replace: one whose deletion is over.
+    pub(crate) async fn replaceable(&self, table: &Table, key: &str) -> Result<Option<u64>, Failed> {
+        let row = self.resources.store.get(table, key).await?;
+        Ok(row.map(Record::from).filter(|record| record.is_over(self.context.now)).map(|record| record.version))
+    }
+
+    /// Removes rows of what is gone. Who is faster has done it already.
+    pub(crate) async fn purge(&self, table: &Table, gone: &[(Arc<str>, u64)]) {
+        if gone.is_empty() {
+            return;
+        }
+        let mut batch = Batch::default();
+        for (key, version) in gone {
+            batch.check(table, key.clone(), Some(*version)).delete(table, key.clone());
+        }
+        if let Err(error) = self.resources.store.commit(batch).await {
+            tracing::debug!(%error, "rows of deleted resources stay for now");
+        }
+    }
+}
+
+fn after(time: Timestamp, by: Duration) -> Timestamp {
+    Timestamp::from_millis(time.as_millis().saturating_add(i64::try_from(by.as_millis()).unwrap_or(i64::MAX)))
+}
+
+/// Whether a waiter is content with nothing but this last status: an empty list or an error would fail it.
+fn lingers(service: &Service, last: &str) -> bool {
+    service.waiters.iter().any(|waiter| {
+        let mut wanted = waiter.acceptors.iter().filter(|acceptor| acceptor.state == WaiterState::Success).peekable();
+        let telling = wanted.peek().is_some();
+        telling && wanted.all(|one| one.matcher.starts_with("path") && one.expected.trim_matches('"') == last)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use standin_model::Catalogue;
+
+    #[test]
+    fn only_what_must_be_seen_lingers() {
+        let check = |service: &str, last: &str| {
+            let entry = Catalogue::shared().find(service).expect("in the catalogue");
+            super::lingers(entry.open().expect("readable"), last)
+        };
+        assert!(check("ec2", "terminated"));
+        // Either an error or the status will do.
+        assert!(!check("cloudformation", "DELETE_COMPLETE"));
+        assert!(!check("eks", "DELETED"));
+    }
+}
