@@ -260,7 +260,7 @@ impl<'w> Work<'w> {
         making.enrich(&mut data, false);
         harvest(&making, self.plan.output.as_ref(), &mut draft);
         if number.is_none() {
-            making.settle(&mut draft, attempt);
+            making.settle(&mut draft, &data, &lineage.parents, attempt);
         }
         let prefix = lineage.prefix.as_deref().unwrap_or_default();
         let key = chosen.unwrap_or_else(|| {

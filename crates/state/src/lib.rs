@@ -11,6 +11,7 @@
 //! - Two reads of an unchanged resource agree, whichever operations read it.
 
 mod act;
+mod arns;
 mod convert;
 mod errors;
 mod filter;

@@ -1,22 +1,25 @@
 //! What a new resource is made of: what the caller gave, and what the service would have made.
 
-use standin_core::{CallContext, Draw};
+use standin_core::{Arn, CallContext, Draw};
 use standin_lifecycle::{Part, Role, Status, Step, TypeIx, Verb};
 use standin_mock::synthesis::{self, Synthesizer};
 use standin_mock::validation;
 use standin_model::words::squash;
 use standin_model::{Document, Fields, Key, Kind, Service, ShapeIx, Timestamp};
 
+use crate::arns;
 use crate::convert::is_empty;
 use crate::names::{Moment, plain};
 use crate::plan::{Item, OperationPlan, Projection, Source};
 use crate::project::least;
-use crate::record;
+use crate::record::{self, Record};
 use crate::resolve::values;
 use crate::schema::{Schema, TypeSchema, is_data};
 
 /// Shapes beyond these say nothing new.
 const SHAPES_MAX: usize = 6;
+/// Forms of ARNs that are tried.
+const ARN_FORMS_MAX: usize = 4;
 
 /// A resource in the making: its identity, and what the service made of it.
 #[derive(Clone, Debug, Default)]
@@ -62,16 +65,29 @@ pub(crate) fn absorb(
             fields.insert(*member, value.clone());
             return;
         }
+        // `ConfigurationUpdates` tells parts of the `Configuration`.
+        let whole = if update { changed(&attribute, |base| ty.settable.contains_key(base)) } else { None };
+        let partial = whole.is_some() || plan.partial.contains(&*attribute);
+        let attribute = whole.unwrap_or(attribute);
         if update && is_empty(value) {
             data.remove(&attribute);
-        } else if plan.partial.contains(&*attribute)
-            && let Some(old) = data.get_mut(&attribute)
-        {
+        } else if partial && let Some(old) = data.get_mut(&attribute) {
             overlay(old, value);
         } else {
             data.insert(Key::Owned(attribute), value.clone());
         }
     };
+    if let (Some(name), Some(value)) =
+        (named_attribute(input), input.get("AttributeValue").or_else(|| input.get("attributeValue")))
+        && ty.settable.contains_key("attributes")
+    {
+        let attributes = Document::Map([(Key::Owned(name.to_owned()), value.clone())].into_iter().collect());
+        match data.get_mut("attributes") {
+            Some(old) => overlay(old, &attributes),
+            None => data.push("attributes", attributes),
+        }
+        return;
+    }
     let identifies = |name: &str| {
         role.bindings.iter().any(|binding| matches!(*binding.path, [Step::Member(member)] if member == name))
     };
@@ -88,6 +104,21 @@ pub(crate) fn absorb(
     }
 }
 
+/// The name in a pair of `AttributeName` and `AttributeValue`.
+fn named_attribute(input: &Document) -> Option<&str> {
+    input.get("AttributeName").or_else(|| input.get("attributeName"))?.as_str()
+}
+
+/// What a member called `XUpdate` and the like changes: `X`, where there is one.
+fn changed(attribute: &str, known: impl Fn(&str) -> bool) -> Option<String> {
+    if known(attribute) {
+        return None;
+    }
+    let ends = ["updates", "update", "changes", "patch"].iter().filter_map(|end| attribute.strip_suffix(end));
+    let begins = ["new", "updated", "updateto"].iter().filter_map(|begin| attribute.strip_prefix(begin));
+    ends.chain(begins).find(|base| known(base)).map(str::to_owned)
+}
+
 /// Sets the members that a change names, in structures within structures. One member in place of another one is another
 /// choice of a union.
 fn overlay(old: &mut Document, change: &Document) {
@@ -98,12 +129,22 @@ fn overlay(old: &mut Document, change: &Document) {
                 return;
             }
             for (name, value) in change.iter() {
-                match old.get_mut(name) {
+                // `RemoveX: true` clears `X`.
+                if let (Some(gone), Document::Bool(true)) = (name.strip_prefix("Remove"), value) {
+                    old.remove(gone);
+                    continue;
+                }
+                let base = ["Updates", "Update"]
+                    .iter()
+                    .filter_map(|end| name.strip_suffix(end))
+                    .find(|base| old.contains_key(base));
+                match old.get_mut(base.unwrap_or(name)) {
                     Some(old) => overlay(old, value),
                     None => old.push(name.clone(), value.clone()),
                 }
             }
         }
+        (_, Document::Null) => {}
         (old, change) => *old = change.clone(),
     }
 }
@@ -193,30 +234,82 @@ impl Making<'_> {
         format!("arn:{}:{service}:{region}:{account}:{resource}", context.partition)
     }
 
+    /// The ARN in the service's own form, where that is known and requests accept it.
+    fn own_arn(&self, draft: &Draft, data: &Fields, parents: &[Record]) -> Option<String> {
+        let service = self.schema.service;
+        let ty = self.schema.ty(self.ix);
+        if synthesis::knows_arn(service.signing_name, &ty.noun.text) {
+            return None;
+        }
+        let shown = draft.arn.as_deref().and_then(Arn::parse).map(|arn| arn.service).unwrap_or_default();
+        let services = [service.signing_name, shown, service.endpoint_prefix];
+        let line = self.schema.lifecycle.lineage(self.ix);
+        let own = |place: &str| {
+            let (name, id) = (draft.name.as_deref(), draft.id.as_deref());
+            let text = if place.ends_with("name") { name.or(id) } else { id.or(name) };
+            text.filter(|text| !text.starts_with("arn:")).map(str::to_owned)
+        };
+        arns::forms(&services, &ty.noun).into_iter().take(ARN_FORMS_MAX).find_map(|form| {
+            let arn =
+                form.fill(self.context.partition, &self.context.region, &self.context.account, |place, last| {
+                    if let Some(name) = place.strip_suffix("withpath") {
+                        let path = data.get("path").and_then(Document::as_str).unwrap_or("/").trim_start_matches('/');
+                        return own(name).map(|name| format!("{path}{name}"));
+                    }
+                    let around = line[..line.len() - 1].iter().rev().zip(parents.iter().rev());
+                    let mut around = around.filter_map(|(ix, parent)| {
+                        let part = self.schema.ty(*ix).part(place, false)?;
+                        let text = parent.identity().part(part)?;
+                        // Of an ARN, what it ends in.
+                        Some(text.rsplit(['/', ':']).next().unwrap_or(text).to_owned())
+                    });
+                    if !last && let Some(text) = around.next() {
+                        return Some(text);
+                    }
+                    if last || ty.noun.part(place).is_some() || matches!(place, "id" | "name" | "resourceid") {
+                        return own(place);
+                    }
+                    data.get(place).and_then(Document::as_str).map(str::to_owned)
+                })?;
+            self.fits(Part::Arn, &arn).then_some(arn)
+        })
+    }
+
     /// Gives the draft an id and ARN that requests can carry, and with `attempt` ones that were not tried before.
-    pub(crate) fn settle(&self, draft: &mut Draft, attempt: u32) {
+    pub(crate) fn settle(&self, draft: &mut Draft, data: &Fields, parents: &[Record], attempt: u32) {
         let mut renames: Vec<(String, String)> = Vec::new();
-        for (part, slot) in [(Part::Id, &mut draft.id), (Part::Arn, &mut draft.arn)] {
-            let Some(old) = slot.clone() else { continue };
-            let mut new = renamed(&old, &renames);
-            if !self.fits(part, &new)
-                && let Some(example) = self.example(part)
-            {
-                new = example;
-            }
-            if attempt > 0 && new == old {
-                let other = varied(&old, self.salt);
-                new = if self.fits(part, &other) { other } else { self.example(part).unwrap_or(other) };
-            }
-            if new != old {
-                if old.len() > 3 {
-                    renames.push((old, new.clone()));
+        self.settle_part(Part::Id, draft, attempt, &mut renames);
+        match self.own_arn(draft, data, parents) {
+            Some(arn) => {
+                if let Some(old) = draft.arn.replace(arn.clone()).filter(|old| *old != arn) {
+                    renames.push((old, arn));
                 }
-                *slot = Some(new);
             }
+            None => self.settle_part(Part::Arn, draft, attempt, &mut renames),
         }
         if !renames.is_empty() {
             draft.made.iter_mut().for_each(|(_, value)| rename(value, &renames));
+        }
+    }
+
+    fn settle_part(&self, part: Part, draft: &mut Draft, attempt: u32, renames: &mut Vec<(String, String)>) {
+        let slot = if part == Part::Id { &mut draft.id } else { &mut draft.arn };
+        let Some(old) = slot.clone() else { return };
+        let mut new = renamed(&old, renames);
+        if !self.fits(part, &new)
+            && let Some(example) = self.example(part)
+        {
+            new = example;
+        }
+        if attempt > 0 && new == old {
+            let other = varied(&old, self.salt);
+            new = if self.fits(part, &other) { other } else { self.example(part).unwrap_or(other) };
+        }
+        if new != old {
+            *slot = Some(new.clone());
+            if old.len() > 3 {
+                renames.push((old, new));
+            }
         }
     }
 
@@ -336,7 +429,7 @@ fn gather(schema: &Schema, projection: &Projection, value: &Document, now: Times
             Source::Within { member, .. } if slot.required => {
                 keep(&mut draft.made, member, least(schema.service, slot.target, value));
             }
-            Source::Made(attribute) | Source::Revision(attribute) => {
+            Source::Made(attribute) | Source::Revision(attribute) | Source::Ancestor(_, _, attribute) => {
                 if let Some(value) = plausible(schema.service, slot.name, slot.target, slot.required, value, now, 0) {
                     keep(&mut draft.made, attribute, value);
                 }

@@ -34,8 +34,8 @@ pub(crate) struct Slot {
 pub(crate) enum Source {
     /// The resource's own name, id or ARN.
     Identity(Part),
-    /// That of what it lies in, so many levels up.
-    Ancestor(u8, Part),
+    /// That of what it lies in, so many levels up; where that is not known, what the service made of it.
+    Ancestor(u8, Part, Box<str>),
     Tags,
     /// Under this attribute where callers can set it.
     Status(Box<str>),
@@ -248,7 +248,8 @@ impl Compiler<'_> {
                 if let Some(part) =
                     self.schema.ty(*of).part(member.name, false).filter(|_| is_text(service, member.target))
                 {
-                    return Source::Ancestor(u8::try_from(up + 1).unwrap_or(u8::MAX), part);
+                    let attribute = self.schema.ty(self.ix).noun.attribute(member.name, false);
+                    return Source::Ancestor(u8::try_from(up + 1).unwrap_or(u8::MAX), part, attribute.into());
                 }
             }
             return if self.echoes(member) { Source::Echo } else { Source::Nothing };
@@ -309,7 +310,8 @@ impl Compiler<'_> {
             let lineage = self.schema.lifecycle.lineage(self.ix);
             for (up, of) in lineage.iter().rev().skip(1).enumerate() {
                 if let Some(part) = self.schema.ty(*of).part(member.name, false) {
-                    return Source::Ancestor(u8::try_from(up + 1).unwrap_or(u8::MAX), part);
+                    let attribute = ty.noun.attribute(member.name, false);
+                    return Source::Ancestor(u8::try_from(up + 1).unwrap_or(u8::MAX), part, attribute.into());
                 }
             }
         }

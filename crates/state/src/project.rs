@@ -51,7 +51,7 @@ impl Answering<'_> {
                 },
                 Source::More => Document::Bool(page.next.is_some()),
                 Source::Count => Document::Int(i64::try_from(page.records.len()).unwrap_or(i64::MAX)),
-                Source::Ancestor(up, part) => {
+                Source::Ancestor(up, part, _) => {
                     let parent = page.parent.as_ref();
                     let identity = match usize::from(*up) {
                         1 => parent.map(Record::identity),
@@ -135,8 +135,12 @@ impl Answering<'_> {
                 let text = text.or_else(|| if slot.required { identity.part(*part) } else { None })?;
                 Some(Document::from(text.to_owned()))
             }
-            Source::Ancestor(up, part) => {
-                record.ancestor(usize::from(*up))?.part(*part).map(|text| Document::from(text.to_owned()))
+            Source::Ancestor(up, part, attribute) => {
+                let text = record.ancestor(usize::from(*up)).and_then(|ancestor| ancestor.part(*part));
+                match text {
+                    Some(text) => Some(Document::from(text.to_owned())),
+                    None => record.data(attribute).cloned().or_else(|| kept(attribute)),
+                }
             }
             Source::Tags => {
                 let tags = record.tags().filter(|tags| !tags.is_empty());

@@ -61,6 +61,8 @@ impl Work<'_> {
             };
             let found = self.find(*ix, lineage.prefix.as_deref(), *part, value).await?;
             match found {
+                // The account's own catalog or registry, which nobody makes.
+                None if **value == *self.context.account => {}
                 Some(record) => {
                     if lineage.parents.is_empty() {
                         lineage.parents.extend(self.ancestors(&record, *ix).await?);

@@ -123,6 +123,14 @@ impl Handler for Synthesizer {
     }
 }
 
+/// Whether the ARNs of this kind of resource are known here, in a form of their own.
+pub fn knows_arn(signing_name: &str, noun: &str) -> bool {
+    let plain = standin_model::words::squash(noun);
+    tables::ARNS
+        .iter()
+        .any(|(row, _)| row.split_once('/').is_some_and(|(service, own)| service == signing_name && own == plain))
+}
+
 /// Whether a member of this name leads to further pages.
 pub fn is_page_token(name: &str) -> bool {
     pagination::is_token(name)
