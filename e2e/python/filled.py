@@ -14,15 +14,17 @@ TAGS = {"heron": "blue", "team": "birds"}
 
 
 class Filled(Inputs):
-    """`fixed`: values by top-level member. `unique`: paths of texts that must differ from seed to seed."""
+    """`fixed`: values by top-level member. `unique`: paths of texts that must differ from seed to seed; a list of them has one."""
 
-    def __init__(self, api, operation, seed, *, optional, fixed=(), unique=(), without=(), tags=TAGS):
+    def __init__(self, api, operation, seed, *, optional, fixed=(), unique=(), without=(), tags=TAGS, named=False):
         super().__init__(api, operation, seed, optional=optional)
         self.fixed = dict(fixed)
         self.unique = {"/" + "/".join(path) for path in unique}
         self.without = {*without, *KNOWN["without"].get(api.service, ())}
         self.tag = str(seed).rsplit("/", 1)[-1]
         self.tags = tags
+        # Whether names are given even where they are optional.
+        self.named = named
 
     def make(self):
         made = super().make()
@@ -55,8 +57,13 @@ class Filled(Inputs):
         if depth == 0:
             if name in self.fixed:
                 return True
+            if self.named and f"/{name}" in self.unique:
+                return True
             if not self.optional or name in self.without or name in self.tokens or ABOUT_REQUEST.match(name):
                 return False
+            wished = KNOWN["wishes"].get(f"{self.service}.{self.operation.name}", {})
+            if name in wished or name == self.operation.input_shape.serialization.get("payload"):
+                return True
             if self.service == "s3":
                 return super()._wanted(name, members, path, depth)
             return self.values < VALUES_MAX
@@ -84,16 +91,20 @@ class Filled(Inputs):
             # Not a state on the way to another.
             settled = [value for value in shape.enum if value and not PASSING.search(value)]
             return self.draw(path).choice(settled or shape.enum)
-        if path in self.unique and not shape.enum:
+        if re.sub(r"/[0-9]+$", "", path) in self.unique and not shape.enum:
             return self._name(shape, path, depth, above)
         return super()._string(shape, path, depth, above, safe=safe)
+
+    def _list(self, shape, path, depth, above, *, safe=False):
+        made = super()._list(shape, path, depth, above, safe=safe)
+        return made[:1] if path in self.unique and not shape.metadata.get("min", 0) > 1 else made
 
     def _name(self, shape, path, depth, above):
         """A text of its own."""
         bounds = shape.metadata
         least, most, pattern = bounds.get("min", 1), bounds.get("max", 1 << 20), bounds.get("pattern")
         plain = "".join(char for char in self.tag if char.isalnum()).lower()
-        last = path.rsplit("/", 1)[-1].lower()
+        last = re.sub(r"/[0-9]+$", "", path).rsplit("/", 1)[-1].lower()
         likely = []
         if last.endswith("arn"):
             likely.append(f"arn:aws:{self.service}:us-east-1:111122223333:{last[:-3] or 'thing'}/heron-{plain}")

@@ -9,7 +9,7 @@ from answers import alike, dig, fit, flatten, items, paging
 from filled import TAGS, Filled, tags_in, tags_of
 from resources import ABOUT_REQUEST, TAG_MEMBER, members, norm, split
 from sameness import SECRET, brief, invented, void
-from things import NOT_FOUND, VERSION, Thing, Unmet, User, code_of, same_place, told
+from things import NOT_FOUND, VERSION, Thing, Unmet, User, code_of, fits, same_place, told
 
 PAGES_MAX = 30
 CONFLICT = re.compile(r"(?i)already|exists|conflict|inuse|duplicate|notunique")
@@ -527,6 +527,8 @@ class Life(User):
         """What a tag operation calls the thing."""
         one = self.one
         stem, part = split(member)
+        if stem == "resource" and part == "name" and one.chosen and not fits(shape, self.arn(one, thing) or ""):
+            return dig(thing.sent, one.chosen[0])
         if stem in ("resource", "", "taggable") and part in ("arn", "name", "identifier", ""):
             arn = self.arn(one, thing)
             if arn is not None or part == "arn":

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import patterns
 
-CREATE = ("Create", "Register", "Put", "Import", "Request", "Allocate", "Provision", "Define", "Run", "Start", "Add", "Issue", "Publish", "Upload")
+CREATE = ("Create", "Register", "Activate", "Put", "Import", "Request", "Allocate", "Provision", "Define", "Run", "Start", "Add", "Issue", "Publish", "Upload")
 READ = ("Get", "Describe", "BatchGet", "BatchDescribe", "Head", "Retrieve")
 UPDATE = ("Update", "Modify", "Edit", "Change", "Put", "Set")
 DELETE = ("Delete", "Deregister", "Terminate", "Remove", "Release", "Destroy", "Deprovision", "Unregister")
@@ -138,15 +138,17 @@ class Reader:
                     nouns.setdefault(noun, name)
         for noun, create in nouns.items():
             single = singular(noun)
-            if single != noun and single in nouns:
+            if single != noun and single in nouns and not self.starts(nouns[single], create):
                 continue  # a batch form of another
+            if any(singular(other) == noun != other and self.starts(create, nouns[other]) for other in nouns):
+                continue
             read = self.read_of(single, noun)
             if read is None or create in created or {f"{self.api.service}.{create}", f"{self.api.service}.{read}"} & set(without) or (read in readers and create.startswith(("Put", "Start", "Add"))):
                 continue
             created.add(create)
             found.append(Type(self.api.service, noun if create.startswith("Put") and read.endswith(noun) else single, create, read))
         # What can be made but not read can still be what others lie in.
-        makers = [Type(self.api.service, noun, create, None) for noun, create in nouns.items() if create not in created and create.startswith("Create")]
+        makers = [Type(self.api.service, noun, create, None) for noun, create in nouns.items() if create not in created and create.startswith(("Create", "Put", "Activate", "Import", "Register", "Allocate"))]
         for one in found:
             self.complete(one)
         self.relate([*found, *makers])
@@ -154,9 +156,18 @@ class Reader:
         for one in found:
             if self.identify(one, found) or one.declared:
                 kept.append(one)
-        for one in [*kept, *makers]:
+        for one in kept:
+            asked = self.operations[one.read].input_shape
+            if one.list == one.read and any(source[0] != "parent" and member in asked.required_members for member, source in one.identifiers.items()):
+                one.list = None  # it shows what is asked for only
+        for one in [*found, *makers]:
             self.choose(one)
         return kept
+
+    @staticmethod
+    def starts(one, other):
+        """Whether one operation only starts what the other makes: `StartInstance`, `CreateInstances`."""
+        return one.startswith(("Start", "Run")) and other.startswith("Create")
 
     def read_of(self, single, noun):
         names = [f"{verb}{form}" for verb in READ for form in (single, noun, *plurals(single))]
@@ -199,11 +210,14 @@ class Reader:
                 noun = re.sub(r"^(?:Batch)?[A-Z][a-z]+", "", operation or "")
                 if noun:
                     by_noun.setdefault(norm(singular(noun)), one)
-        for one in types:
+        # First those whose members say which part they name; `Bucket` and `Alias` may be texts of their own.
+        for one, plain in [(one, False) for one in types] + [(one, True) for one in types]:
             shape = self.operations[one.create].input_shape
             asked = self.operations[one.read].input_shape if one.read else None
             for member in members(shape):
                 if member not in shape.required_members and not (asked is not None and member in asked.required_members):
+                    continue
+                if member in one.parents or (split(member)[1] == "") != plain:
                     continue
                 found = self.parent(one, member, by_noun, shape.members[member])
                 if found is not None:
@@ -232,6 +246,8 @@ class Reader:
         if stem and own.endswith(stem):
             return None
         asked = self.operations[one.create].input_shape.required_members
+        if member.lower() == "name" and own.endswith("version") and own[: -len("version")] in by_noun:
+            return by_noun[own[: -len("version")]], "name"
         if member.lower() == "name" and any(split(other)[1] == "name" and split(other)[0] and own.endswith(split(other)[0]) for other in asked):
             # `name` and `versionName` of a version of a store.
             outer = [noun for noun in by_noun if own.startswith(noun) and noun != own]
@@ -245,6 +261,12 @@ class Reader:
         # `stepGroupId`: there is one kind of thing that ends so.
         ending = {id(other): other for noun, other in by_noun.items() if noun.endswith(stem) and other is not one and len(stem) >= 5}
         if len(ending) == 1 and (part in ("identifier", "id", "arn") or part == "name" and len(stem) >= 7):
+            (other,) = ending.values()
+            if not self.within(other, one):
+                return other, part
+        # `hypervisorArn`: there is one kind of thing that begins so.
+        ending = {id(other): other for noun, other in by_noun.items() if noun.startswith(stem) and other is not one and len(stem) >= 5}
+        if len(ending) == 1 and part in ("identifier", "id", "arn"):
             (other,) = ending.values()
             if not self.within(other, one):
                 return other, part
@@ -262,7 +284,7 @@ class Reader:
         shape = operation.input_shape
         wanted = [member for member in members(shape) if member in shape.required_members]
         if not wanted:
-            optional = [member for member in members(shape) if self.source(one, member, shape.members[member], own=True)]
+            optional = [member for member in members(shape) if split(member)[0] != "resource" and self.source(one, member, shape.members[member], own=True)]
             # A list of ids before a filter.
             optional.sort(key=lambda member: (split(member)[0] not in (norm(one.name), ""), shape.members[member].type_name != "list"))
             wanted = optional[:1]
@@ -294,6 +316,8 @@ class Reader:
         # The parent under another part of its name: `clusterName` on create, `clusterArn` here.
         stem, part = split(member)
         noun = norm(one.name)
+        if norm(singular(member)) == noun:
+            stem, part = noun, ""
         sent, output = list(paths(create.input_shape)), list(paths(create.output_shape))
         required = {name for name in create.input_shape.required_members} if create.input_shape else set()
         for name in names:
@@ -302,7 +326,11 @@ class Reader:
                     chosen = (path[-1],) in sent and path[-1] in required
                     return ("sent", (path[-1],)) if chosen else ("output", path)
             for path in sent:
-                if norm(path[-1]) == name and path[0] in required and (len(path) == 1 or self.required(create.input_shape, path)):
+                if norm(path[-1]) == name and path[0] in required and (len(path) == 1 or name == noun + "name" or self.required(create.input_shape, path)):
+                    return "sent", path
+            for path in sent:
+                # `instanceNames`, of which one is the `instanceName`.
+                if len(path) == 1 and path[0] in required and norm(singular(path[0])) == name != norm(path[0]) and create.input_shape.members[path[0]].type_name == "list":
                     return "sent", path
         if stem not in ("", noun, "resource") and not self.suffix(noun, stem):
             for given, (parent, _) in one.parents.items():

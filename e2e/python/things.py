@@ -107,7 +107,7 @@ class User:
             parents[member] = (parent, thing)
         unique = [path for path in [*one.chosen, *one.unique] if path[0] not in given]
         seed = f"{self.seed}/{norm(one.name)[:6]}{self.mark}{label}"
-        inputs = Filled(self.api, create, seed, optional=optional, fixed=given, unique=unique, without=keep or ())
+        inputs = Filled(self.api, create, seed, optional=optional, fixed=given, unique=unique, without=keep or (), named=label == "p")
         sent = inputs.make()
         return Thing(sent, None, parents), create
 
@@ -146,7 +146,9 @@ class User:
     def part(self, one, thing, part, member, shape):
         """The value by which another operation names a thing."""
         noun = norm(one.name)
-        order = {"id": ("id", "identifier", "arn", "name"), "arn": ("arn",), "name": ("name", "identifier", "id"), "identifier": ("identifier", "id", "arn", "name"), "": ("identifier", "id", "arn", "name", "")}.get(part, (part, "id", "name"))
+        if norm(member).endswith("version"):
+            part = "version"
+        order = {"id": ("id", "identifier", "arn", "name"), "arn": ("arn",), "name": ("name", "identifier", "id"), "identifier": ("identifier", "id", "arn", "name"), "": ("identifier", "id", "arn", "name", "")}.get(part, (part, "id", "name", "arn"))
         shown, sent = [*flatten(thing.output), *flatten(thing.shown or {})], [*flatten(thing.sent)]
         found = [value for path, value in (*shown, *sent) if norm(path[-1]) == norm(member)]
         for flat in (shown, sent):
@@ -154,7 +156,7 @@ class User:
             found += [value for name in names for path, value in flat if name and norm(path[-1]) == name]
             for path, value in flat:
                 stem, kind = split(path[-1])
-                if kind in order[:2] and (stem and noun.endswith(stem) or len(path) > 1 and norm(path[0]) == noun):
+                if kind in order and (stem and noun.endswith(stem) or len(path) > 1 and norm(path[0]) == noun):
                     found.append(value)
         found = [value for value in found if isinstance(value, (str, int))]
         for value in found:
@@ -180,6 +182,8 @@ class User:
             return given
         root = thing.sent if kind == "sent" else thing.output
         found = dig(root, way)
+        if found is None and kind == "output":
+            found = dig(thing.sent, way[-1:])
         if found is None:
             raise Unmet(step, f"{one.create}: no {'.'.join(way)} in the answer, which others ask for as {member}")
         return found
