@@ -7,7 +7,7 @@ import botocore.exceptions
 
 from answers import alike, dig, fit, flatten, items, paging
 from filled import TAGS, Filled, tags_in, tags_of
-from resources import ABOUT_REQUEST, TAG_MEMBER, members, norm, split
+from resources import ABOUT_REQUEST, TAG_MEMBER, members, norm, paths, split
 from sameness import SECRET, brief, invented, void
 from things import NOT_FOUND, VERSION, Thing, Unmet, User, code_of, fits, same_place, told
 
@@ -173,6 +173,9 @@ class Life(User):
                 given[member] = fit(shape.members[member], found)
             elif member in thing.sent and alike(self.operation(one.create).input_shape.members[member], shape.members[member]):
                 given[member] = thing.sent[member]
+            elif thing.parents and norm(member) in ("arn", "resourcearn"):
+                parent, made = next(iter(thing.parents.values()))
+                given[member] = self.part(parent, made, "arn", member, shape.members[member])
             elif re.search(r"(?i)filter|query|criteria|expression", member):
                 if shape.members[member].type_name != "list" or shape.members[member].metadata.get("min", 0):
                     return None  # it shows what is asked for, which nobody knows here
@@ -415,7 +418,7 @@ class Life(User):
         self.none("update", self.compare(one, after, thing.shown, one.update, given, skip={*names, *fixed}))
         # What the update cannot touch is as it was.
         rest = []
-        touched = {norm(name) for name in members(shape)}
+        touched = {norm(path[-1]) for path in paths(shape)} | {norm(name) for name in members(shape)} | {norm(inner) for each in shape.members.values() for inner in members(each)}
         for name, value in before[1].items() if isinstance(before[1], dict) else ():
             member = before[0].members.get(name)
             if member is None or norm(name) in touched or any(norm(name).endswith(each) or each.endswith(norm(name)) for each in touched):
@@ -431,7 +434,7 @@ class Life(User):
         self.update_one(thing, names, without)
 
     def is_identity(self, one, member):
-        return member in one.identifiers or member in one.parents or any(path == (member,) for path in one.chosen) or split(member)[0] in (norm(one.name), "") and split(member)[1] in ("id", "arn", "identifier")
+        return member in one.identifiers or member in one.parents or any(path == (member,) for path in one.chosen) or norm(one.name).endswith(split(member)[0]) and split(member)[1] in ("id", "arn", "identifier")
 
     def update_one(self, thing, names, without):
         """An update of one member leaves the others, where the operation is not one that replaces."""
@@ -588,6 +591,9 @@ class Life(User):
         fixed = {**(self.tokens(one, thing, shape) if shape is not None else {}), **names}
         for member in shape.required_members if shape is not None else ():
             if member not in fixed and member in thing.sent and alike(self.operation(one.create).input_shape.members[member], shape.members[member]):
+                fixed[member] = thing.sent[member]
+        for member in members(shape):
+            if member not in fixed and member in thing.sent and split(member)[1] in ("name", "id", "arn", "identifier") and alike(self.operation(one.create).input_shape.members[member], shape.members[member]):
                 fixed[member] = thing.sent[member]
         if shape is not None and not shape.required_members and not names:
             for member, source in one.identifiers.items():

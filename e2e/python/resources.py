@@ -146,7 +146,7 @@ class Reader:
             if read is None or create in created or {f"{self.api.service}.{create}", f"{self.api.service}.{read}"} & set(without) or (read in readers and create.startswith(("Put", "Start", "Add"))):
                 continue
             created.add(create)
-            found.append(Type(self.api.service, noun if create.startswith("Put") and read.endswith(noun) else single, create, read))
+            found.append(Type(self.api.service, noun if read.endswith(noun) and (create.startswith("Put") or self.asks(read)) else single, create, read))
         # What can be made but not read can still be what others lie in.
         makers = [Type(self.api.service, noun, create, None) for noun, create in nouns.items() if create not in created and create.startswith(("Create", "Put", "Activate", "Import", "Register", "Allocate"))]
         for one in found:
@@ -160,9 +160,20 @@ class Reader:
             asked = self.operations[one.read].input_shape
             if one.list == one.read and any(source[0] != "parent" and member in asked.required_members for member, source in one.identifiers.items()):
                 one.list = None  # it shows what is asked for only
+            asked = self.operations[one.list].input_shape if one.list else None
+            for member in asked.required_members if asked is not None else ():
+                source = self.source(one, member, asked.members[member])
+                if source is not None and source[0] != "parent" and (asked.members[member].type_name == "list" or source[0] == "output" and norm(member) not in ("arn", "resourcearn")):
+                    one.list = None
+                    break
         for one in [*found, *makers]:
             self.choose(one)
         return kept
+
+    def asks(self, operation):
+        """Whether an operation is about one thing that it must be told."""
+        shape = self.operations[operation].input_shape
+        return shape is not None and any(shape.members[member].type_name == "string" for member in shape.required_members)
 
     @staticmethod
     def starts(one, other):
@@ -259,13 +270,13 @@ class Reader:
             if other is not one and own.startswith(noun) and noun.endswith(stem) and part in ("identifier", "id", "arn", "name"):
                 return other, part
         # `stepGroupId`: there is one kind of thing that ends so.
-        ending = {id(other): other for noun, other in by_noun.items() if noun.endswith(stem) and other is not one and len(stem) >= 5}
+        ending = {id(other): other for noun, other in by_noun.items() if noun.endswith(stem) and other is not one and len(stem) >= 5 and stem != "resource"}
         if len(ending) == 1 and (part in ("identifier", "id", "arn") or part == "name" and len(stem) >= 7):
             (other,) = ending.values()
             if not self.within(other, one):
                 return other, part
         # `hypervisorArn`: there is one kind of thing that begins so.
-        ending = {id(other): other for noun, other in by_noun.items() if noun.startswith(stem) and other is not one and len(stem) >= 5}
+        ending = {id(other): other for noun, other in by_noun.items() if noun.startswith(stem) and other is not one and len(stem) >= 5 and stem != "resource"}
         if len(ending) == 1 and part in ("identifier", "id", "arn"):
             (other,) = ending.values()
             if not self.within(other, one):

@@ -203,7 +203,7 @@ class User:
                 continue
             if source is None or not required and source[0] == "parent" and self.operation(operation).name == one.list:
                 continue
-            if not required and source[0] != "parent" and split(member)[0] not in ("", norm(one.name)):
+            if not required and source[0] != "parent" and not norm(one.name).endswith(split(member)[0]):
                 continue
             try:
                 found = self.value(one, thing, source, member, step, each)
@@ -216,7 +216,7 @@ class User:
 
     def arn(self, one, thing):
         noun = norm(one.name)
-        flat = list(flatten(thing.output)) + list(flatten(thing.shown or {}))
+        flat = [(path, value) for path, value in [*flatten(thing.output), *flatten(thing.shown or {})] if not self.reader.foreign(one, path)]
         for name in (noun + "arn", "arn", "resourcearn"):
             for path, value in flat:
                 if norm(path[-1]) == name and isinstance(value, str):
