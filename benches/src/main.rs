@@ -2,13 +2,14 @@
 //! returns as many bytes, and writes the table in `docs/benchmarks.md`.
 //!
 //! Both servers run as processes of their own, one after the other, under the same client. Requests are bounded in
-//! number; nothing leaves the loopback.
+//! number; nothing leaves the loopback. With the argument `store`: the store alone.
 
 mod bare;
 mod cases;
 mod load;
 mod process;
 mod report;
+mod store;
 mod touch;
 
 use std::path::{Path, PathBuf};
@@ -17,6 +18,10 @@ use anyhow::{Context as _, Result};
 
 use crate::load::{Measurement, REQUESTS, Traffic};
 use crate::process::Server;
+
+/// As the binary has it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// One operation measured on both servers.
 pub struct Comparison {
@@ -36,6 +41,11 @@ fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["bare", port, body_bytes, head_bytes] => bare::serve(port.parse()?, body_bytes.parse()?, head_bytes.parse()?),
+        ["store", ref rows @ ..] => {
+            let rows = rows.first().map(|rows| rows.parse()).transpose()?;
+            let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+            runtime.block_on(store::measure(rows))
+        }
         _ => {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             runtime.block_on(measure())

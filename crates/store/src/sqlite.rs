@@ -31,6 +31,8 @@ use crate::{Batch, Event, LoadMode, Loader, Range, Row, Scan, Selector, Store, S
 const FILE: &str = "state.sqlite";
 /// Connections that read at the same time.
 const READERS: u32 = 4;
+/// What a connection may keep of the file in memory, in KiB (as SQLite wants it: negative): inner pages of a million rows.
+const CACHE_KIB: &str = "-16384";
 /// Requests that wait for the writer before callers have to.
 const QUEUE: usize = 4096;
 
@@ -106,6 +108,7 @@ impl SqliteStore {
             .filename(&file)
             .create_if_missing(true)
             .page_size(8192)
+            .pragma("cache_size", CACHE_KIB)
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(synchronous)
             .busy_timeout(Duration::from_secs(10))

@@ -9,7 +9,7 @@ use crate::StoreError;
 
 /// All queries go by an index. A plan that was made while a table was small must not scan it when it is large.
 const SETTINGS: &str = "SET enable_seqscan = off; SET enable_bitmapscan = off; SET enable_hashjoin = off; \
-    SET enable_mergejoin = off; SET enable_sort = off; SET jit = off; SET plan_cache_mode = force_generic_plan";
+    SET enable_mergejoin = off; SET jit = off; SET plan_cache_mode = force_generic_plan";
 
 #[derive(Debug)]
 pub(super) struct Database {

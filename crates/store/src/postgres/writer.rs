@@ -99,8 +99,9 @@ impl Writes {
             SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[]) \
             ON CONFLICT (account, region, service, name) DO NOTHING";
         const FIND: &str = "SELECT t.id, w.place FROM unnest($1::text[], $2::text[], $3::text[], $4::text[]) \
-            WITH ORDINALITY AS w (account, region, service, name, place) JOIN space_table t \
-            ON t.account = w.account AND t.region = w.region AND t.service = w.service AND t.name = w.name";
+            WITH ORDINALITY AS w (account, region, service, name, place) CROSS JOIN LATERAL \
+            (SELECT id FROM space_table t WHERE t.account = w.account AND t.region = w.region \
+            AND t.service = w.service AND t.name = w.name OFFSET 0) t";
         let mut found = Numbers::with_capacity(tables.len());
         let mut missing: Vec<&Table> = Vec::new();
         {
@@ -195,9 +196,10 @@ impl Writes {
 }
 
 async fn known(connection: &mut PgConnection, places: BTreeSet<Place>) -> Result<HashMap<Place, Known>, sqlx::Error> {
+    // In the order of the places: two that want the same rows wait for each other, but never both.
     const LOCK: &str = "SELECT r.id, r.space_table, r.key, r.version, r.entries \
-        FROM unnest($1::bigint[], $2::bytea[]) AS w (t, k) JOIN record r ON r.space_table = w.t AND r.key = w.k \
-        ORDER BY r.space_table, r.key FOR UPDATE OF r";
+        FROM unnest($1::bigint[], $2::bytea[]) AS w (t, k) CROSS JOIN LATERAL \
+        (SELECT * FROM record r WHERE r.space_table = w.t AND r.key = w.k FOR UPDATE) r";
     let (tables, keys): (Vec<i64>, Vec<&[u8]>) = places.iter().map(|(table, key)| (*table, key.as_bytes())).unzip();
     let rows = sqlx::query(LOCK).bind(&tables).bind(&keys).fetch_all(&mut *connection).await?;
     let mut known = HashMap::with_capacity(rows.len());
@@ -214,11 +216,14 @@ async fn known(connection: &mut PgConnection, places: BTreeSet<Place>) -> Result
 async fn write(connection: &mut PgConnection, plan: &Plan<'_>, before: &HashMap<Place, Known>) -> Result<(), Failure> {
     const UPDATE: &str = "UPDATE record r SET version = w.version, entries = w.entries, body = w.body \
         FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[]) AS w (id, version, entries, body) \
-        WHERE r.id = w.id";
-    const FEWER: &str = "DELETE FROM index_entry e USING unnest($1::bigint[], $2::bytea[], $3::bytea[], $4::bytea[]) \
-        AS w (t, n, v, k) WHERE e.space_table = w.t AND e.name = w.n AND e.value = w.v AND e.key = w.k";
-    const UNWRITTEN: &str = "DELETE FROM record r USING unnest($1::bigint[], $2::bytea[]) AS w (t, k) \
-        WHERE r.space_table = w.t AND r.key = w.k";
+        WHERE r.id = w.id AND r.id = ANY($1)";
+    const FEWER: &str = "DELETE FROM index_entry WHERE ctid = ANY(ARRAY(\
+        SELECT e.ctid FROM unnest($1::bigint[], $2::bytea[], $3::bytea[], $4::bytea[]) AS w (t, n, v, k) \
+        CROSS JOIN LATERAL (SELECT ctid FROM index_entry e \
+        WHERE e.space_table = w.t AND e.name = w.n AND e.value = w.v AND e.key = w.k OFFSET 0) e))";
+    const UNWRITTEN: &str = "DELETE FROM record WHERE id = ANY(ARRAY(\
+        SELECT r.id FROM unnest($1::bigint[], $2::bytea[]) AS w (t, k) CROSS JOIN LATERAL \
+        (SELECT id FROM record r WHERE r.space_table = w.t AND r.key = w.k OFFSET 0) r))";
     let (mut gone, mut made, mut fewer, mut more) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     let mut changed = Vec::new();
     for (place, row) in &plan.rows {
@@ -540,8 +545,7 @@ async fn drop_records(connection: &mut PgConnection) -> Result<bool, sqlx::Error
     const FIRST: &str = "SELECT id FROM dropped_table ORDER BY id LIMIT 1";
     const STEPS: [&str; 2] = [
         "DELETE FROM record WHERE id = ANY(ARRAY(SELECT id FROM record WHERE space_table = $1 LIMIT $2))",
-        "DELETE FROM index_entry e USING (SELECT * FROM index_entry WHERE space_table = $1 LIMIT $2) w \
-            WHERE e.space_table = w.space_table AND e.name = w.name AND e.value = w.value AND e.key = w.key",
+        "DELETE FROM index_entry WHERE ctid = ANY(ARRAY(SELECT ctid FROM index_entry WHERE space_table = $1 LIMIT $2))",
     ];
     let first: Option<i64> = sqlx::query_scalar(FIRST).fetch_optional(&mut *connection).await?;
     let Some(id) = first else { return Ok(false) };
