@@ -193,6 +193,10 @@ class Run:
                 self.fail(next(iter(self.cases)), step, reason)
             elif not stopped:
                 self.again |= set(self.cases) - set(self.failed)
+        if told and arguments[0] == "apply" and not any(event.get("type") in ("apply_start", "apply_complete") for event in events):
+            # A plan that fails keeps all others from being applied.
+            self.known = self.known or bool(self.failed)
+            self.again |= set(self.cases) - set(self.failed)
         if status not in (0, 2) and not told and not stopped:
             self.again |= set(self.cases) - set(self.failed)
             if len(self.cases) == 1:

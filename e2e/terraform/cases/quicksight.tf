@@ -1,5 +1,10 @@
+resource "aws_quicksight_namespace" "birds" {
+  namespace = "birds"
+}
+
 resource "aws_quicksight_group" "wardens" {
   group_name  = "wardens"
+  namespace   = aws_quicksight_namespace.birds.namespace
   description = var.edited ? "All wardens" : "Wardens"
 }
 
