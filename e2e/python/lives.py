@@ -329,7 +329,8 @@ class Life(User):
                 continue
             if source[0] == "sent":
                 value = dig(thing.sent, source[1])
-                given[member] = fit(shape.members[member], value)
+                if value is not None:
+                    given[member] = fit(shape.members[member], value)
         unique = [(member,) for member in one.identifiers if member not in given]
         sent = Filled(self.api, self.operation(one.read), f"{self.seed}/{self.mark}nobody", optional=False, fixed=given, unique=unique)
         for member in unique:
@@ -412,6 +413,7 @@ class Life(User):
         for member in shape.required_members:
             if member not in fixed and dig(thing.sent, (member,)) is not None and shape.members[member].type_name == "string" and thing.sent[member] in shape.members[member].enum:
                 given[member] = thing.sent[member]
+        self.keep_names(thing, given)
         self.must(one.update, given, "update")
         thing.sent = {**thing.sent, **{name: value for name, value in given.items() if name in members(self.operation(one.create).input_shape) and name not in names}}
         after = self.read(one, thing, "update")
@@ -432,6 +434,14 @@ class Life(User):
         if rest:
             raise Unmet("update leaves the rest", rest[0])
         self.update_one(thing, names, without)
+
+    def keep_names(self, thing, given):
+        """What names the thing within a structure stays what it was."""
+        for path in self.one.chosen:
+            value = dig(thing.sent, path)
+            for inner in given.values():
+                if isinstance(inner, dict) and isinstance(inner.get(path[-1]), str) and isinstance(value, str):
+                    inner[path[-1]] = value
 
     def is_identity(self, one, member):
         return member in one.identifiers or member in one.parents or any(path == (member,) for path in one.chosen) or norm(one.name).endswith(split(member)[0]) and split(member)[1] in ("id", "arn", "identifier")
@@ -461,6 +471,7 @@ class Life(User):
         keep = [member for member in members(shape) if member not in shape.required_members and member != chosen[0] and member not in fixed]
         required = {member for member in shape.required_members if member not in fixed}
         given = self.filled(one.update, fixed, "u2", optional=True, without=[*keep, *without])
+        self.keep_names(thing, given)
         self.must(one.update, given, "update leaves the rest")
         after = self.read(one, thing, "update leaves the rest")
         lines = self.compare(one, after, thing.shown, one.update, {chosen[0]: given[chosen[0]]} if chosen[0] in given else {})

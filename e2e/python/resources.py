@@ -319,6 +319,8 @@ class Reader:
         create = self.operations[one.create]
         plain = norm(member)
         names = [plain]
+        if plain.startswith("current"):
+            names.append(plain.removeprefix("current"))
         if listed:
             names.append(norm(singular(member)))
         for given in one.parents:
@@ -334,6 +336,8 @@ class Reader:
         for name in names:
             for path in output:
                 if norm(path[-1]) == name and not (len(path) > 1 and self.foreign(one, path)):
+                    if path in sent and self.required(create.input_shape, path):
+                        return "sent", path
                     chosen = (path[-1],) in sent and path[-1] in required
                     return ("sent", (path[-1],)) if chosen else ("output", path)
             for path in sent:

@@ -4,6 +4,7 @@ shown with what was sent."""
 import re
 
 import botocore.exceptions
+import botocore.parsers
 
 import outputs
 import patterns
@@ -13,6 +14,8 @@ from resources import ABOUT_REQUEST, KNOWN, TAG_MEMBER, members, norm, split
 from sameness import SECRET, brief, comparable, differences, is_document
 
 PARENTS_MAX = 4
+# What botocore raises for what the server does.
+SERVERS = (botocore.exceptions.HTTPClientError, botocore.exceptions.ConnectionError, botocore.parsers.ResponseParserError)
 NOT_FOUND = re.compile(r"(?i)not_?found|no_?such|not_?exist|non_?exist|unknown|does_?not|notavailable|404")
 # What an update needs to know of the version that it changes.
 VERSION = re.compile(r"(?i)^(etag|if-?match|revisionid|locktoken|updatetoken|changetoken|sequencetoken|.*revision|.*versionid|version|entitytag)$")
@@ -63,10 +66,10 @@ class User:
             raise
         except (botocore.exceptions.ParamValidationError, botocore.exceptions.UnknownParameterError) as error:
             # An identifier that the server made may be one that it takes nowhere.
-            ours = "Invalid length for parameter" not in str(error) or step == "not found before"
+            ours = "Invalid length for parameter" not in str(error)
             raise Unmet("harness" if ours else step, f"{operation}: {' '.join(str(error).split())[:200]}") from error
         except Exception as error:
-            if "arn" in str(error).lower() or isinstance(error, botocore.exceptions.BotoCoreError) and not isinstance(error, botocore.exceptions.HTTPClientError | botocore.exceptions.ConnectionError):
+            if not isinstance(error, SERVERS) and "arn" in str(error).lower() or isinstance(error, botocore.exceptions.BotoCoreError) and not isinstance(error, SERVERS):
                 raise Unmet("harness", f"{operation}: {type(error).__name__}: {str(error)[:160]}") from error
             raise Unmet(step, f"{operation}: the client cannot read the answer: {type(error).__name__}: {str(error)[:160]}") from error
         answer.pop("ResponseMetadata", None)
