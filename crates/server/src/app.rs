@@ -21,6 +21,7 @@ use crate::memo::Memo;
 use crate::metrics::Metrics;
 use crate::net::{CertAuthority, Limits};
 use crate::objects;
+use crate::pass::PassOn;
 use crate::sessions;
 
 /// Slots that count how often the same request came. Two requests that share a slot only skip numbers.
@@ -92,7 +93,10 @@ impl App {
                 services.iter().for_each(|service| resources.set_mode(Some(service), Mode::Stateless));
             }
         }
-        objects::register(&mut registry, &objects, &resources);
+        match config.s3 {
+            Some(elsewhere) => registry.service(standin_s3::SERVICE, Arc::new(PassOn::new(elsewhere))),
+            None => objects::register(&mut registry, &objects, &resources),
+        }
         sessions::register(&mut registry, &resources);
         Self {
             catalogue,

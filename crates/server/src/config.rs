@@ -12,6 +12,7 @@ use standin_store::StoreLocation;
 
 use crate::init::InitReport;
 use crate::net::{CorsPolicy, Limits, ProxyPolicy};
+use crate::pass::S3Elsewhere;
 
 /// The account of requests whose access key names none.
 pub const DEFAULT_ACCOUNT: &str = "000000000000";
@@ -79,6 +80,8 @@ pub struct ServerConfig {
     pub clock: Clock,
     /// What is told of init hooks.
     pub init: Arc<InitReport>,
+    /// Where S3 is, if it is not here.
+    pub s3: Option<S3Elsewhere>,
 }
 
 impl Default for ServerConfig {
@@ -105,6 +108,7 @@ impl Default for ServerConfig {
             transitions: Transitions::default(),
             clock: Clock::real(),
             init: Arc::default(),
+            s3: None,
         }
     }
 }

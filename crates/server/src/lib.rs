@@ -17,6 +17,7 @@ mod memo;
 pub mod metrics;
 pub mod net;
 mod objects;
+mod pass;
 mod payload;
 mod pipeline;
 mod server;
@@ -25,6 +26,7 @@ mod state;
 
 pub use config::{DEFAULT_ACCOUNT, DEFAULT_JOURNAL_SIZE, DEFAULT_REGION, ServerConfig, Stateless, Transitions};
 pub use init::{InitReport, InitStage, ScriptState};
+pub use pass::S3Elsewhere;
 pub use server::{RunningServer, Server, ServerBuilder};
 pub use standin_mock::validation::Strictness;
 pub use standin_store::{Durability, StoreLocation};

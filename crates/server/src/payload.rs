@@ -78,10 +78,16 @@ pub(crate) fn stream(
 ) -> Result<Box<dyn BodySource>, OperationError> {
     let decoder = if chunked::is_chunked(headers) { Some(Decoder::of_headers(headers)?) } else { None };
     let verifier = Verifier::new(headers, expected.flexible_checksums)?;
+    let left = if decoder.is_some() { decoded_length(headers) } else { body.length() };
     if decoder.is_none() && verifier.is_idle() {
         return Ok(Box::new(body));
     }
-    Ok(Box::new(Decoded { body, decoder, verifier: Some(verifier), verified: Vec::new(), pending: Bytes::new() }))
+    Ok(Box::new(Decoded { body, decoder, verifier: Some(verifier), verified: Vec::new(), pending: Bytes::new(), left }))
+}
+
+/// The length of a body without its framing.
+fn decoded_length(headers: &HeaderMap) -> Option<u64> {
+    headers.get("x-amz-decoded-content-length")?.to_str().ok()?.trim().parse().ok()
 }
 
 struct Decoded {
@@ -92,6 +98,8 @@ struct Decoded {
     verified: Vec<(&'static str, String)>,
     /// Read, but not yet decoded.
     pending: Bytes,
+    /// Bytes still to come, as far as it is known.
+    left: Option<u64>,
 }
 
 impl Decoded {
@@ -118,6 +126,7 @@ impl Decoded {
     }
 
     fn checked(&mut self, piece: Bytes) -> Bytes {
+        self.left = self.left.map(|left| left.saturating_sub(piece.len() as u64));
         if let Some(verifier) = &mut self.verifier {
             verifier.update(&piece);
         }
@@ -128,6 +137,10 @@ impl Decoded {
 impl BodySource for Decoded {
     fn next(&mut self) -> BoxFuture<'_, Option<io::Result<Bytes>>> {
         Box::pin(async { self.next_piece().await.map_err(io::Error::other).transpose() })
+    }
+
+    fn length(&self) -> Option<u64> {
+        self.left
     }
 
     fn verified_checksums(&self) -> &[(&'static str, String)] {

@@ -243,4 +243,6 @@ resource "aws_s3_object_copy" "hello" {
   bucket = aws_s3_bucket.logs.id
   key    = "copy.txt"
   source = "${aws_s3_bucket.logs.id}/${aws_s3_object.hello.key}"
+  # Else the source's tags come along, here as in AWS.
+  tagging_directive = "REPLACE"
 }
