@@ -1,6 +1,7 @@
 """Objects survive restarts and crashes, whole or not at all, and large ones go through a small server."""
 
 import hashlib
+import io
 import os
 import signal
 import threading
@@ -193,3 +194,33 @@ def test_what_was_acknowledged_survives_a_crash(tmp_path):
         for upload in uploads:
             s3.abort_multipart_upload(Bucket="bucket", Key=upload["Key"], UploadId=upload["UploadId"])
         assert len(blobs(tmp_path)) == len(found)
+
+
+def test_calls_are_passed_on_to_a_store_elsewhere(tmp_path):
+    with Standin("--log", "warn") as there, Standin("--log", "warn", "--s3", there.url.replace("://", "://123456789012:se%2Fcret@")) as here:
+        s3 = client(here)
+        s3.create_bucket(Bucket="bucket")
+        put = s3.put_object(Bucket="bucket", Key="a b/é", Body=b"0123456789", Metadata={"a": "1"}, ContentType="text/x", Tagging="t=1")
+        assert put["ETag"] == '"' + hashlib.md5(b"0123456789").hexdigest() + '"'
+        answer = s3.get_object(Bucket="bucket", Key="a b/é", Range="bytes=2-4")
+        assert (answer["Body"].read(), answer["ContentRange"], answer["Metadata"], answer["ContentType"]) == (b"234", "bytes 2-4/10", {"a": "1"}, "text/x")
+        assert answer["ResponseMetadata"]["HTTPStatusCode"] == 206
+        assert s3.head_object(Bucket="bucket", Key="a b/é")["ContentLength"] == 10
+        assert s3.get_object_tagging(Bucket="bucket", Key="a b/é")["TagSet"] == [{"Key": "t", "Value": "1"}]
+        for call, code in [(dict(Key="none"), "NoSuchKey"), (dict(Key="a b/é", IfNoneMatch="*"), "304"), (dict(Key="a b/é", Range="bytes=99-"), "InvalidRange")]:
+            with pytest.raises(ClientError) as caught:
+                s3.get_object(Bucket="bucket", **call)
+            assert caught.value.response["Error"]["Code"] == code
+        s3.upload_fileobj(io.BytesIO(b"z" * 20 * MEGABYTE), "bucket", "large")
+        assert len(s3.get_object(Bucket="bucket", Key="large")["Body"].read()) == 20 * MEGABYTE
+        assert [item["Key"] for item in s3.list_objects_v2(Bucket="bucket")["Contents"]] == ["a b/é", "large"]
+        s3.delete_objects(Bucket="bucket", Delete={"Objects": [{"Key": "large"}]})
+        s3.put_bucket_lifecycle_configuration(Bucket="bucket", LifecycleConfiguration={"Rules": [{"ID": "r", "Status": "Enabled", "Filter": {"Prefix": ""}, "Expiration": {"Days": 1}}]})
+        assert s3.get_bucket_lifecycle_configuration(Bucket="bucket")["Rules"][0]["ID"] == "r"
+        direct = boto3.session.Session().client("s3", region_name="us-east-1", endpoint_url=there.url, aws_access_key_id="123456789012", aws_secret_access_key="x")
+        assert [item["Key"] for item in direct.list_objects_v2(Bucket="bucket")["Contents"]] == ["a b/é"]
+        there.process.kill()
+        there.process.wait()
+        with pytest.raises(ClientError) as caught:
+            s3.list_buckets()
+        assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 503

@@ -95,7 +95,7 @@ impl PassOn {
         *http.method_mut() = request.method;
         *http.uri_mut() = target.parse().map_err(OperationError::internal)?;
         *http.headers_mut() = request.headers;
-        let response = self.send(http).await.map_err(|error| self.unreachable(error))?;
+        let response = self.send(http).await.map_err(|error| self.unreachable(&error))?;
         self.answer(service, operation, response).await
     }
 
@@ -112,7 +112,7 @@ impl PassOn {
         exchange(TokioIo::new(TlsConnector::from(tls).connect(name, stream).await?), request).await
     }
 
-    fn unreachable(&self, error: io::Error) -> OperationError {
+    fn unreachable(&self, error: &io::Error) -> OperationError {
         let message = format!("the store at {} cannot be reached: {error}", self.to.url);
         OperationError::new("ServiceUnavailable", message).with_status(503)
     }
@@ -130,7 +130,7 @@ impl PassOn {
             (Bytes::new(), Some(Box::new(Passed { body, left: length }) as Box<dyn BodySource>))
         } else {
             let limited = http_body_util::Limited::new(body, ANSWER_BYTES_MAX);
-            let collected = limited.collect().await.map_err(|error| self.unreachable(io::Error::other(error)))?;
+            let collected = limited.collect().await.map_err(|error| self.unreachable(&io::Error::other(error)))?;
             (collected.to_bytes(), None)
         };
         let read = client::decode_response(Protocol::RestXml, service, operation, parts.status, &parts.headers, &bytes);

@@ -33,6 +33,8 @@ variables! { STANDIN:
     DATA_DIR = "STANDIN_DATA_DIR";
     /// `--database`
     DATABASE = "STANDIN_DATABASE";
+    /// `--s3`
+    S3 = "STANDIN_S3";
     /// `--ephemeral`
     EPHEMERAL = "STANDIN_EPHEMERAL";
     /// `--durability`

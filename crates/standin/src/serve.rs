@@ -1,5 +1,7 @@
 //! From settings to a running server.
 
+mod elsewhere;
+
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize as _;
@@ -98,6 +100,7 @@ pub fn server_config(settings: &Settings) -> Result<ServerConfig, CommandError> 
         tls: defaults.tls,
         clock: settings.clock.map_or(defaults.clock, |time| Clock::frozen_at(time.0)),
         init: defaults.init,
+        s3: settings.s3.as_deref().map(elsewhere::read).transpose()?,
     })
 }
 

@@ -50,7 +50,7 @@ pub enum TrustError {
 }
 
 impl Trust {
-    pub(super) fn config(&self) -> Result<ClientConfig, TrustError> {
+    pub(crate) fn config(&self) -> Result<ClientConfig, TrustError> {
         let path = self.file.clone().or_else(|| system_roots(&env::process)).ok_or(TrustError::NoFile)?;
         let mut roots = RootCertStore::empty();
         roots.add_parsable_certificates(certificates(&path)?);

@@ -41,6 +41,12 @@ pub struct Settings {
     #[arg(long, value_name = "URL", env = env::DATABASE, help_heading = "State")]
     pub database: Option<String>,
 
+    /// Pass calls of S3 on to an S3-compatible store, as https://ACCESS_KEY:SECRET_KEY@HOST:PORT
+    ///
+    /// Its buckets are those of all accounts. `?region=REGION` signs for that region instead of the caller's.
+    #[arg(long, value_name = "URL", env = env::S3, help_heading = "State")]
+    pub s3: Option<String>,
+
     /// Keep state in memory, whatever else is said of where it is kept: it is gone when the server ends
     #[arg(long, value_name = "BOOL", env = env::EPHEMERAL, num_args = 0..=1, require_equals = true,
         default_missing_value = "true", value_parser = BoolishValueParser::new(), help_heading = "State")]
@@ -178,6 +184,7 @@ impl Settings {
             listen,
             data_dir,
             database,
+            s3,
             ephemeral,
             durability,
             init,
