@@ -166,3 +166,51 @@ def test_start_and_stop(tmp_path):
         json.loads(run(AWS, "sts", "get-caller-identity", "--endpoint-url", server.url, env=environment(**KEYS)))
         server.process.send_signal(signal.SIGINT)
         assert server.process.wait(10) in (0, 130)
+
+
+def test_state_commands(tmp_path):
+    with Standin("--log", "warn", env={"STANDIN_STATELESS": ""}) as running:
+        env = environment(AWS_ENDPOINT_URL=running.url)
+
+        def call(*arguments, **more):
+            return standin("call", *arguments, env=env, **more)
+
+        def state(*arguments, **more):
+            return standin("state", *arguments, env=env, **more)
+
+        call("sqs", "create-queue", "-i", '{"QueueName": "birds"}')
+        first, second = tmp_path / "first.jsonl", tmp_path / "second.jsonl"
+        state("save", first)
+        commit = state("commit", "-m", "birds").strip()
+        assert len(commit) == 64
+        state("branch", "trial")
+        call("sqs", "create-queue", "-i", '{"QueueName": "nests"}')
+        state("save", second)
+        changes = state("diff", status=1)
+        assert re.search(r"^\+ .*sqs.*nests", changes, re.MULTILINE), changes
+        assert state("diff", first, second, status=1) == changes
+        assert state("diff", first, first) == ""
+        state("checkout", "trial")
+        assert "nests" not in call("sqs", "list-queues")
+        assert state("branch").splitlines() == [f"  main {commit[:12]}", f"* trial {commit[:12]}"]
+        assert "birds" in state("log")
+        state("load", "--merge", second)
+        assert "nests" in call("sqs", "list-queues")
+        state("reset", "--service", "sns")
+        assert "nests" in call("sqs", "list-queues")
+        state("reset")
+        assert "QueueUrls" not in call("sqs", "list-queues")
+        state("load", first)
+        assert "birds" in call("sqs", "list-queues")
+        failed = subprocess.run([str(binary()), "state", "load", str(tmp_path / "none")], env=env, capture_output=True, text=True, timeout=60)
+        assert failed.returncode == 1
+        assert "cannot read" in failed.stderr
+
+
+def test_clock_command():
+    with Standin("--clock", "2026-01-01T00:00:00Z") as running:
+        env = environment(AWS_ENDPOINT_URL=running.url)
+        assert standin("clock", env=env) == "2026-01-01T00:00:00Z (stands still)\n"
+        assert standin("clock", "--advance", "1h30m", env=env) == "2026-01-01T01:30:00Z (stands still)\n"
+        assert standin("clock", "--freeze", "2027-01-01T00:00:00Z", "--advance", "1d", env=env).startswith("2027-01-02T00:00:00Z")
+        assert "stands still" not in standin("clock", "--resume", env=env)

@@ -23,14 +23,17 @@ import models
 import resources
 from serve import Standin
 
+UPDATE = re.compile(r"Updated$|UpdateComplete$")
 END = re.compile(r"Delet|Terminat|NotExist|NotFound|Cancelled|Deregistered")
-# What other calls than create, update and delete lead to.
+# What other calls than create, update and delete lead to: patterns of waiters, and what they follow.
 OTHER = {
-    "ec2.InstanceStopped": "follows StopInstances",
-    "ec2.BundleTaskComplete": "follows the work of an instance",
-    "ec2.SpotInstanceRequestFulfilled": "follows a market",
-    "ec2.PasswordDataAvailable": "follows the start of Windows",
-    "rds.DBInstanceStopped": "follows StopDBInstance",
+    r".*\.\w*(Stopped|Offline|Standby|Disconnected|Disconnecting|Detached|Unrouted|SchedulingBlocked)": "a call that stops it",
+    r"medialive\.(Channel|Multiplex)Running|medialive\.ChannelPlacementGroupAssigned": "a start or an assignment",
+    r"medialive\.SignalMapMonitorDeleted|opsworks\.InstanceRegistered|rtbfabric\.LinkAccepted": "a call about something else",
+    r"cloudformation\.Stack(Import|Rollback)Complete": "an import or a rollback",
+    r"ec2\.VolumeInUse": "AttachVolume",
+    r"ec2\.(BundleTaskComplete|SpotInstanceRequestFulfilled|PasswordDataAvailable)": "the work of an instance, or a market",
+    r"omics\.RunRunning": "the middle of a run that is over at once",
 }
 ATTEMPTS = 4
 
@@ -61,8 +64,8 @@ class Waits:
             full = f"{self.api.service}.{name}"
             if about is None:
                 yield full, "none", f"no type is made that {waiter.operation} reads"
-            elif full in OTHER:
-                yield full, "other", OTHER[full]
+            elif follows := next((follows for pattern, follows in OTHER.items() if re.fullmatch(pattern, full)), None):
+                yield full, "other", f"follows {follows}"
             else:
                 yield full, *self.wait(about, name, waiter.operation)
 
@@ -86,9 +89,9 @@ class Waits:
             if one.read and one.identifiers:
                 life.read(one, thing)
             given = life.read_input(one, thing) if operation == one.read else self.named(life, one, thing, operation)
-            if ends:
+            if ends or UPDATE.search(name):
                 self.move()
-                life.delete(thing)
+                self.change(life, one, thing, ends)
             return self.poll(name, given)
         except lives.Unmet as unmet:
             return ("harness" if unmet.step == "harness" else "fail"), f"{unmet.step}: {unmet.detail}"
@@ -96,6 +99,13 @@ class Waits:
             return "fail", lives.told(error)
         except Exception as error:  # noqa: BLE001
             return "harness", f"{type(error).__name__}: {error}"
+
+    def change(self, life, one, thing, ends):
+        if ends:
+            life.delete(thing)
+        elif one.update:
+            names = life.names(one, thing, one.update, "update")
+            life.must(one.update, life.filled(one.update, {**life.tokens(one, thing, life.operation(one.update).input_shape), **names}), "update")
 
     def named(self, life, one, thing, operation):
         given = life.names(one, thing, operation, "read")

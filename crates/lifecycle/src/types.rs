@@ -111,6 +111,8 @@ pub struct Status {
     /// What it is when nothing is going on (`ACTIVE`).
     pub settled: Str,
     pub updating: Option<Str>,
+    /// What it is after an update, where that is something else than after its creation.
+    pub updated: Option<Str>,
     pub deleting: Option<Str>,
     /// What it stays at after it was deleted, of resources that do not vanish.
     pub deleted: Option<Str>,

@@ -12,6 +12,10 @@ pub struct Awaited {
     pub value: Str,
     /// Of a waiter for the end of a resource.
     pub deleting: bool,
+    /// Of a waiter for what comes of a create, of all creates alike.
+    pub created: bool,
+    /// Of a waiter for what comes of an update.
+    pub updated: bool,
 }
 
 /// The values of a member that success acceptors of waiters ask for.
@@ -20,7 +24,9 @@ pub fn awaited(service: &'static Service, structure: ShapeIx, member: &str) -> V
     for waiter in &service.waiters {
         let Some(root) = service.operation(waiter.operation).and_then(|operation| operation.output) else { continue };
         let name = waiter.name.to_ascii_lowercase();
-        let deleting = ["delet", "terminat", "notexist"].iter().any(|mark| name.contains(mark));
+        let deleting = ["delet", "terminat", "notexist", "deregist"].iter().any(|mark| name.contains(mark));
+        let created = name.ends_with("created") || name.ends_with("createcomplete");
+        let updated = name.ends_with("updated") || name.ends_with("updatecomplete");
         for acceptor in &waiter.acceptors {
             if acceptor.state != WaiterState::Success || !acceptor.matcher.starts_with("path") {
                 continue;
@@ -30,7 +36,7 @@ pub fn awaited(service: &'static Service, structure: ShapeIx, member: &str) -> V
             if at
                 == Some((structure, service.structure(structure).and_then(|s| s.member(member)).map_or("", |m| m.name)))
             {
-                out.push(Awaited { value: acceptor.expected.trim_matches('"'), deleting });
+                out.push(Awaited { value: acceptor.expected.trim_matches('"'), deleting, created, updated });
             }
         }
     }

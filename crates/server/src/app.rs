@@ -9,7 +9,8 @@ use standin_mock::validation::Strictness;
 use standin_model::Catalogue;
 use standin_s3::ObjectStorage;
 use standin_state::{Mode, Resources};
-use standin_store::{Selector, Store};
+use standin_store::Store;
+use standin_store::history::History;
 
 use crate::canned::Responses;
 use crate::config::{ServerConfig, Stateless};
@@ -23,6 +24,7 @@ use crate::net::{CertAuthority, Limits};
 use crate::objects;
 use crate::pass::PassOn;
 use crate::sessions;
+use crate::state::State;
 
 /// Slots that count how often the same request came. Two requests that share a slot only skip numbers.
 const REPEAT_SLOTS: usize = 1 << 14;
@@ -35,6 +37,7 @@ pub(crate) struct App {
     pub(crate) resources: Arc<Resources>,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) objects: Arc<ObjectStorage>,
+    pub(crate) history: History,
     pub(crate) responses: Responses,
     pub(crate) memo: Memo,
     pub(crate) journal: Journal,
@@ -58,8 +61,8 @@ pub(crate) struct App {
 }
 
 impl App {
-    /// `first`: what numbers identifiers that are drawn begins here.
-    pub(crate) fn new(config: ServerConfig, store: Arc<dyn Store>, objects: Arc<ObjectStorage>, first: u64) -> Self {
+    pub(crate) fn new(config: ServerConfig, state: State) -> Self {
+        let State { store, objects, history, first } = state;
         let catalogue = if config.models.is_empty() {
             Catalogue::shared()
         } else {
@@ -106,6 +109,7 @@ impl App {
             resources,
             store,
             objects,
+            history,
             responses: Responses::default(),
             memo: Memo::default(),
             journal: Journal::new(config.journal_size),
@@ -158,17 +162,8 @@ impl App {
         self.served.as_ref().is_none_or(|list| list.iter().any(|id| id == service))
     }
 
-    /// Back to the state after start: resources, journal, coverage, canned answers and counters.
-    pub(crate) async fn reset(&self) {
-        if let Err(error) = self.store.clear(&Selector::all()).await {
-            tracing::error!(%error, "the state could not be reset");
-        }
-        let objects = self.objects.clone();
-        tokio::spawn(async move {
-            if let Err(error) = objects.sweep().await {
-                tracing::error!(%error, "the bytes of objects could not be removed");
-            }
-        });
+    /// Forgets what was asked: journal, coverage, canned answers and counters.
+    pub(crate) fn forget_requests(&self) {
         self.journal.clear();
         self.coverage.clear();
         self.responses.clear();

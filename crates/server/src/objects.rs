@@ -16,9 +16,15 @@ const BLOBS: &str = "blobs";
 
 /// Opens the storage: rows in the store, bytes in files of the data directory, or in memory where there is none.
 ///
+/// `committed`: whether an earlier state may be put back, whose bytes must stay.
+///
 /// # Errors
 /// When the folder cannot be used, or what a crash left in it cannot be removed.
-pub(crate) async fn open(store: Arc<dyn Store>, data_dir: Option<&Path>) -> Result<Arc<ObjectStorage>, NetError> {
+pub(crate) async fn open(
+    store: Arc<dyn Store>,
+    data_dir: Option<&Path>,
+    committed: bool,
+) -> Result<Arc<ObjectStorage>, NetError> {
     let folder = data_dir.map(|folder| folder.join(BLOBS));
     let unusable = |source: Box<dyn std::error::Error + Send + Sync>| NetError::Folder {
         folder: folder.clone().unwrap_or_default(),
@@ -29,6 +35,9 @@ pub(crate) async fn open(store: Arc<dyn Store>, data_dir: Option<&Path>) -> Resu
         None => Arc::new(MemoryBlobs::default()),
     };
     let objects = Arc::new(ObjectStorage::new(store, blobs));
+    if committed {
+        objects.keep_blobs();
+    }
     objects.recover().await.map_err(|error| unusable(error.into()))?;
     Ok(objects)
 }

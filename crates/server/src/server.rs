@@ -7,7 +7,8 @@ use std::sync::Arc;
 use standin_core::{Clock, Fidelity};
 use standin_mock::validation::Strictness;
 use standin_model::Service;
-use standin_store::{Durability, StoreLocation};
+use standin_store::dump::LoadError;
+use standin_store::{Durability, LoadMode, StoreLocation};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -15,9 +16,8 @@ use crate::app::App;
 use crate::config::{ServerConfig, Stateless, Transitions};
 use crate::init::InitStage;
 use crate::net::{self, Guard, HostPolicy, Limits, NetConfig, NetError};
-use crate::objects;
 use crate::pipeline::Pipeline;
-use crate::state;
+use crate::state::State;
 
 /// Starts servers.
 ///
@@ -144,12 +144,8 @@ impl ServerBuilder {
         let cors = std::mem::take(&mut config.cors);
         let allowed_hosts = std::mem::take(&mut config.allowed_hosts);
         let proxy = config.proxy;
-        let store = standin_store::open(&config.store).await.map_err(|source| NetError::Store { source })?;
-        let files = config.data_dir.as_deref().filter(|_| config.store != StoreLocation::Memory);
-        let objects = objects::open(store.clone(), files).await?;
-        let first = state::first_number(&config.store, &*store).await;
-        let first = first.map_err(|source| NetError::Store { source })?;
-        let app = Arc::new(App::new(config, store, objects, first));
+        let state = State::open(&config).await?;
+        let app = Arc::new(App::new(config, state));
         let mut hosts = HostPolicy::new(app.catalogue.partitions());
         allowed_hosts.iter().for_each(|name| hosts.allow(name));
         let bound = net::bind(NetConfig {
@@ -209,6 +205,24 @@ impl RunningServer {
         self.app.dice.seed()
     }
 
+    /// Adds a saved state to what is there; how many rows it has.
+    ///
+    /// # Errors
+    /// When it cannot be read, is no saved state, or cannot be kept: then nothing was added.
+    pub async fn load_state(&self, mut saved: impl std::io::Read + Send) -> Result<u64, LoadError> {
+        const PIECE_BYTES: usize = 256 * 1024;
+        let mut loading = self.app.begin_load(LoadMode::Merge).await?;
+        let mut piece = vec![0; PIECE_BYTES];
+        loop {
+            match saved.read(&mut piece) {
+                Ok(0) => return self.app.finish_load(loading).await,
+                Ok(count) => loading.push(&piece[..count]).await?,
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(LoadError::Read(error)),
+            }
+        }
+    }
+
     /// How many services are served, and their operations.
     pub fn served(&self) -> (usize, usize) {
         let served = self.app.catalogue.services().filter(|entry| self.app.serves(entry.id));
@@ -240,6 +254,7 @@ impl RunningServer {
     pub async fn shutdown(mut self) {
         self.stop.send_replace(true);
         self.wait().await;
+        self.app.store.close().await;
     }
 }
 

@@ -39,6 +39,8 @@ variables! { STANDIN:
     EPHEMERAL = "STANDIN_EPHEMERAL";
     /// `--durability`
     DURABILITY = "STANDIN_DURABILITY";
+    /// `--load`; several, separated by commas
+    LOAD = "STANDIN_LOAD";
     /// `--init`
     INIT = "STANDIN_INIT";
     /// `--seed`

@@ -164,6 +164,11 @@ impl Hooks {
 
     async fn seed(&self, path: &Path, server: &RunningServer) -> Result<(), CommandError> {
         let text = std::fs::read(path).attempt(format_args!("cannot read {}", path.display()))?;
+        if is_saved_state(&text) {
+            let loaded = server.load_state(&text[..]).await;
+            loaded.attempt(format_args!("cannot load the state in {}", path.display()))?;
+            return Ok(());
+        }
         let calls = read_calls(&text).attempt(format_args!("cannot read the calls of {}", path.display()))?;
         for (at, seed) in calls.iter().enumerate() {
             let place = || format!("call {} of {}: {} of {}", at + 1, path.display(), seed.operation, seed.service);
@@ -291,6 +296,12 @@ fn nothing() -> Value {
     Value::Object(serde_json::Map::new())
 }
 
+/// Whether the first line is that of a saved state.
+fn is_saved_state(text: &[u8]) -> bool {
+    let first = text.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    serde_json::from_slice::<Value>(first).is_ok_and(|header| header.get("format").is_some())
+}
+
 /// The calls of a seed file: a list of them, or one.
 fn read_calls(text: &[u8]) -> Result<Vec<SeedCall>, serde_json::Error> {
     match text.trim_ascii_start().first() {
@@ -310,12 +321,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn seeds_are_calls() {
+    fn seeds_are_calls_or_states() {
         let check = |text: &str| read_calls(text.as_bytes()).expect("readable").len();
         assert_eq!(check(r#"[{"service": "s3", "operation": "CreateBucket", "input": {"Bucket": "b"}}]"#), 1);
         assert_eq!(check(r#"{"service": "sns", "operation": "CreateTopic"}"#), 1);
         assert_eq!(check("[]"), 0);
         assert!(read_calls(br#"[{"service": "s3"}]"#).is_err());
+        assert!(is_saved_state(b"{\"format\":\"standin-state\",\"version\":1}\n{\"account\":\"1\"}\n"));
+        assert!(!is_saved_state(br#"{"service": "sns", "operation": "CreateTopic"}"#));
         assert!(tells_existing("BucketAlreadyOwnedByYou") && !tells_existing("NoSuchBucket"));
     }
 

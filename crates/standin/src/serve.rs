@@ -41,11 +41,16 @@ pub async fn start(settings: &Settings, hooks: &Hooks) -> Result<RunningServer, 
     })
 }
 
-/// Runs the hooks of a server that listens; from then on it is ready.
+/// Loads saved states into a server that listens and runs its hooks; from then on it is ready.
 ///
 /// # Errors
-/// When a hook that must succeed fails.
-pub async fn make_ready(server: &RunningServer, hooks: &Hooks) -> Result<(), CommandError> {
+/// When a state cannot be loaded, or a hook that must succeed fails.
+pub async fn make_ready(server: &RunningServer, settings: &Settings, hooks: &Hooks) -> Result<(), CommandError> {
+    for path in settings.load.iter().flatten() {
+        let file = std::fs::File::open(path).attempt(format_args!("cannot read {}", path.display()))?;
+        let loaded = server.load_state(file).await;
+        loaded.attempt(format_args!("cannot load the state in {}", path.display()))?;
+    }
     hooks.run(InitStage::Start, Some(server)).await?;
     hooks.run(InitStage::Ready, Some(server)).await?;
     server.set_ready();

@@ -7,7 +7,7 @@ use standin_model::words::squash;
 use standin_model::{Document, Fields, ShapeIx, Str};
 use standin_store::{Batch, Table};
 
-use crate::errors::{Fault, error, modelled};
+use crate::errors::{Fault, awaited, error, modelled};
 use crate::handler::{Failed, Work};
 use crate::make::{Draft, Making, absorb, body, harvest, touch};
 use crate::page;
@@ -76,6 +76,7 @@ impl<'w> Work<'w> {
     fn models(&self, fault: Fault) -> bool {
         self.known_error(fault).is_some()
             || modelled(self.context, fault, &self.schema.ty(self.role.resource).noun.text).is_some()
+            || (fault == Fault::NotFound && awaited(self.context).is_some())
     }
 
     /// The tags that the input gives.
@@ -334,7 +335,8 @@ impl<'w> Work<'w> {
         if let Some(made) = fields.get_mut(record::MADE) {
             touch(made, self.context.now);
         }
-        if let Some(Some(status)) = status {
+        let updated = || self.status().and_then(|status| status.updated);
+        if let Some(Some(status)) = status.or_else(|| updated().map(Some)) {
             fields.insert(record::STATUS, status);
             if let (Some(Document::Map(data)), Some(member)) = (fields.get_mut(record::DATA), self.status()) {
                 data.remove(&ty.noun.attribute(member.member, false));

@@ -3,7 +3,7 @@
 use standin_core::{CallContext, OperationError, codes};
 use standin_mock::synthesis;
 use standin_model::words::squash;
-use standin_model::{Document, ShapeIx};
+use standin_model::{Document, ShapeIx, Str, WaiterState};
 
 /// What is wrong with the resource that a call names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,6 +97,26 @@ pub(crate) fn modelled(context: &CallContext, fault: Fault, noun: &str) -> Optio
     own.copied().or_else(|| general().copied()).or_else(|| all.first().copied()).map(|(shape, _)| *shape)
 }
 
+/// The code that the service's waiters know for what a read does not find, where the operation models none: waiters for the
+/// end of a resource succeed with it, those for its beginning go on waiting.
+pub(crate) fn awaited(context: &CallContext) -> Option<Str> {
+    let waiters = context.service.waiters.iter().filter(|waiter| waiter.operation == context.operation.name);
+    let mut codes = waiters.flat_map(|waiter| {
+        let ends = ["Delet", "Terminat", "NotExist"].iter().any(|mark| waiter.name.contains(mark));
+        waiter.acceptors.iter().filter(move |acceptor| {
+            let code = squash(acceptor.expected);
+            let tells = Fault::NotFound.marks().iter().any(|mark| code.contains(mark));
+            acceptor.matcher == "error"
+                && match acceptor.state {
+                    WaiterState::Success => ends,
+                    WaiterState::Retry => tells,
+                    WaiterState::Failure => false,
+                }
+        })
+    });
+    codes.next().map(|acceptor| acceptor.expected.trim_matches('"')).filter(|code| *code != "true" && !code.is_empty())
+}
+
 /// Names that have a mark by chance.
 fn foreign(fault: Fault, name: &str) -> bool {
     match fault {
@@ -142,7 +162,11 @@ pub(crate) fn error(
                     .any(|mark| name.contains(mark))
         })
     };
-    let shape = told.or_else(|| modelled(context, fault, noun)).or_else(validation).or_else(service_wide);
+    let shape = told.or_else(|| modelled(context, fault, noun)).or_else(validation);
+    if let (None, Fault::NotFound, Some(code)) = (shape, fault, awaited(context)) {
+        return OperationError::new(code, message).with_status(400);
+    }
+    let shape = shape.or_else(service_wide);
     let Some(shape) = shape else {
         let (code, status) = fault.fallback();
         return OperationError::new(code, message).with_status(status);

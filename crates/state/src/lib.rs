@@ -15,6 +15,7 @@ mod arns;
 mod convert;
 mod errors;
 mod filter;
+mod forget;
 mod handler;
 mod make;
 mod names;

@@ -128,6 +128,11 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// Everything as of now, for saving and comparing.
     fn view(&self) -> BoxFuture<'_, Result<Box<dyn View>, StoreError>>;
 
+    /// Writes what is left to write and lets go of files and connections. What is asked afterwards may fail.
+    fn close(&self) -> BoxFuture<'_, ()> {
+        Box::pin(std::future::ready(()))
+    }
+
     /// Begins to load rows that become visible together.
     fn load(self: Arc<Self>, mode: LoadMode) -> BoxFuture<'static, Result<Box<dyn Loader>, StoreError>>;
 }

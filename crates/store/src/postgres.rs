@@ -216,6 +216,10 @@ impl Store for PostgresStore {
         Box::pin(async move { Ok(Box::new(view::PostgresView::new(&self.writes.database).await?) as Box<dyn View>) })
     }
 
+    fn close(&self) -> BoxFuture<'_, ()> {
+        Box::pin(PostgresStore::close(self))
+    }
+
     fn load(self: Arc<Self>, mode: LoadMode) -> BoxFuture<'static, Result<Box<dyn Loader>, StoreError>> {
         Box::pin(async move { Ok(Box::new(view::PostgresLoader::new(self, mode).await?) as Box<dyn Loader>) })
     }

@@ -240,6 +240,10 @@ impl Store for SqliteStore {
         })
     }
 
+    fn close(&self) -> BoxFuture<'_, ()> {
+        Box::pin(SqliteStore::close(self))
+    }
+
     fn load(self: Arc<Self>, mode: LoadMode) -> BoxFuture<'static, Result<Box<dyn Loader>, StoreError>> {
         Box::pin(async move { Ok(Box::new(view::SqliteLoader::new(self, mode)) as Box<dyn Loader>) })
     }

@@ -130,6 +130,7 @@ impl Draft {
                         creating: None,
                         settled: "false",
                         updating: None,
+                        updated: None,
                         deleting: None,
                         deleted: None,
                     },

@@ -56,9 +56,16 @@ impl Draft {
         let Kind::String { enum_values } = &self.service.shape(target).kind else { return None };
         let awaited: Vec<Awaited> = awaited(self.service, structure, member);
         let waited = |deleting: bool| {
-            awaited.iter().filter(|one| one.deleting == deleting).map(|one| one.value).max_by_key(|value| rank(value))
+            awaited
+                .iter()
+                .filter(|one| one.deleting == deleting && !one.updated)
+                .map(|one| one.value)
+                .max_by_key(|value| rank(value))
         };
-        let settled = waited(false).filter(|value| rank(value) > -200).or_else(|| best(enum_values))?;
+        let told = |fits: fn(&Awaited) -> bool| awaited.iter().find(|one| fits(one)).map(|one| one.value);
+        let settled = told(|one| one.created)
+            .or_else(|| waited(false).filter(|value| rank(value) > -200))
+            .or_else(|| best(enum_values))?;
         let telling = enum_values.is_empty() || enum_values.iter().any(|value| rank(value) != 0);
         if !telling {
             return None;
@@ -98,6 +105,7 @@ impl Draft {
             ]),
             settled,
             updating: like(&["updat", "modify"]),
+            updated: told(|one| one.updated).filter(|value| *value != settled),
             deleting: moving(&["delet", "terminat", "deregister", "shutting", "remov", "deprovision"])
                 .or_else(|| awaited.iter().find(|one| squash(one.value).contains("deleting")).map(|one| one.value)),
             deleted: waited(true),

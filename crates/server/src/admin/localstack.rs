@@ -2,10 +2,12 @@
 
 use http::StatusCode;
 use serde_json::{Map, Value, json};
+use standin_store::Selector;
 
 use super::{Asked, Reply, empty, fail, json_reply, not_found};
 use crate::app::App;
 use crate::init::InitStage;
+use crate::state::Forget;
 
 const EDITION: &str = "standin";
 
@@ -29,6 +31,16 @@ pub(super) async fn serve(asked: Asked<'_>, rest: &[&str]) -> Reply {
             app.reset().await;
             empty()
         }
+        ("POST", ["state", service, "reset"]) => match app.catalogue.find(service) {
+            Some(entry) => {
+                let picked = Selector { service: Some(entry.id.to_owned()), ..Selector::all() };
+                match app.forget(&Forget { picked, tag: None }).await {
+                    Ok(_) => empty(),
+                    Err(error) => fail(StatusCode::INTERNAL_SERVER_ERROR, error.chain()),
+                }
+            }
+            None => fail(StatusCode::NOT_FOUND, format!("no service `{service}`")),
+        },
         (_, rest) => not_found(&format!("/_localstack/{}", rest.join("/"))),
     }
 }

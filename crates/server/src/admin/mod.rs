@@ -4,6 +4,7 @@ mod clock;
 mod localstack;
 mod requests;
 mod services;
+mod state;
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -69,6 +70,12 @@ impl Asked<'_> {
             .map_err(|error| fail(StatusCode::BAD_REQUEST, format!("the body is not JSON: {error}")))
     }
 
+    /// The body as JSON of one form.
+    async fn parsed<T: serde::de::DeserializeOwned>(self) -> Result<T, Box<Reply>> {
+        let value = self.json().await.map_err(Box::new)?;
+        serde_json::from_value(value).map_err(|error| Box::new(fail(StatusCode::BAD_REQUEST, error.to_string())))
+    }
+
     /// The decoded value of a query parameter.
     fn parameter(&self, name: &str) -> Option<String> {
         let (_, value) = standin_wire::value::pairs(self.query).find(|(key, _)| *key == name)?;
@@ -109,6 +116,7 @@ async fn own(asked: Asked<'_>, rest: &[&str]) -> Reply {
             app.responses.clear();
             empty()
         }
+        (_, ["state", rest @ ..]) => state::serve(asked, rest).await,
         ("POST", ["reset"]) => {
             app.reset().await;
             empty()
@@ -119,14 +127,19 @@ async fn own(asked: Asked<'_>, rest: &[&str]) -> Reply {
             Some(Err(error)) => fail(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
             None => fail(StatusCode::NOT_FOUND, "this server runs without TLS"),
         },
-        (_, known) => match allowed(known) {
-            "" => not_found(&format!("/_standin/{}", known.join("/"))),
-            methods => {
-                let mut reply = fail(StatusCode::METHOD_NOT_ALLOWED, format!("use {methods}"));
-                reply.headers_mut().insert(ALLOW, HeaderValue::from_static(methods));
-                reply
-            }
-        },
+        (_, known) => refuse_method(known),
+    }
+}
+
+/// Says what could be done at an address, or that there is none.
+fn refuse_method(known: &[&str]) -> Reply {
+    match allowed(known) {
+        "" => not_found(&format!("/_standin/{}", known.join("/"))),
+        methods => {
+            let mut reply = fail(StatusCode::METHOD_NOT_ALLOWED, format!("use {methods}"));
+            reply.headers_mut().insert(ALLOW, HeaderValue::from_static(methods));
+            reply
+        }
     }
 }
 
@@ -135,6 +148,10 @@ fn allowed(rest: &[&str]) -> &'static str {
     match rest {
         ["health" | "services" | "coverage" | "metrics" | "ca"] | ["explain", _] | ["requests", "stream"] => "GET",
         ["clock"] | ["services", _] => "GET, POST, PUT",
+        ["state"] => "GET, POST, PUT, DELETE",
+        ["state", "diff" | "log"] => "GET",
+        ["state", "branches"] => "GET, POST, DELETE",
+        ["state", "commit" | "checkout"] => "POST",
         ["requests"] => "GET, DELETE",
         ["responses"] => "GET, PUT, DELETE",
         ["requests", "verify"] | ["reset"] => "POST",

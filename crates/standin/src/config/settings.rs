@@ -52,6 +52,12 @@ pub struct Settings {
         default_missing_value = "true", value_parser = BoolishValueParser::new(), help_heading = "State")]
     pub ephemeral: Option<bool>,
 
+    /// Begin with this saved state, added to what is there; several, separated by commas
+    ///
+    /// `standin state save` writes one.
+    #[arg(long, value_name = "FILE", env = env::LOAD, value_delimiter = ',', help_heading = "State")]
+    pub load: Option<Vec<PathBuf>>,
+
     /// Run the scripts and seed files of this folder before the server is ready
     ///
     /// In the order of their names. The first that fails ends the server with exit code 1.
@@ -187,6 +193,7 @@ impl Settings {
             s3,
             ephemeral,
             durability,
+            load,
             init,
             clock,
             seed,

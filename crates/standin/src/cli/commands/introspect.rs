@@ -135,11 +135,20 @@ impl ServerArgs {
         self.exchange(&Method::POST, path, body.to_string().into())
     }
 
-    fn exchange(&self, method: &Method, path: &str, body: Bytes) -> Result<Value, CommandError> {
+    /// What the server answers to a request, as JSON.
+    pub(super) fn exchange(&self, method: &Method, path: &str, body: Bytes) -> Result<Value, CommandError> {
         let endpoint = self.endpoint.clone().unwrap_or_else(default_endpoint);
-        let mut server = Introspection::new(endpoint.clone(), Trust::default()).map_err(CommandError::failure)?;
-        let answer = server.ask(method, path, body).map_err(unanswered)?;
+        let answer = self.bytes(method, path, body)?;
         serde_json::from_slice(&answer).attempt(format_args!("what answers at {endpoint} is no standin"))
+    }
+}
+
+impl ServerArgs {
+    /// What the server answers to a request.
+    pub(super) fn bytes(&self, method: &Method, path: &str, body: Bytes) -> Result<Bytes, CommandError> {
+        let endpoint = self.endpoint.clone().unwrap_or_else(default_endpoint);
+        let mut server = Introspection::new(endpoint, Trust::default()).map_err(CommandError::failure)?;
+        server.ask(method, path, body).map_err(unanswered)
     }
 }
 
@@ -151,12 +160,12 @@ fn unanswered(error: IntrospectionError) -> CommandError {
     }
 }
 
-fn entries<'v>(value: &'v Value, name: &str) -> impl Iterator<Item = &'v Value> {
+pub(super) fn entries<'v>(value: &'v Value, name: &str) -> impl Iterator<Item = &'v Value> {
     value[name].as_array().into_iter().flatten()
 }
 
 /// A cell: texts without quotes, nothing for null.
-fn text(value: &Value) -> String {
+pub(super) fn text(value: &Value) -> String {
     match value {
         Value::Null => "-".to_owned(),
         Value::String(text) => text.clone(),
@@ -169,7 +178,7 @@ fn request_id(text: &str) -> Result<String, String> {
     if is_id { Ok(text.to_owned()) } else { Err("a request id has letters, digits and dashes".to_owned()) }
 }
 
-fn percent_encoded(text: &str) -> String {
+pub(super) fn percent_encoded(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for byte in text.bytes() {
         match byte {

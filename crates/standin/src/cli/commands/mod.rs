@@ -11,3 +11,4 @@ pub mod introspect;
 pub mod run;
 pub mod serve;
 pub mod services;
+pub mod state;

@@ -68,7 +68,7 @@ impl RunArgs {
             let found = Hooks::find(&settings)?;
             let server = runtime.block_on(async {
                 let server = serve::start(&settings, &found).await?;
-                serve::make_ready(&server, &found).await?;
+                serve::make_ready(&server, &settings, &found).await?;
                 Ok::<_, CommandError>(server)
             })?;
             hooks = Some(found);

@@ -49,7 +49,7 @@ async fn serve_until_stopped(settings: &Settings, out: &mut Out) -> Result<(), C
         unless_closed(banner(&server, settings, out).and_then(|()| out.flush()))?;
     }
     tokio::select! {
-        ready = serve::make_ready(&server, &hooks) => ready?,
+        ready = serve::make_ready(&server, settings, &hooks) => ready?,
         () = signals.stop() => return Ok(()),
     }
     unless_closed(writeln!(out, "Ready.").and_then(|()| out.flush()))?;
