@@ -244,11 +244,14 @@ fn has_extension(path: &Path, wanted: &[&str]) -> bool {
 }
 
 fn is_seed(path: &Path) -> bool {
-    has_extension(path, &["json", "jsonl"]) && !is_executable(path)
+    has_extension(path, &["json", "jsonl"])
 }
 
+/// Where a folder comes from another system, everything in it may be executable: then its name tells.
 fn is_hook(path: &Path) -> bool {
-    is_seed(path) || is_executable(path) || has_extension(path, &["sh", "py"])
+    is_seed(path)
+        || has_extension(path, &["sh", "py", "exe", "bat", "cmd"])
+        || (path.extension().is_none() && is_executable(path))
 }
 
 #[cfg(unix)]

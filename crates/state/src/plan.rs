@@ -328,6 +328,18 @@ impl Compiler<'_> {
         if close && text && status.is_some_and(|status| status.member == member.name && status.inner.is_none()) {
             return Source::Status(attribute.into());
         }
+        // `State.Name`
+        if close
+            && depth < DEPTH_MAX
+            && matches!(target.kind, Kind::Structure(_))
+            && let Some(named) = status.filter(|status| status.member == member.name).and_then(|status| status.inner)
+        {
+            let mut inner = self.structure(member.target, depth + 1);
+            for slot in inner.slots.iter_mut().filter(|slot| slot.name == named) {
+                slot.source = Source::Status(attribute.as_str().into());
+            }
+            return Source::Nested { attribute: attribute.into(), inner: Arc::new(inner) };
+        }
         if let Some(shape) = ty.settable.get(&attribute)
             && (close || !is_generic(&attribute))
             && kin(&service.shape(*shape).kind, &target.kind)

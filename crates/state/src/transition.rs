@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use standin_model::{Document, Fields, Service, Timestamp, WaiterState};
+use standin_model::{Document, Fields, Timestamp, Waiter, WaiterState};
 use standin_store::{Batch, Table};
 
 use crate::handler::{Failed, Work};
@@ -50,7 +50,7 @@ impl Work<'_> {
         let status = self.status()?;
         let now = self.context.now;
         let until = self.until().filter(|_| status.deleting.is_some());
-        let last = status.deleted.filter(|last| lingers(self.context.service, last));
+        let last = status.deleted.filter(|last| self.lingers(last));
         if until.is_none() && last.is_none() {
             return None;
         }
@@ -67,6 +67,15 @@ impl Work<'_> {
         }
         body.insert(record::WAY, Document::Map(way));
         Some(Document::Map(body))
+    }
+
+    /// Whether a waiter about this type must see its last status.
+    fn lingers(&self, last: &str) -> bool {
+        self.context.service.waiters.iter().any(|waiter| {
+            let read = || self.context.service.operation(waiter.operation);
+            let about = || read().and_then(|operation| self.schema.lifecycle.role(operation)).map(|role| role.resource);
+            wants_only(waiter, last) && about() == Some(self.role.resource)
+        })
     }
 
     /// The version of a row that a new resource may replace: one whose deletion is over.
@@ -94,13 +103,11 @@ fn after(time: Timestamp, by: Duration) -> Timestamp {
     Timestamp::from_millis(time.as_millis().saturating_add(i64::try_from(by.as_millis()).unwrap_or(i64::MAX)))
 }
 
-/// Whether a waiter is content with nothing but this last status: an empty list or an error would fail it.
-fn lingers(service: &Service, last: &str) -> bool {
-    service.waiters.iter().any(|waiter| {
-        let mut wanted = waiter.acceptors.iter().filter(|acceptor| acceptor.state == WaiterState::Success).peekable();
-        let telling = wanted.peek().is_some();
-        telling && wanted.all(|one| one.matcher.starts_with("path") && one.expected.trim_matches('"') == last)
-    })
+/// Whether a waiter is content with nothing but a last status: an empty list or an error would fail it.
+fn wants_only(waiter: &Waiter, last: &str) -> bool {
+    let mut wanted = waiter.acceptors.iter().filter(|acceptor| acceptor.state == WaiterState::Success).peekable();
+    wanted.peek().is_some()
+        && wanted.all(|one| one.matcher.starts_with("path") && one.expected.trim_matches('"') == last)
 }
 
 #[cfg(test)]
@@ -109,13 +116,15 @@ mod tests {
 
     #[test]
     fn only_what_must_be_seen_lingers() {
-        let check = |service: &str, last: &str| {
-            let entry = Catalogue::shared().find(service).expect("in the catalogue");
-            super::lingers(entry.open().expect("readable"), last)
+        let check = |service: &str, waiter: &str, last: &str| {
+            let service = Catalogue::shared().find(service).expect("in the catalogue").open().expect("readable");
+            let waiter = service.waiters.iter().find(|one| one.name == waiter).expect("in the model");
+            super::wants_only(waiter, last)
         };
-        assert!(check("ec2", "terminated"));
+        assert!(check("ec2", "InstanceTerminated", "terminated"));
+        assert!(!check("ec2", "InstanceTerminated", "deleted"));
         // Either an error or the status will do.
-        assert!(!check("cloudformation", "DELETE_COMPLETE"));
-        assert!(!check("eks", "DELETED"));
+        assert!(!check("cloudformation", "StackDeleteComplete", "DELETE_COMPLETE"));
+        assert!(!check("ec2", "NatGatewayDeleted", "deleted"));
     }
 }
