@@ -111,7 +111,7 @@ conformance() {
 }
 
 lifecycle() {
-  "$python" e2e/python/lifecycle.py --quiet --docs docs/lifecycle.md
+  "$python" e2e/python/lifecycle.py --quiet --require 75 --docs docs/lifecycle.md
 }
 
 unchanged() {
