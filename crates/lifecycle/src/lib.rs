@@ -9,9 +9,12 @@
 //! - Nothing here stores, answers or knows of requests.
 
 mod infer;
+mod overlay;
 mod types;
 
-pub use infer::infer;
+pub use infer::{infer, infer_with};
+pub use overlay::{Overlay, OverlayError};
 pub use types::{
-    Binding, Form, Identity, Lifecycle, Part, Path, ResourceType, Role, Status, Step, TypeIx, TypeKind, Verb, View,
+    Binding, Codes, Form, Identity, Lifecycle, Part, Path, ResourceType, Role, Status, Step, TypeIx, TypeKind, Verb,
+    View, written,
 };

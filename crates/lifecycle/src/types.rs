@@ -1,6 +1,6 @@
 //! The lifecycle of a service, as data.
 
-use standin_model::{Operation, Service, ShapeIx, Str};
+use standin_model::{Document, Operation, Service, ShapeIx, Str};
 
 /// What a service keeps and what its operations do with it.
 #[derive(Debug)]
@@ -68,6 +68,16 @@ pub struct ResourceType {
     /// versions and revisions. Of two (`majorVersion`, `minorVersion`) the first is a qualifier; where a create does not give
     /// it, it counts up and this one begins at 0.
     pub counter: Option<Str>,
+    /// How the counter is written, with `{n}` for the number: `v{n}`. The number alone where this is absent.
+    pub counter_form: Option<String>,
+    /// Templates of its id and ARN, in the synthesizer's language (`arn:{partition}:iam::{account}:role/{name}`), where what
+    /// the synthesizer makes of names and patterns is not AWS's form.
+    pub id_form: Option<String>,
+    pub arn_form: Option<String>,
+    /// What AWS itself fills in where the caller gives nothing, and shows: members of its structures.
+    pub defaults: Box<[(Str, Document)]>,
+    /// Codes of errors that the service answers without modelling them. Those of a role come first.
+    pub codes: Codes,
     /// The member of its structures that shows its tags.
     pub tags: Option<Str>,
     /// Members of inputs that structures show under another name: (input, shown).
@@ -118,6 +128,17 @@ pub struct Status {
     pub deleted: Option<Str>,
 }
 
+/// Codes of errors on the wire, where the model has no shape for them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Codes {
+    /// There is no such resource.
+    pub missing: Option<String>,
+    /// There is one already.
+    pub conflict: Option<String>,
+    /// Something lies in it or uses it.
+    pub busy: Option<String>,
+}
+
 /// What one operation does.
 #[derive(Clone, Debug)]
 pub struct Role {
@@ -138,6 +159,11 @@ pub struct Role {
     pub rename: Option<Path>,
     /// Of an act: members that it sets besides the status, with their value as text (`Enabled`, `true`).
     pub sets: Box<[(Str, Str)]>,
+    /// Of a batch whose items say themselves what is to be done (`ChangeResourceRecordSets`): the member that tells, with
+    /// values such as `CREATE`, `UPSERT` and `DELETE`.
+    pub action: Option<Path>,
+    /// Codes of errors that are not modelled.
+    pub codes: Codes,
     /// Whether it is about resources of any type (`TagResource`): the bindings with [`Part::Arn`] or [`Part::Any`] tell of
     /// which, and `resource` is only the first of them.
     pub any: bool,
@@ -183,6 +209,8 @@ pub struct Binding {
     /// The operation's resource, or one that this lies in. Of a link, [`TypeKind::Link`] itself: its other end.
     pub of: TypeIx,
     pub part: Part,
+    /// What it is where the caller leaves it out: the default event bus, the default cluster.
+    pub default: Option<String>,
 }
 
 /// What part of its identity an identifier tells.
@@ -218,6 +246,24 @@ pub enum Form {
 
 /// The way to a member: `Environment.Status`, `Clusters[].Name`.
 pub type Path = Box<[Step]>;
+
+/// A path as text: `Clusters[].Name`, `Items{}`.
+pub fn written(path: &[Step]) -> String {
+    let mut out = String::new();
+    for step in path {
+        match step {
+            Step::Member(name) => {
+                if !out.is_empty() {
+                    out.push('.');
+                }
+                out.push_str(name);
+            }
+            Step::Items => out.push_str("[]"),
+            Step::Values => out.push_str("{}"),
+        }
+    }
+    out
+}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {

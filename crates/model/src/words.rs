@@ -33,30 +33,13 @@ pub fn split(name: &str) -> Vec<String> {
 
 /// `environments` → `environment`, `policies` → `policy`, `addresses` → `address`; `status`, `dns` and the like stay.
 pub fn singular(word: &str) -> &str {
-    const STAY: [&str; 20] = [
-        "status",
-        "dns",
-        "aws",
-        "kms",
-        "sns",
-        "sqs",
-        "ecs",
-        "eks",
-        "rds",
-        "alias",
-        "https",
-        "progress",
-        "tls",
-        "cors",
-        "analysis",
-        "ephemeris",
-        "redis",
-        "basis",
-        "hdfs",
-        "windows",
-    ];
+    /// Also at the end of words written together.
+    const STAY: [&str; 9] = ["status", "dns", "alias", "https", "progress", "analysis", "ephemeris", "redis", "basis"];
+    /// Whole words only: `dashboards` is a plural.
+    const NAMES: [&str; 10] = ["aws", "kms", "sns", "sqs", "ecs", "eks", "rds", "tls", "cors", "hdfs"];
     let lower = word.to_ascii_lowercase();
-    if STAY.iter().any(|stay| lower.ends_with(stay)) || word.ends_with("ss") || word.len() < 4 {
+    let stays = STAY.iter().any(|stay| lower.ends_with(stay)) || NAMES.contains(&lower.as_str());
+    if stays || word.ends_with("ss") || word.len() < 4 {
         return match word {
             "ids" => "id",
             "ips" => "ip",
@@ -173,6 +156,8 @@ mod tests {
         check("cases", "case");
         check("warehouses", "warehouse");
         check("indices", "index");
+        check("dashboards", "dashboard");
+        check("hdfs", "hdfs");
         check("access", "access");
     }
 }

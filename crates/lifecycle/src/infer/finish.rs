@@ -5,7 +5,7 @@ use standin_model::{Kind, Str};
 
 use super::members::{Given, Sure, tells};
 use super::{Claim, Draft, Op};
-use crate::{Binding, Identity, Lifecycle, Part, Path, ResourceType, Role, Step, TypeIx, TypeKind, Verb, View};
+use crate::{Binding, Codes, Identity, Lifecycle, Part, Path, ResourceType, Role, Step, TypeIx, TypeKind, Verb, View};
 
 /// A member that names a type, before it is known which are used.
 struct Candidate<'o> {
@@ -92,7 +92,10 @@ impl Draft {
                 let draft = &self.types[ix];
                 let data =
                     draft.kind == TypeKind::Assigned && draft.own.is_empty() && draft.counter.is_none() && !created[ix];
-                let keep = !data && made[ix] && (shown[ix] || self.types[ix].within.is_some() || self.types[ix].beside);
+                let keep = !data
+                    && !draft.ignored
+                    && made[ix]
+                    && (shown[ix] || self.types[ix].within.is_some() || self.types[ix].beside);
                 kept += usize::from(keep);
                 keep.then(|| kept - 1)
             })
@@ -125,6 +128,11 @@ impl Draft {
             target: draft.target.filter(|_| draft.link).map(|target| place[target]),
             within: draft.within.clone().map(|(path, form)| (path.into(), form)),
             counter: draft.counter,
+            counter_form: None,
+            id_form: None,
+            arn_form: None,
+            defaults: Box::default(),
+            codes: Codes::default(),
             tags: self.shown_tags(ix),
             synonyms: self.synonyms(ix),
             why: draft.why.clone(),
@@ -186,6 +194,8 @@ impl Draft {
                 .flatten(),
             rename: (claim.verb == Verb::Update).then(|| self.rename(op, claim.of)).flatten(),
             sets: self.sets(op, claim),
+            action: None,
+            codes: Codes::default(),
             any: false,
             tags: self.role_tags(op, claim),
             missing,
@@ -269,7 +279,7 @@ impl Draft {
             }
             let bare = given.role.is_none() && !draft.own.contains_key(&given.key);
             // `ResourcePolicy` may well be the policy's text.
-            if bare && (!needed || (of == ix && !draft.own.is_empty())) {
+            if bare && of == ix && (!needed || !draft.own.is_empty()) {
                 continue;
             }
             let chosen_by_client = matches!(draft.kind, TypeKind::Named | TypeKind::Link);
@@ -280,6 +290,10 @@ impl Draft {
                 continue;
             }
             chosen.push(Candidate { sure, of, given, part: given.role.unwrap_or(Part::Any) });
+        }
+        // An ARN that an input gives beside the name is that of something else.
+        if creates && chosen.iter().any(|one| one.of == ix && draft.own.contains_key(&one.given.key)) {
+            chosen.retain(|one| one.of != ix || one.part != Part::Arn || draft.own.contains_key(&one.given.key));
         }
         let mut batch = None;
         if !chosen.iter().any(|one| one.of == ix && one.part != Part::Qualifier) && draft.kind != TypeKind::Single {
@@ -305,7 +319,7 @@ impl Draft {
                 && !(given.required || given.label)
                 && claim.verb != Verb::List;
             if !twin && !generic {
-                out.push(Binding { path: given.path.clone(), of: place[of], part });
+                out.push(Binding { path: given.path.clone(), of: place[of], part, default: None });
             }
         }
         (out, batch)
@@ -405,6 +419,13 @@ impl Draft {
             inner.candidates.iter().any(own) && (!inner.items || op.name.batch || op.name.plural)
         });
         by_outer.sort_by_key(|inner| self.about(inner.outer, ix).is_none());
+        let known =
+            |one: &Candidate<'_>| one.of != ix || one.part != Part::Arn || draft.own.contains_key(&one.given.key);
+        for inner in &mut by_outer {
+            if creates && inner.candidates.iter().any(|one| one.of == ix && draft.own.contains_key(&one.given.key)) {
+                inner.candidates.retain(known);
+            }
+        }
         match by_outer.into_iter().next() {
             Some(inner) => (inner.candidates, inner.items.then(|| vec![Step::Member(inner.outer)].into())),
             None => (Vec::new(), None),

@@ -70,6 +70,11 @@ impl Draft {
             if op.tagging || op.tie || op.name.noun.is_empty() || op.name.stem == Stem::Other || offer {
                 continue;
             }
+            // What an overlay places is no evidence of a type by its name.
+            let hint = self.hints.operations.get(op.operation.name);
+            if hint.is_some_and(|hint| hint.ignore || hint.of.is_some()) {
+                continue;
+            }
             let noun = nouns.entry(op.name.key()).or_default();
             let maker = matches!(op.name.stem, Stem::Create | Stem::Put | Stem::Start);
             if noun.words.is_empty() || maker {
@@ -79,14 +84,96 @@ impl Draft {
             noun.stems.push((op.name.stem, at));
         }
         self.found_types(&nouns);
+        self.place_types();
         self.made_otherwise(&nouns);
         for at in 0..self.operations.len() {
             let op = &self.operations[at];
-            if op.claim.is_none() && !op.tagging && !op.tie {
+            if op.claim.is_none() && !op.tagging && !op.tie && !op.placed {
                 self.operations[at].claim = self.claim(at, &nouns);
             }
         }
         self.ties();
+        self.place_rest();
+    }
+
+    /// Types and operations that overlays speak of, before anything else is told of them.
+    fn place_types(&mut self) {
+        let hints = std::mem::take(&mut self.hints);
+        for at in 0..self.operations.len() {
+            let Some(hint) = hints.operations.get(self.operations[at].operation.name) else { continue };
+            self.operations[at].placed = hint.ignore || hint.of.is_some();
+            if hint.ignore {
+                self.operations[at].tagging = true;
+                continue;
+            }
+            let Some(name) = &hint.of else { continue };
+            let words: Words = standin_model::words::split(name).into();
+            let of = self
+                .types
+                .iter()
+                .position(|draft| draft.called == *name)
+                .unwrap_or_else(|| self.add_type(TypeDraft::new(&words, name)));
+            let by_stem = match self.operations[at].name.stem {
+                Stem::Create | Stem::Start => Verb::Create,
+                Stem::Put => Verb::Put,
+                Stem::Read => Verb::Read,
+                Stem::List => Verb::List,
+                Stem::Update => Verb::Update,
+                Stem::Delete | Stem::Detach => Verb::Delete,
+                Stem::Attach | Stem::Act | Stem::Other => Verb::Act(None),
+            };
+            let verb = hint.verb.clone().unwrap_or(by_stem);
+            let op = &mut self.operations[at];
+            if !matches!(verb, Verb::Tag | Verb::Untag | Verb::ListTags) {
+                op.tagging = false;
+                op.claim = Some(Claim::new(of, verb, "an overlay says so".to_owned()));
+            }
+        }
+        self.hints = hints;
+    }
+
+    /// What overlays say of types and verbs, when all types are known.
+    fn place_rest(&mut self) {
+        let hints = std::mem::take(&mut self.hints);
+        for op in &mut self.operations {
+            let hint = hints.operations.get(op.operation.name);
+            if let (Some(verb), Some(claim)) = (hint.and_then(|hint| hint.verb.clone()), &mut op.claim) {
+                claim.verb = verb;
+            }
+        }
+        for (name, spec) in &hints.types {
+            let Some(ix) = self.types.iter().position(|draft| draft.called == *name) else { continue };
+            let other = |name: &Option<String>| {
+                let name = name.as_ref().filter(|name| !name.is_empty())?;
+                self.types.iter().position(|draft| draft.called == *name)
+            };
+            let (merged, parent, target) = (other(&spec.merge), other(&spec.parent), other(&spec.target));
+            for op in &mut self.operations {
+                if op.claim.as_ref().is_some_and(|claim| claim.of == ix) {
+                    match (&mut op.claim, merged) {
+                        (Some(claim), Some(other)) => claim.of = other,
+                        (claim, None) if spec.ignore => *claim = None,
+                        _ => {}
+                    }
+                }
+            }
+            if spec.ignore || merged.is_some() {
+                self.types[ix].ignored = true;
+                self.by_text.retain(|_, known| *known != ix);
+                self.by_ending.values_mut().for_each(|all| all.retain(|known| *known != ix));
+            }
+            if let Some(other) = merged {
+                self.by_text.insert(self.types[ix].noun.text.clone(), other);
+            }
+            let draft = &mut self.types[ix];
+            if let Some(written) = &spec.rename {
+                draft.written.clone_from(written);
+            }
+            draft.parent = parent.or(draft.parent);
+            draft.target = target.or(draft.target);
+            draft.link |= matches!(spec.kind, Some(crate::overlay::KindSpec::Link));
+        }
+        self.hints = hints;
     }
 
     fn found_types(&mut self, nouns: &BTreeMap<String, Noun>) {
@@ -163,14 +250,12 @@ impl Draft {
         noun.has(&[Stem::List])
             || reads.any(|op| {
                 let named = op.givens.iter().any(|given| {
-                    given.required
-                        && !given.listed
-                        && matches!(tells(&given.core, given.role, &noun.words), Some(Sure::Exact | Sure::Generic))
+                    given.required && !given.listed && tells(&given.core, given.role, &noun.words).is_some()
                 });
                 let output = op.operation.output.and_then(|root| self.service.structure(root));
                 let many = output.into_iter().flat_map(|root| &root.members).any(|member| {
                     let list = matches!(self.service.shape(member.target).kind, Kind::List(_) | Kind::Map(_));
-                    list && self.about_noun(member.name, &noun.words) == Some(Sure::Exact)
+                    list && self.about_noun(member.name, &noun.words).is_some()
                 });
                 let attributes = noun.words.last().is_some_and(|last| last == "attribute");
                 named || (op.name.plural && (many || attributes))
@@ -211,6 +296,8 @@ impl Draft {
             Stem::Create => Verb::Create,
             Stem::Put if made_by(Stem::Create) => Verb::Update,
             Stem::Put => Verb::Put,
+            // `StartInstances`
+            Stem::Start if self.names_id(op, of) && name.tail.is_empty() => Verb::Act(None),
             Stem::Start if name.verb != "run" && (strongly_made() || made_by(Stem::Put)) => Verb::Act(None),
             Stem::Start => Verb::Create,
             Stem::Read => Verb::Read,
@@ -255,7 +342,7 @@ impl Draft {
             let exact = tells(&given.core, given.role, &self.types[ix].noun) == Some(Sure::Exact);
             exact && !given.inner && (given.required || given.label) && given.role == Some(crate::Part::Id)
         };
-        op.givens.iter().any(id) || (op.name.tail.is_empty() && self.names_own(op, ix))
+        op.givens.iter().any(id)
     }
 
     /// The type that a noun is an ending of, or an aspect of, and what is left of the noun then.

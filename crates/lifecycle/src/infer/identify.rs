@@ -6,7 +6,7 @@ use standin_model::Str;
 
 use super::members::{Given, Sure, tells};
 use super::{Claim, Draft, Op};
-use crate::{Part, TypeKind, Verb};
+use crate::{Part, TypeKind, Verb, overlay};
 
 /// Words before the name of what is new, beside what is there.
 pub(super) const NEW: [&str; 3] = ["target", "destination", "new"];
@@ -269,6 +269,18 @@ impl Draft {
         if own.is_empty() {
             own.extend(self.own_of_lists(ix));
         }
+        let said = self.hints.types.get(&self.types[ix].called).map_or(&[][..], |spec| &spec.named_by);
+        if !said.is_empty() {
+            own = said
+                .iter()
+                .map(|name| {
+                    let (core, role) = super::members::dissect(name);
+                    let words = super::members::Words::from(core);
+                    let key = format!("{}{}", words.one, role.map_or("", super::members::role_name));
+                    (key, role.unwrap_or(Part::Any), "an overlay".to_owned())
+                })
+                .collect();
+        }
         let draft = &mut self.types[ix];
         draft.primary = own.first().map(|(_, part, _)| *part);
         for (name, part, from) in own {
@@ -311,7 +323,8 @@ impl Draft {
                 .map(|(of, _)| of)
                 .collect()
         };
-        let all: Vec<&Op> = self.of(ix).map(|(op, _)| op).filter(|op| !op.name.batch).collect();
+        let all: Vec<&Op> =
+            self.of(ix).map(|(op, _)| op).filter(|op| !op.name.batch && op.name.tail.is_empty()).collect();
         let makes = self.of(ix).any(|(_, claim)| matches!(claim.verb, Verb::Create | Verb::Put));
         let offers = match all.split_first() {
             Some((first, rest)) if rest.len() > 1 && makes => {
@@ -349,7 +362,9 @@ impl Draft {
 
     fn find_parents(&mut self, needs: &[Vec<usize>]) {
         for ix in 0..self.types.len() {
-            if self.types[ix].parent.is_some() {
+            let spec = self.hints.types.get(&self.types[ix].called);
+            let none = spec.and_then(|spec| spec.parent.as_ref()).is_some_and(String::is_empty);
+            if self.types[ix].parent.is_some() || none || self.types[ix].ignored {
                 continue;
             }
             // The innermost: the one that itself needs most of the others; the last named among equals.
@@ -398,7 +413,8 @@ impl Draft {
         let mut counter = None;
         let own = &self.types[ix].own;
         let lists = self.of(ix).any(|(op, claim)| claim.verb == Verb::List || self.shows_many(op, ix));
-        let composite = if own.is_empty() && lists { self.shared_key(ix, &makes) } else { Vec::new() };
+        let unread = !self.of(ix).any(|(_, claim)| claim.verb == Verb::Read);
+        let composite = if own.is_empty() && (lists || unread) { self.shared_key(ix, &makes) } else { Vec::new() };
         let keyless = !keyed.is_empty() && keyed.iter().all(|(op, _)| !op.name.plural);
         let kind = if !composite.is_empty() {
             qualifiers = composite;
@@ -445,6 +461,7 @@ impl Draft {
         let kind = if kind == TypeKind::Single && !qualifiers.is_empty() { TypeKind::Named } else { kind };
         let implicit = kind == TypeKind::Single
             && !self.of(ix).any(|(_, claim)| matches!(claim.verb, Verb::Create | Verb::Delete));
+        let known: Vec<Str> = self.of(ix).flat_map(|(op, _)| op.givens.iter().map(|given| given.name)).collect();
         let by_id = self.types[ix].primary == Some(Part::Id);
         let loose = kind == TypeKind::Named && by_id && !self.has_id(ix) && {
             let named = |make: &&Op, given: &Given| {
@@ -453,6 +470,16 @@ impl Draft {
             makes.iter().any(|make| make.givens.iter().any(|given| named(make, given)))
         };
         let draft = &mut self.types[ix];
+        let spec = self.hints.types.get(&draft.called);
+        let said = spec.and_then(|spec| spec.kind).map(overlay::kind);
+        if let Some(said) = spec.and_then(|spec| spec.qualifiers.as_ref()) {
+            let given = |name: &&String| known.iter().copied().find(|member| member == *name);
+            qualifiers = said.iter().filter_map(|name| given(&name)).collect();
+        }
+        if let Some(said) = spec.and_then(|spec| spec.counter.as_ref()) {
+            counter = known.iter().copied().find(|member| *member == said.member).or(counter);
+        }
+        let kind = said.unwrap_or(kind);
         draft.kind = kind;
         draft.loose = loose;
         if loose {
@@ -484,7 +511,7 @@ impl Draft {
     fn names_it(&self, ix: usize, make: &Op) -> Option<Str> {
         let draft = &self.types[ix];
         let identified_by = |part: Part| draft.own.values().any(|own| *own == part);
-        let texts = || make.givens.iter().filter(|given| !given.list && !given.listed);
+        let texts = || make.givens.iter().filter(|given| !given.list && (!given.listed || given.required));
         // The very member that reads name, or one that says the same.
         let own = |given: &&Given| draft.own.contains_key(&given.key);
         // What lies in a structure names only where that is about the type.
@@ -535,7 +562,8 @@ impl Draft {
             |member| {
                 let name = self.dissect(member.name);
                 let (core, role) = &*name;
-                *role == Some(Part::Id) && (core.is_empty() || core == noun)
+                let own = || self.types[ix].own.contains_key(&format!("{}id", core.one));
+                *role == Some(Part::Id) && (core.is_empty() || core == noun || own())
             },
         )
     }

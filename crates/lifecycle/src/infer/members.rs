@@ -83,7 +83,7 @@ const ROLES: &[(&str, Part)] = &[
     ("reference", Part::Any),
 ];
 
-fn role_name(part: Part) -> &'static str {
+pub(super) fn role_name(part: Part) -> &'static str {
     ROLES.iter().find(|(_, known)| *known == part).map_or("", |(name, _)| name)
 }
 

@@ -21,18 +21,34 @@ use std::rc::Rc;
 
 use standin_model::{Operation, Service, ShapeIx, Str};
 
-use crate::{Form, Lifecycle, Part, Status, Step, TypeKind, Verb};
+use crate::overlay::{self, Hints};
+use crate::{Form, Lifecycle, Overlay, OverlayError, Part, Status, Step, TypeKind, Verb};
 use members::{Given, Words};
 use names::OperationName;
 
-/// The lifecycle of a service.
+/// The lifecycle of a service, with what its built-in overlay says.
 pub fn infer(service: &'static Service) -> Lifecycle {
+    infer_with(service, &[]).expect("built-in overlays pass over what a model does not have")
+}
+
+/// The lifecycle of a service, with what its built-in overlay and then these say. Overlays of other services are passed over.
+///
+/// # Errors
+/// When an overlay names what the model does not have.
+pub fn infer_with(service: &'static Service, overlays: &[Overlay]) -> Result<Lifecycle, OverlayError> {
+    let mine = overlays.iter().filter(|overlay| overlay.service() == service.id);
+    let all: Vec<Overlay> = overlay::embedded(service.id).iter().chain(mine).cloned().collect();
     let mut draft = Draft::read(service);
+    draft.hints = Hints::of(service, &all)?;
     draft.group();
     draft.identify();
     draft.show();
     draft.claim_rest();
-    draft.finish()
+    let mut lifecycle = draft.finish();
+    for overlay in &all {
+        overlay::patch(&mut lifecycle, overlay)?;
+    }
+    Ok(lifecycle)
 }
 
 /// A member's name: the words before its role, and the role.
@@ -43,6 +59,8 @@ struct Draft {
     service: &'static Service,
     operations: Vec<Op>,
     types: Vec<TypeDraft>,
+    /// What overlays say.
+    hints: Hints,
     /// Members that most operations require: they say in what account or registry all is, not which resource is meant.
     scope: Vec<Str>,
     /// Types by the text of their noun, and by its last word.
@@ -65,6 +83,8 @@ struct Op {
     tagging: bool,
     /// Whether it ties, or unties, what is made elsewhere: `AddUserToGroup`.
     tie: bool,
+    /// Whether an overlay says what it is about.
+    placed: bool,
 }
 
 /// What an operation was found to do.
@@ -103,6 +123,9 @@ struct TypeDraft {
     link: bool,
     /// What is called its id is its name or ARN.
     loose: bool,
+    /// The name by which overlays call it.
+    called: String,
+    ignored: bool,
     /// Made by an operation that ties.
     tied: bool,
     /// The type of the other end; of an inline policy and the like: the type whose identifier its own is called after.
@@ -134,6 +157,8 @@ impl TypeDraft {
             implicit: false,
             link: false,
             loose: false,
+            called: written.to_owned(),
+            ignored: false,
             tied: false,
             target: None,
             base: Words::default(),
@@ -156,6 +181,7 @@ impl Draft {
             claim: None,
             tagging: false,
             tie: false,
+            placed: false,
         });
         let operations: Vec<Op> = operations.collect();
         let mut counts: BTreeMap<Str, usize> = BTreeMap::new();
@@ -171,6 +197,7 @@ impl Draft {
             scope: scope.collect(),
             operations,
             types: Vec::new(),
+            hints: Hints::default(),
             by_text: HashMap::new(),
             by_ending: HashMap::new(),
             claimed: Vec::new(),

@@ -36,7 +36,7 @@ const VERBS: &[(Stem, &str)] = &[
     (Stem::Create, "build add subscribe"),
     (Stem::Put, "put"),
     (Stem::Attach, "associate attach connect join link authorize grant assign"),
-    (Stem::Start, "start run enable activate execute"),
+    (Stem::Start, "start run enable activate"),
     (Stem::Read, "get describe head retrieve fetch view read"),
     (Stem::List, "list search"),
     (Stem::Update, "update modify set change edit reset upgrade rename resize replace configure rotate move reorder"),
@@ -46,7 +46,7 @@ const VERBS: &[(Stem, &str)] = &[
     (Stem::Detach, "disassociate dissociate detach disconnect unlink revoke deauthorize unassign"),
     (Stem::Act, "stop disable cancel deactivate pause resume suspend archive unarchive reboot restart accept reject"),
     (Stem::Act, "approve decline abort complete deprecate undeprecate lock unlock retry confirm verify failover"),
-    (Stem::Act, "rollback renew"),
+    (Stem::Act, "rollback renew execute"),
 ];
 
 /// Words after which something else is named than what the operation is about.

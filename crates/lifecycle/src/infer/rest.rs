@@ -49,10 +49,9 @@ impl Draft {
             let names = draft.kind == TypeKind::Single
                 || op.givens.iter().any(|given| {
                     let sure = self.whom(ix, op, given).filter(|(of, _)| *of == ix).map(|(_, sure)| sure);
-                    !given.inner && sure.is_some_and(|sure| sure == Sure::Exact || given.required || given.label)
+                    !given.inner && sure.is_some_and(|sure| sure != Sure::Generic || given.required || given.label)
                 });
-            let keyed = matches!(claim.verb, Verb::Read | Verb::Update | Verb::Delete | Verb::Act(_))
-                && !self.shows_many(op, ix);
+            let keyed = matches!(claim.verb, Verb::Read | Verb::Update | Verb::Delete | Verb::Act(_));
             let like = claim.verb != Verb::Read || self.shows_many(op, ix) || self.overlaps(op, ix);
             if (keyed && !names) || !like {
                 self.operations[at].claim = None;
@@ -298,7 +297,9 @@ impl Draft {
             Stem::Create if !many && matches!(op.name.verb.as_str(), "create" | "copy" | "import" | "register") => {
                 Verb::Create
             }
-            Stem::Create | Stem::Start | Stem::Put if named == own && !many => Verb::Create,
+            Stem::Put if own => Verb::Update,
+            Stem::Create | Stem::Start if named == own && !many => Verb::Create,
+            Stem::Put if !many => Verb::Put,
             Stem::Create
             | Stem::Start
             | Stem::Put

@@ -84,7 +84,7 @@ impl Draft {
         let moving = |marks: &[&str]| {
             like(marks).filter(|value| {
                 let plain = squash(value);
-                plain.ends_with("ing") || plain.contains("progress") || plain.contains("pending")
+                plain.contains("ing") || plain.contains("progress")
             })
         };
         Some(Status {

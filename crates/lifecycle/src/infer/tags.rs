@@ -5,7 +5,7 @@ use standin_model::{Kind, ShapeIx, Str};
 
 use super::members::{Sure, tells};
 use super::{Claim, Draft, Op};
-use crate::{Binding, Part, Path, Role, Step, TypeIx, Verb, View};
+use crate::{Binding, Codes, Part, Path, Role, Step, TypeIx, Verb, View};
 
 /// In what form tags are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -141,6 +141,9 @@ impl Draft {
 
     /// The role of an operation about tags.
     pub(super) fn tag_role(&self, op: &Op, place: &[TypeIx]) -> Option<Role> {
+        if self.hints.operations.get(op.operation.name).is_some_and(|hint| hint.ignore) {
+            return None;
+        }
         let tagging = self.tagging(op)?;
         let mut bindings: Vec<Binding> = Vec::new();
         let mut of = None;
@@ -159,9 +162,10 @@ impl Draft {
             })?;
         let mut givens: Vec<_> = op.givens.iter().filter(|given| !given.listed && given.name != "NextToken").collect();
         givens.retain(|given| {
+            let filters = matches!(given.path.first(), Some(Step::Member(outer)) if squash(outer).contains("filter"));
             let in_tags = given.path.first() == tagging.tags.first();
             let of_tags = squash(given.name).contains("tag") && !given.inner;
-            !(of_tags || (in_tags && !squash(given.name).contains("resource")))
+            !(filters || of_tags || (in_tags && !squash(given.name).contains("resource")))
         });
         givens.sort_by_key(|given| given.inner);
         let mut batch = tagging.batch.clone();
@@ -216,7 +220,7 @@ impl Draft {
                 continue;
             }
             of = Some(of.unwrap_or(target));
-            bindings.push(Binding { path: given.path.clone(), of: place[target], part });
+            bindings.push(Binding { path: given.path.clone(), of: place[target], part, default: None });
         }
         // What a name says that no member does: `ListTags` of all.
         let asks = op.givens.iter().any(|given| given.required || given.label);
@@ -244,6 +248,8 @@ impl Draft {
             body: None,
             rename: None,
             sets: Box::default(),
+            action: None,
+            codes: Codes::default(),
             why,
         })
     }

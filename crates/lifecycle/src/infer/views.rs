@@ -227,7 +227,9 @@ impl Draft {
             let mut all = inner();
             let only = all.next().filter(|_| all.next().is_none())?;
             let ending = self.member_about(only, only.target, ix).is_some();
-            (ending || self.has_identity(only.target, ix)).then_some(only)
+            // The root says itself who it is: `Destination` is but a part of it.
+            let whole = || self.names_itself(root, ix) && !self.names_itself(only.target, ix);
+            (ending || (self.has_identity(only.target, ix) && !whole())).then_some(only)
         })?;
         // A part of the resource, when the root itself has the identity and more.
         let size = |ix: ShapeIx| self.service.structure(ix).map_or(0, |structure| structure.members.len());
@@ -236,6 +238,14 @@ impl Draft {
         }
         let path = vec![Step::Member(member.name)];
         Some(Shown { path, of: ix, form: Form::Structure, shape: Some(member.target) })
+    }
+
+    /// Whether a structure has a member that is called after the type.
+    fn names_itself(&self, shape: ShapeIx, ix: usize) -> bool {
+        self.service.structure(shape).into_iter().flat_map(|structure| &structure.members).any(|member| {
+            let name = self.dissect(member.name);
+            name.1.is_some() && tells(&name.0, name.1, &self.types[ix].noun) == Some(Sure::Exact)
+        })
     }
 
     /// Whether a structure has a member that tells who the resource is.

@@ -2,11 +2,14 @@
 
 mod example;
 mod json;
+mod lifecycle;
 mod tree;
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 
 use clap::Args;
+use standin_lifecycle::Overlay;
 use standin_model::{Catalogue, Entry, Operation, Paginator, Service};
 
 use super::call::streaming_member;
@@ -23,6 +26,14 @@ pub struct DescribeArgs {
 
     /// The operation, as in ListTagsForResource or list-tags-for-resource
     operation: Option<String>,
+
+    /// Show what the service's resources are and what each operation does to them, with --json also why
+    #[arg(long, conflicts_with = "operation")]
+    lifecycle: bool,
+
+    /// With --lifecycle: an overlay that corrects what was inferred
+    #[arg(long, value_name = "FILE", requires = "lifecycle")]
+    overlay: Vec<PathBuf>,
 
     /// Print JSON
     #[arg(long)]
@@ -41,6 +52,15 @@ impl DescribeArgs {
         let catalogue = self.models.catalogue()?;
         let entry = names::service(catalogue, &self.service, self.api_version.as_deref())?;
         let service = names::open(entry)?;
+        if self.lifecycle {
+            let lifecycle =
+                standin_lifecycle::infer_with(service, &self.overlays(service)?).map_err(CommandError::usage)?;
+            match self.json {
+                true => out.json(&lifecycle::json(&lifecycle))?,
+                false => lifecycle::print(&lifecycle, out)?,
+            }
+            return Ok(0);
+        }
         let Some(name) = &self.operation else {
             match self.json {
                 true => out.json(&json::service(catalogue, service))?,
@@ -55,6 +75,25 @@ impl DescribeArgs {
             false => print_operation(entry, service, operation, &example, out)?,
         }
         Ok(0)
+    }
+}
+
+impl DescribeArgs {
+    fn overlays(&self, service: &Service) -> Result<Vec<Overlay>, CommandError> {
+        let mut overlays = Vec::new();
+        for path in &self.overlay {
+            let file = path.display().to_string();
+            let text = std::fs::read_to_string(path).map_err(|error| {
+                CommandError::usage(anyhow::Error::new(error).context(format!("cannot read {file}")))
+            })?;
+            let overlay = Overlay::parse(&file, &text).map_err(CommandError::usage)?;
+            if overlay.service() != service.id {
+                let message = anyhow::anyhow!("{file} is an overlay of {}, not of {}", overlay.service(), service.id);
+                return Err(CommandError::usage(message));
+            }
+            overlays.push(overlay);
+        }
+        Ok(overlays)
     }
 }
 

@@ -1,0 +1,55 @@
+//! The overlays that are built in.
+
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
+use super::Overlay;
+
+/// One entry per file of `overlays/`; a test compares.
+pub(super) const FILES: &[(&str, &str)] =
+    &[("bedrock-data-automation-runtime", include_str!("../../overlays/bedrock-data-automation-runtime.toml"))];
+
+/// The overlay of a service, if it has one.
+pub(crate) fn embedded(service: &str) -> &'static [Overlay] {
+    static PARSED: LazyLock<HashMap<&str, Vec<Overlay>>> = LazyLock::new(|| {
+        let parsed = FILES.iter().map(|(service, text)| {
+            let file = format!("overlays/{service}.toml");
+            let mut overlay = Overlay::parse(&file, text).expect("a test parses every built-in overlay");
+            overlay.lenient = true;
+            (*service, vec![overlay])
+        });
+        parsed.collect()
+    });
+    PARSED.get(service).map_or(&[], Vec::as_slice)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use standin_model::Catalogue;
+
+    use super::*;
+    use crate::infer_with;
+
+    #[test]
+    fn every_file_is_built_in_and_fits_its_service() {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("overlays");
+        let files: BTreeSet<String> = std::fs::read_dir(folder)
+            .expect("the folder is there")
+            .map(|entry| entry.expect("readable").file_name().to_string_lossy().into_owned())
+            .collect();
+        let known: BTreeSet<String> = FILES.iter().map(|(service, _)| format!("{service}.toml")).collect();
+        assert_eq!(
+            files, known,
+            "crates/lifecycle/src/overlay/embedded.rs lists the files of crates/lifecycle/overlays"
+        );
+        for (id, text) in FILES {
+            let overlay = Overlay::parse(id, text).unwrap_or_else(|error| panic!("{error}"));
+            assert_eq!(overlay.service(), *id);
+            let entry = Catalogue::shared().newest(id).expect("an overlay is named after a service");
+            let service = entry.open().expect("opens");
+            infer_with(service, &[overlay]).unwrap_or_else(|error| panic!("{error}"));
+        }
+    }
+}
