@@ -440,7 +440,7 @@ class Life(User):
     def keep_names(self, thing, given):
         """What names the thing within a structure stays what it was."""
         for path in self.one.chosen:
-            value = dig(thing.sent, path)
+            value = dig(thing.sent, path) if len(path) > 1 else None
             for inner in given.values():
                 if isinstance(inner, dict) and isinstance(inner.get(path[-1]), str) and isinstance(value, str):
                     inner[path[-1]] = value

@@ -143,6 +143,8 @@ class Reader:
             if any(singular(other) == noun != other and self.starts(create, nouns[other]) for other in nouns):
                 continue
             read = self.read_of(single, noun)
+            if f"{self.api.service}.{single}" in KNOWN["none"]["types"]:
+                continue
             if read is None or create in created or {f"{self.api.service}.{create}", f"{self.api.service}.{read}"} & set(without) or (read in readers and create.startswith(("Put", "Start", "Add"))):
                 continue
             created.add(create)
