@@ -29,7 +29,7 @@ const READS: usize = 4000;
 const WRITES: usize = 1000;
 
 /// Medians with one number of rows.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy, Debug, Default)]
 struct Findings {
     rows: usize,
     fill: Duration,
@@ -165,7 +165,7 @@ async fn backend(location: &StoreLocation, rows: usize, directory: Option<&Path>
     found.create = times.median();
     times.of(async { store.clear(&Selector::all()).await }).await?;
     found.clear = times.median();
-    eprintln!("{location:?}: {rows} rows measured");
+    eprintln!("{location:?}: {found:?}");
     Ok(found)
 }
 

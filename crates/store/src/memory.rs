@@ -57,10 +57,10 @@ impl MemoryStore {
     fn apply(&self, batch: Batch) -> Result<u64, StoreError> {
         let mut state = self.lock_to_write();
         let holds = batch.checks.iter().all(|check| {
-            let row = state.tables.get(&check.table).and_then(|rows| rows.get(&check.key));
+            let have = state.tables.get(&check.table).and_then(|rows| rows.version(&check.key));
             match check.expect {
-                Expect::Absent => row.is_none(),
-                Expect::Version(version) => row.is_some_and(|row| row.version == version),
+                Expect::Absent => have.is_none(),
+                Expect::Version(version) => have == Some(version),
             }
         });
         if !holds {
@@ -77,7 +77,7 @@ impl MemoryStore {
                 }
                 Write::PutNew { table, key, body, index } => {
                     let rows = state.rows(table);
-                    if rows.get(&key).is_none() {
+                    if rows.version(&key).is_none() {
                         rows.put(Row { key, version, body, index }, version);
                     }
                 }
@@ -124,7 +124,7 @@ fn now<'a, T: Send + 'a>(value: T) -> BoxFuture<'a, Result<T, StoreError>> {
 
 impl Store for MemoryStore {
     fn get<'a>(&'a self, table: &'a Table, key: &'a str) -> BoxFuture<'a, Result<Option<Row>, StoreError>> {
-        now(self.read(table, |rows| rows.get(key).cloned()).flatten())
+        now(self.read(table, |rows| rows.get(key)).flatten())
     }
 
     fn scan<'a>(&'a self, table: &'a Table, scan: Scan<'a>) -> BoxFuture<'a, Result<Vec<Row>, StoreError>> {

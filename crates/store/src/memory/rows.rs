@@ -1,15 +1,21 @@
 //! One table in memory.
 
 use std::cmp::Ordering;
+use std::hash::{DefaultHasher, Hasher as _};
 use std::sync::Arc;
 
+use standin_model::Document;
+
 use crate::tree::{Item, Tree};
-use crate::{Range, Row, Scan};
+use crate::{IndexEntry, Range, Row, Scan};
 
 /// The rows of a table and what finds them.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Rows {
     rows: Tree<Row>,
+    /// The same by the hash of the key: looking a key up among a million others is waiting for memory, and hashes lie side
+    /// by side where keys do not.
+    by_hash: Tree<Hashed>,
     /// By index, value and key.
     index: Tree<Entry>,
     /// The revision of the last change.
@@ -23,6 +29,48 @@ impl Item for Row {
 
     fn key(&self) -> &Arc<str> {
         &self.key
+    }
+}
+
+/// A row under the hash of its key.
+#[derive(Clone, Debug)]
+struct Hashed {
+    place: HashedKey,
+    version: u64,
+    body: Arc<Document>,
+    index: Arc<[IndexEntry]>,
+}
+
+/// Sorts by the hash; the key itself is looked at where two have the same.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct HashedKey {
+    hash: u64,
+    key: Arc<str>,
+}
+
+impl Item for Hashed {
+    type Key = HashedKey;
+
+    fn key(&self) -> &HashedKey {
+        &self.place
+    }
+}
+
+fn hash(key: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    hasher.write(key.as_bytes());
+    hasher.finish()
+}
+
+impl Hashed {
+    fn new(row: &Row) -> Self {
+        let place = HashedKey { hash: hash(&row.key), key: row.key.clone() };
+        Self { place, version: row.version, body: row.body.clone(), index: row.index.clone() }
+    }
+
+    fn row(&self) -> Row {
+        let (body, index) = (self.body.clone(), self.index.clone());
+        Row { key: self.place.key.clone(), version: self.version, body, index }
     }
 }
 
@@ -105,6 +153,7 @@ impl Rows {
 
     pub(crate) fn put(&mut self, row: Row, revision: u64) {
         self.changed = revision;
+        self.by_hash.insert(Hashed::new(&row));
         let indexed = (!row.index.is_empty()).then(|| row.clone());
         if let Some(old) = self.rows.insert(row) {
             self.forget(&old);
@@ -119,6 +168,8 @@ impl Rows {
     pub(crate) fn delete(&mut self, key: &str, revision: u64) {
         if let Some(old) = self.rows.remove(|have| (**have).cmp(key)) {
             self.changed = revision;
+            let hash = hash(key);
+            self.by_hash.remove(|have| have.hash.cmp(&hash).then_with(|| (*have.key).cmp(key)));
             self.forget(&old);
         }
     }
@@ -130,8 +181,17 @@ impl Rows {
         }
     }
 
-    pub(crate) fn get(&self, key: &str) -> Option<&Row> {
-        self.rows.get(|have| (**have).cmp(key))
+    pub(crate) fn get(&self, key: &str) -> Option<Row> {
+        self.found(key).map(Hashed::row)
+    }
+
+    pub(crate) fn version(&self, key: &str) -> Option<u64> {
+        self.found(key).map(|found| found.version)
+    }
+
+    fn found(&self, key: &str) -> Option<&Hashed> {
+        let hash = hash(key);
+        self.by_hash.get(|have| have.hash.cmp(&hash).then_with(|| (*have.key).cmp(key)))
     }
 
     pub(crate) fn scan(&self, scan: &Scan<'_>) -> Vec<Row> {
