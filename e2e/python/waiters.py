@@ -24,13 +24,14 @@ import resources
 from serve import Standin
 
 UPDATE = re.compile(r"Updated$|UpdateComplete$")
-END = re.compile(r"Delet|Terminat|NotExist|NotFound|Cancelled|Deregistered")
+END = re.compile(r"Delet|Terminat|NotExist|NotFound|Cancelled|Deregistered|Inactive")
 # What other calls than create, update and delete lead to: patterns of waiters, and what they follow.
 OTHER = {
     r".*\.\w*(Stopped|Offline|Standby|Disconnected|Disconnecting|Detached|Unrouted|SchedulingBlocked)": "a call that stops it",
     r"medialive\.(Channel|Multiplex)Running|medialive\.ChannelPlacementGroupAssigned": "a start or an assignment",
     r"medialive\.SignalMapMonitorDeleted|opsworks\.InstanceRegistered|rtbfabric\.LinkAccepted": "a call about something else",
     r"cloudformation\.Stack(Import|Rollback)Complete": "an import or a rollback",
+    r"medialive\.SignalMapUpdated": "StartUpdateSignalMap",
     r"ec2\.VolumeInUse": "AttachVolume",
     r"ec2\.(BundleTaskComplete|SpotInstanceRequestFulfilled|PasswordDataAvailable)": "the work of an instance, or a market",
     r"omics\.RunRunning": "the middle of a run that is over at once",

@@ -23,10 +23,11 @@ pub fn awaited(service: &'static Service, structure: ShapeIx, member: &str) -> V
     let mut out = Vec::new();
     for waiter in &service.waiters {
         let Some(root) = service.operation(waiter.operation).and_then(|operation| operation.output) else { continue };
-        let name = waiter.name.to_ascii_lowercase();
-        let deleting = ["delet", "terminat", "notexist", "deregist"].iter().any(|mark| name.contains(mark));
-        let created = name.ends_with("created") || name.ends_with("createcomplete");
-        let updated = name.ends_with("updated") || name.ends_with("updatecomplete");
+        // `NodeRegistered` ends nothing: case counts.
+        let name = waiter.name;
+        let deleting = ["Delet", "Terminat", "NotExist", "Deregist", "Inactive"].iter().any(|mark| name.contains(mark));
+        let created = name.ends_with("Created") || name.ends_with("CreateComplete");
+        let updated = name.ends_with("Updated") || name.ends_with("UpdateComplete");
         for acceptor in &waiter.acceptors {
             if acceptor.state != WaiterState::Success || !acceptor.matcher.starts_with("path") {
                 continue;

@@ -30,7 +30,7 @@ impl Draft {
                     _ => continue,
                 };
                 let score = score * 10 - i32::try_from(depth).unwrap_or(0);
-                if let Some(status) = self.values(*shape, member.name, member.target) {
+                if let Some(status) = self.values(&draft.shapes, member.name, member.target) {
                     found.push((score, status));
                     continue;
                 }
@@ -39,7 +39,7 @@ impl Draft {
                     let plain = squash(inner.name);
                     let telling =
                         matches!(plain.as_str(), "name" | "state" | "status" | "code" | "value" | "statuscode");
-                    if telling && let Some(mut status) = self.values(member.target, inner.name, inner.target) {
+                    if telling && let Some(mut status) = self.values(&[member.target], inner.name, inner.target) {
                         status.inner = Some(inner.name);
                         status.member = member.name;
                         found.push((score - 5, status));
@@ -52,9 +52,11 @@ impl Draft {
         found.into_iter().find(|(score, _)| *score == best).map(|(_, status)| status)
     }
 
-    fn values(&self, structure: ShapeIx, member: Str, target: ShapeIx) -> Option<Status> {
+    /// `structures`: those that have the member, and perhaps others; waiters may ask for it in any of them.
+    fn values(&self, structures: &[ShapeIx], member: Str, target: ShapeIx) -> Option<Status> {
         let Kind::String { enum_values } = &self.service.shape(target).kind else { return None };
-        let awaited: Vec<Awaited> = awaited(self.service, structure, member);
+        let awaited: Vec<Awaited> =
+            structures.iter().flat_map(|structure| awaited(self.service, *structure, member)).collect();
         let waited = |deleting: bool| {
             awaited
                 .iter()
