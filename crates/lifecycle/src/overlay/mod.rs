@@ -137,6 +137,7 @@ pub(crate) struct StatusSpec {
     pub creating: Option<String>,
     pub settled: Option<String>,
     pub updating: Option<String>,
+    pub updated: Option<String>,
     pub deleting: Option<String>,
     pub deleted: Option<String>,
 }

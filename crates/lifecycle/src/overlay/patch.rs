@@ -161,6 +161,7 @@ impl Patch<'_> {
             settled,
             creating: value(&spec.creating)?,
             updating: value(&spec.updating)?,
+            updated: value(&spec.updated)?,
             deleting: value(&spec.deleting)?,
             deleted: value(&spec.deleted)?,
         }))
