@@ -1,19 +1,19 @@
 //! What operations do to resources: make, show, change and delete them.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use standin_lifecycle::{Part, Status, TypeIx, TypeKind};
 use standin_model::words::squash;
 use standin_model::{Document, Fields, ShapeIx, Str};
-use standin_store::{Batch, Table};
+use standin_store::{Batch, StoreError, Table};
 
 use crate::errors::{Fault, awaited, error, modelled};
 use crate::handler::{Failed, Work};
 use crate::make::{Draft, Making, absorb, body, harvest, touch};
 use crate::page;
-use crate::project::{Answering, Page};
+use crate::project::{Answering, Inside, Page};
 use crate::record::{self, Identity, Record};
-use crate::resolve::{BY_ARN, BY_ID, Lineage, WITHIN, index};
+use crate::resolve::{BY_ARN, BY_ID, Lineage, WITHIN, index, values};
 use crate::tags;
 use crate::transition::Passing;
 
@@ -21,6 +21,8 @@ use crate::transition::Passing;
 const CASCADE_MAX: usize = 100_000;
 /// How often an identifier is drawn before the call gives up.
 const DRAWS_MAX: u32 = 8;
+/// Resources that are shown within the one that they lie in.
+const INSIDE_MAX: usize = 1000;
 /// A page where the caller does not say how long.
 const PAGE_USUAL: usize = 1000;
 const PAGE_MAX: usize = 10_000;
@@ -30,6 +32,8 @@ const STRIDE: usize = 512;
 const COUNTERS: &str = "@last ";
 /// The table of idempotency tokens.
 const TOKENS: &str = "@tokens";
+
+static NOTHING_INSIDE: OnceLock<Inside> = OnceLock::new();
 
 /// The value at a way through structures.
 fn look<'d>(input: &'d Document, path: &[Str]) -> Option<&'d Document> {
@@ -48,15 +52,31 @@ impl<'w> Work<'w> {
             input: self.input,
             synthesizer: &self.resources.synthesizer,
             status,
+            inside: NOTHING_INSIDE.get_or_init(Inside::default),
         }
     }
 
     /// The output that shows a resource.
-    fn show(&self, record: &Record, status: Option<&str>) -> Document {
-        match &self.plan.output {
-            Some(output) => self.answering(status).of_record(output, self.status(), record),
-            None => Document::map(),
+    async fn show(&self, record: &Record, status: Option<&str>) -> Result<Document, Failed> {
+        let Some(output) = &self.plan.output else { return Ok(Document::map()) };
+        let inside = self.inside(std::slice::from_ref(record)).await?;
+        let answering = Answering { inside: &inside, ..self.answering(status) };
+        Ok(answering.of_record(output, self.status(), record))
+    }
+
+    /// What lies in resources and is shown within them.
+    async fn inside(&self, records: &[Record]) -> Result<Inside, Failed> {
+        let mut inside = Inside::default();
+        for child in &self.schema.ty(self.role.resource).shown_children {
+            for record in records {
+                let found = self.scan(*child, &format!("{}{WITHIN}", record.key), None, INSIDE_MAX).await?;
+                let own = |row: &Record| !row.key[record.key.len() + WITHIN.len_utf8()..].contains(WITHIN);
+                let found: Vec<Record> =
+                    found.into_iter().filter(|row| own(row) && !row.is_gone(self.context.now)).collect();
+                inside.insert((*child, record.key.clone()), found);
+            }
         }
+        Ok(inside)
     }
 
     fn fault(&self, fault: Fault, identifier: &str) -> Failed {
@@ -69,6 +89,7 @@ impl<'w> Work<'w> {
         match fault {
             Fault::NotFound => self.role.missing,
             Fault::Exists => self.role.conflict,
+            Fault::InUse => self.role.busy,
             _ => None,
         }
     }
@@ -95,7 +116,7 @@ impl<'w> Work<'w> {
         let lineage = self.lineage().await?;
         let repeated = self.repeated().await?;
         if let Some(record) = repeated {
-            return Ok(self.show(&record, None));
+            return self.show(&record, None).await;
         }
         let prefix = lineage.prefix.clone().unwrap_or_default();
         let chosen = if kind == TypeKind::Assigned && !put { None } else { self.chosen_key(ix, &prefix) };
@@ -115,7 +136,7 @@ impl<'w> Work<'w> {
             }
             // No error is modelled: asking for what is there changes nothing, asking for something else changes it.
             return if self.gives_the_same(&old) {
-                Ok(self.show(&old, None))
+                self.show(&old, None).await
             } else {
                 self.change(&lineage, &old, None, false).await
             };
@@ -143,7 +164,7 @@ impl<'w> Work<'w> {
         batch.put(&table, record.key.clone(), record.body.clone(), index(record.identity()));
         self.remember(&mut batch, &record);
         self.resources.store.commit(batch).await?;
-        Ok(self.show(&record, None))
+        self.show(&record, None).await
     }
 
     /// What lies in the same place under the same name, where the operation models that names are unique.
@@ -279,12 +300,14 @@ impl<'w> Work<'w> {
     pub(crate) async fn read(&self) -> Result<Document, Failed> {
         let lineage = self.lineage().await?;
         match self.named(&lineage).await? {
-            Some(record) => Ok(self.show(&record, None)),
+            Some(record) => self.show(&record, None).await,
             None => {
                 let single = self.schema.lifecycle.resource(self.role.resource).kind == TypeKind::Single;
                 // Settings that nobody set yet have their defaults.
                 if single && self.schema.lifecycle.resource(self.role.resource).implicit {
-                    return Err(Failed::Unknown);
+                    let key = self.chosen_key(self.role.resource, lineage.prefix.as_deref().unwrap_or_default());
+                    let record = self.make(&lineage, key, None, 0)?;
+                    return self.show(&record, None).await;
                 }
                 Err(self.not_found())
             }
@@ -303,7 +326,7 @@ impl<'w> Work<'w> {
                 batch.check(&table, record.key.clone(), None);
                 batch.put(&table, record.key.clone(), record.body.clone(), index(record.identity()));
                 self.resources.store.commit(batch).await?;
-                Ok(self.show(&record, None))
+                self.show(&record, None).await
             }
             None => Err(self.not_found()),
         }
@@ -325,9 +348,9 @@ impl<'w> Work<'w> {
         };
         absorb(ty, self.role, self.plan, self.input, &mut data, !replace);
         self.making().enrich(&mut data, !self.plan.partial.is_empty());
-        // A new name.
-        if let Some(name) = self.new_name(old) {
-            fields.insert(record::NAME, name);
+        let new_name = self.new_name(old);
+        if let Some(name) = &new_name {
+            fields.insert(record::NAME, name.clone());
         }
         fields.push(record::DATA, data);
         fields.insert(record::UPDATED, self.context.now);
@@ -349,18 +372,63 @@ impl<'w> Work<'w> {
         {
             fields.insert(record::TAGS, given);
         }
-        let record = self.replace(old, Document::Map(fields)).await?;
-        Ok(self.show(&record, None))
+        let body = Document::Map(fields);
+        let record = match new_name.as_deref().and_then(|name| self.moved_key(old, name)) {
+            Some(key) => self.move_to(old, &key, body).await?,
+            None => self.replace(old, body).await?,
+        };
+        self.show(&record, None).await
     }
 
-    /// The name that an update gives to a resource that its id identifies.
+    /// The key under a new name, of what is known by its name.
+    fn moved_key(&self, old: &Record, name: &str) -> Option<String> {
+        let own = old.key.rfind(WITHIN).map_or(0, |at| at + WITHIN.len_utf8());
+        let was = old.identity().name()?;
+        let rest = old.key[own..].strip_prefix(was)?;
+        Some(format!("{}{name}{rest}", &old.key[..own]))
+    }
+
+    /// Gives a resource another key, and all that lies in it.
+    async fn move_to(&self, old: &Record, key: &str, body: Document) -> Result<Record, Failed> {
+        let body = Arc::new(body);
+        let table = self.table(self.role.resource);
+        let mut batch = Batch::default();
+        batch.check(&table, old.key.clone(), Some(old.version));
+        batch.check(&table, key, None);
+        batch.delete(&table, old.key.clone());
+        batch.put(&table, key, body.clone(), index(Identity(&body)));
+        let mut below: Vec<TypeIx> = self.schema.ty(self.role.resource).children.clone();
+        while let Some(child) = below.pop() {
+            let table = self.table(child);
+            for row in self.scan(child, &format!("{}{WITHIN}", old.key), None, CASCADE_MAX).await? {
+                let moved = format!("{key}{}", &row.key[old.key.len()..]);
+                batch.delete(&table, row.key.clone());
+                batch.put(&table, moved, row.body.clone(), index(row.identity()));
+            }
+            below.extend(self.schema.ty(child).children.iter().copied());
+        }
+        match self.resources.store.commit(batch).await {
+            Ok(version) => Ok(Record { key: key.into(), version, body }),
+            Err(StoreError::Conflict) if self.get(self.role.resource, key).await?.is_some() => {
+                Err(self.fault(Fault::Exists, key))
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The name that an update gives.
     fn new_name(&self, old: &Record) -> Option<String> {
+        if let Some(path) = &self.role.rename
+            && let Some(name) = values(self.input, path).into_iter().next()
+        {
+            return Some(name.into_owned());
+        }
         if self.schema.lifecycle.resource(self.role.resource).kind != TypeKind::Assigned {
             return None;
         }
         let name = self.given_name()?;
-        (old.identity().name() != Some(&name) && old.identity().id().or(old.identity().arn()) != Some(&name))
-            .then_some(name)
+        let identity = old.identity();
+        (identity.name() != Some(&name) && identity.id().or(identity.arn()) != Some(&name)).then_some(name)
     }
 
     /// Stores the new body of a resource.
@@ -387,7 +455,7 @@ impl<'w> Work<'w> {
         };
         let leaving = self.status().and_then(|status| status.deleting.or(status.deleted));
         if record.is_leaving() {
-            return Ok(self.show(&record, leaving));
+            return self.show(&record, leaving).await;
         }
         let mut batch = Batch::default();
         let table = self.table(self.role.resource);
@@ -416,7 +484,7 @@ impl<'w> Work<'w> {
             below.extend(self.schema.ty(child).children.iter().copied());
         }
         self.resources.store.commit(batch).await?;
-        Ok(self.show(&record, leaving))
+        self.show(&record, leaving).await
     }
 
     /// Whether the operation models that something may still lie in what is deleted.
@@ -448,7 +516,11 @@ impl<'w> Work<'w> {
             }
         }
         match &self.plan.output {
-            Some(output) => Ok(self.answering(None).of_page(output, self.status(), &page)),
+            Some(output) => {
+                let inside = self.inside(&page.records).await?;
+                let answering = Answering { inside: &inside, ..self.answering(None) };
+                Ok(answering.of_page(output, self.status(), &page))
+            }
             None => Ok(Document::map()),
         }
     }

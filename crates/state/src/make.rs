@@ -14,7 +14,7 @@ use crate::plan::{Item, OperationPlan, Projection, Source};
 use crate::project::least;
 use crate::record::{self, Record};
 use crate::resolve::values;
-use crate::schema::{Schema, TypeSchema, is_data};
+use crate::schema::{Schema, TypeSchema, first_member, is_data};
 
 /// Shapes beyond these say nothing new.
 const SHAPES_MAX: usize = 6;
@@ -91,7 +91,20 @@ pub(crate) fn absorb(
     let identifies = |name: &str| {
         role.bindings.iter().any(|binding| matches!(*binding.path, [Step::Member(member)] if member == name))
     };
+    let body = role.body.as_deref().unwrap_or_default();
+    let within = body.iter().try_fold(input, |at, step| match step {
+        Step::Member(name) => at.get(name),
+        _ => None,
+    });
+    if let Some(Document::Map(fields)) = within.filter(|_| !body.is_empty()) {
+        fields.iter().filter(|(name, _)| is_data(name)).for_each(|(name, value)| set(name, value));
+    }
+    let body = role.body.as_ref().and_then(first_member);
     for (name, value) in input.as_map().into_iter().flat_map(Fields::iter).filter(|(name, _)| is_data(name)) {
+        if body == Some(name) && !ty.settable.contains_key(&ty.noun.attribute(name, matches!(value, Document::List(_))))
+        {
+            continue;
+        }
         if ty.wrappers.contains(&plain(name, false))
             && let Some(inner) = value.as_map()
         {
@@ -102,6 +115,18 @@ pub(crate) fn absorb(
             set(name, value);
         }
     }
+    for member in &role.clears {
+        data.remove(&ty.noun.attribute(member, false));
+        data.remove(&ty.noun.attribute(member, true));
+    }
+    for (member, text) in &role.sets {
+        data.insert(Key::Owned(ty.noun.attribute(member, false)), told(text));
+    }
+}
+
+/// A value that a lifecycle tells as text.
+fn told(text: &str) -> Document {
+    text.parse().map_or_else(|_| Document::from(text.to_owned()), Document::Bool)
 }
 
 /// The name in a pair of `AttributeName` and `AttributeValue`.

@@ -65,6 +65,8 @@ pub(crate) enum Source {
     Through(Arc<Projection>),
     /// The resources of a list.
     Items(Items),
+    /// Those of a type that lie in the resource.
+    Inside(TypeIx, Items),
     Next,
     More,
     Count,
@@ -268,6 +270,24 @@ impl Compiler<'_> {
         input.and_then(|input| input.member(member.name)).is_some_and(|found| found.target == member.target)
     }
 
+    /// A list that shows what lies in the resource.
+    fn inside(&self, member: &Member) -> Option<Source> {
+        let service = self.schema.service;
+        self.schema.ty(self.ix).shown_children.iter().find_map(|child| {
+            let (path, form) = self.schema.lifecycle.resource(*child).within.as_ref()?;
+            let [Step::Member(name), step @ (Step::Items | Step::Values)] = &**path else { return None };
+            if *name != member.name {
+                return None;
+            }
+            let target = inner_shape(service, member.target)?;
+            let item = match form {
+                Form::Structure => Item::Structure(self.schema.projection(*child, target)),
+                Form::Identifier(part) => Item::Identifier(*part),
+            };
+            Some(Source::Inside(*child, Items { item, map: *step == Step::Values }))
+        })
+    }
+
     fn structure(&mut self, shape: ShapeIx, depth: usize) -> Projection {
         let Some(structure) = self.schema.service.structure(shape) else {
             return Projection { shape, union: false, slots: Box::default() };
@@ -321,11 +341,15 @@ impl Compiler<'_> {
         {
             return Source::Tags;
         }
+        if close && let Some(source) = self.inside(member) {
+            return source;
+        }
         let synonym = resource.synonyms.iter().find(|(_, shown)| close && *shown == member.name);
         let attribute =
             ty.noun.attribute(synonym.map_or(member.name, |(given, _)| given), is_list(service, member.target));
         let status = resource.status.as_ref();
-        if close && text && status.is_some_and(|status| status.member == member.name && status.inner.is_none()) {
+        let tells = text || matches!(target.kind, Kind::Boolean);
+        if close && tells && status.is_some_and(|status| status.member == member.name && status.inner.is_none()) {
             return Source::Status(attribute.into());
         }
         // `State.Name`
@@ -339,6 +363,17 @@ impl Compiler<'_> {
                 slot.source = Source::Status(attribute.as_str().into());
             }
             return Source::Nested { attribute: attribute.into(), inner: Arc::new(inner) };
+        }
+        if close && ty.acted.contains(&attribute) && !ty.settable.contains_key(&attribute) {
+            return Source::Data { attribute: attribute.into(), alike: false };
+        }
+        // `Subnets` shows the `SubnetIds` that were given.
+        if close
+            && !ty.settable.contains_key(&attribute)
+            && let Some(ids) = named_as_ids(&attribute).find(|ids| ty.settable.contains_key(ids))
+            && matches!(&target.kind, Kind::List(list) if service.structure(list.member.target).is_some())
+        {
+            return Source::Data { attribute: ids.into(), alike: false };
         }
         if let Some(shape) = ty.settable.get(&attribute)
             && (close || !is_generic(&attribute))
@@ -415,6 +450,12 @@ fn kin(from: &Kind, to: &Kind) -> bool {
         _ => 4,
     };
     class(from) == class(to)
+}
+
+/// What a list of such things is called where it is given by identifiers.
+fn named_as_ids(attribute: &str) -> impl Iterator<Item = String> {
+    let one = standin_model::words::singular_of(attribute);
+    ["ids", "names", "arns"].into_iter().map(move |ending| format!("{one}{ending}"))
 }
 
 /// Whether a structure of this name only holds what others show without it.

@@ -1,7 +1,10 @@
 //! Fills the structures of an answer from a stored resource.
 
+use std::collections::HashMap;
+use std::sync::Arc;
+
 use standin_core::{CallContext, Hasher};
-use standin_lifecycle::{Part, Status};
+use standin_lifecycle::{Part, Status, TypeIx};
 use standin_mock::synthesis::Synthesizer;
 use standin_model::{Document, Fields, Key, Kind, ShapeIx, Str};
 
@@ -17,9 +20,14 @@ pub(crate) struct Answering<'a> {
     pub context: &'a CallContext,
     pub input: &'a Document,
     pub synthesizer: &'a Synthesizer,
+    /// What lies in the resources, where they show it.
+    pub inside: &'a Inside,
     /// What the resources' status is shown as, where the operation says so (`DELETING`).
     pub status: Option<&'a str>,
 }
+
+/// Resources by type and the key of what they lie in.
+pub(crate) type Inside = HashMap<(TypeIx, Arc<str>), Vec<Record>>;
 
 /// The resources of a list, and where the next page begins.
 #[derive(Debug, Default)]
@@ -155,7 +163,8 @@ impl Answering<'_> {
                 let given = || record.data(attribute).and_then(Document::as_str);
                 let text =
                     self.status.or_else(|| record.passing(self.context.now)).or_else(given).or_else(|| record.status());
-                text.or(status.map(|status| status.settled)).map(|text| Document::from(text.to_owned()))
+                let text = text.or(status.map(|status| status.settled))?;
+                fit(service, slot.target, &Document::from(text.to_owned()))
             }
             Source::Data { attribute, alike } => {
                 let given = record.data(attribute);
@@ -188,6 +197,14 @@ impl Answering<'_> {
                     .filter(|value| value.as_map().is_some_and(|map| !map.is_empty()))
             }
             Source::Items(items) => Some(self.items(items, status, std::slice::from_ref(record))),
+            Source::Inside(of, items) => {
+                let found = self.inside.get(&(*of, record.key.clone()))?;
+                if found.is_empty() && !slot.required {
+                    return None;
+                }
+                let status = self.schema.lifecycle.resource(*of).status.as_ref();
+                Some(self.items(items, status, found))
+            }
             Source::Echo => self.input.get(slot.name).cloned(),
             Source::Next | Source::Nothing => None,
             Source::More => Some(Document::Bool(false)),

@@ -72,7 +72,10 @@ impl Work<'_> {
                 }
                 None if self.schema.ty(*ix).made_by_callers => {
                     let resource = self.schema.lifecycle.resource(*ix);
-                    return Err(self.missing(&resource.name, value).into());
+                    let modelled = self.role.missing_parents.iter().find(|(of, _)| of == ix).map(|(_, shape)| *shape);
+                    let told = modelled.or(self.role.missing);
+                    let noun = squash(&resource.name);
+                    return Err(error(self.context, Fault::NotFound, told, &noun, &resource.name, value).into());
                 }
                 None => {
                     lineage.prefix = lineage.prefix.map(|prefix| format!("{prefix}{value}{WITHIN}"));

@@ -37,6 +37,8 @@ pub(crate) struct TypeSchema {
     pub settable: HashMap<String, ShapeIx>,
     /// Input structures, in one spelling, whose members are attributes of the resource itself.
     pub wrappers: HashSet<String>,
+    /// Attributes that acts set.
+    pub acted: HashSet<String>,
     /// The structures that show it, the fullest first.
     pub shapes: Vec<ShapeIx>,
     /// Whether requests name it by qualifiers only.
@@ -48,6 +50,8 @@ pub(crate) struct TypeSchema {
     /// Whether there is an operation that makes one: then what is not there does not exist.
     pub made_by_callers: bool,
     pub children: Vec<TypeIx>,
+    /// Those of them that its own structures show.
+    pub shown_children: Vec<TypeIx>,
     projections: RwLock<HashMap<ShapeIx, Arc<Projection>>>,
 }
 
@@ -154,8 +158,17 @@ impl TypeSchema {
                 continue;
             }
             let Some(input) = input_item(service, operation, role) else { continue };
+            let body = role.body.as_deref().and_then(|path| target_of(service, operation.input?, path));
+            for member in body.and_then(|body| service.structure(body)).into_iter().flat_map(|body| &body.members) {
+                let attribute = noun.attribute(member.name, is_list(service, member.target));
+                settable.entry(attribute).or_insert(member.target);
+            }
+            let body_member = role.body.as_ref().and_then(first_member);
             for member in input.members.iter().filter(|member| !member.idempotency_token && is_data(member.name)) {
                 let attribute = noun.attribute(member.name, is_list(service, member.target));
+                if body_member == Some(member.name) && !described.contains(&attribute) {
+                    continue;
+                }
                 if let Some(inner) = service.structure(member.target)
                     && !described.contains(&attribute)
                     && !inner.union
@@ -191,6 +204,11 @@ impl TypeSchema {
             roles.flat_map(|(role, _)| role.bindings.iter().filter(|binding| binding.of == ix))
         };
         let by_qualifiers = lookups().next().is_some() && lookups().all(|binding| binding.part == Part::Qualifier);
+        let acted = roles()
+            .filter(|(role, _)| role.resource == ix)
+            .flat_map(|(role, _)| role.sets.iter())
+            .map(|(member, _)| noun.attribute(member, false))
+            .collect();
         let mut inward = HashMap::new();
         for (attribute, _) in settable.iter().filter(|(attribute, _)| !described.contains(*attribute)) {
             let mut found =
@@ -204,7 +222,7 @@ impl TypeSchema {
                 inward.insert(attribute.clone(), place);
             }
         }
-        let children = (0..lifecycle.types.len())
+        let children: Vec<TypeIx> = (0..lifecycle.types.len())
             .map(|at| TypeIx(u16::try_from(at).unwrap_or(u16::MAX)))
             .filter(|other| lifecycle.resource(*other).parent == Some(ix))
             .collect();
@@ -216,9 +234,15 @@ impl TypeSchema {
             wrappers,
             inward,
             by_qualifiers,
+            acted,
             shapes,
             named_by,
             made_by_callers,
+            shown_children: children
+                .iter()
+                .copied()
+                .filter(|child| lifecycle.resource(*child).within.is_some())
+                .collect(),
             children,
             projections: RwLock::default(),
         }
