@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use standin_lifecycle::{Part, Status, TypeIx, TypeKind};
+use standin_lifecycle::{Part, Status, Step, TypeIx, TypeKind};
 use standin_model::words::squash;
 use standin_model::{Document, Fields, ShapeIx, Str};
 use standin_store::{Batch, StoreError, Table};
@@ -184,7 +184,12 @@ impl<'w> Work<'w> {
     fn given_name(&self) -> Option<String> {
         let ty = self.schema.ty(self.role.resource);
         let fields = self.input.as_map()?;
-        let direct = fields.iter().find(|(name, _)| ty.part(name, true) == Some(Part::Name));
+        let others = |name: &str| {
+            let bindings = self.role.bindings.iter().filter(|binding| binding.of != self.role.resource);
+            bindings.map(|binding| &*binding.path).any(|path| matches!(path, [Step::Member(member)] if *member == name))
+        };
+        let mut direct = fields.iter().filter(|(name, _)| ty.part(name, true) == Some(Part::Name));
+        let direct = direct.find(|(name, _)| !others(name));
         let value = direct.map(|(_, value)| value).or_else(|| {
             let wrapped = fields.iter().filter(|(name, _)| ty.wrappers.contains(&crate::names::plain(name, false)));
             let mut inner = wrapped.filter_map(|(_, value)| value.as_map()).flat_map(Fields::iter);
@@ -423,7 +428,7 @@ impl<'w> Work<'w> {
         {
             return Some(name.into_owned());
         }
-        if self.schema.lifecycle.resource(self.role.resource).kind != TypeKind::Assigned {
+        if !matches!(self.schema.lifecycle.resource(self.role.resource).kind, TypeKind::Assigned | TypeKind::Named) {
             return None;
         }
         let name = self.given_name()?;

@@ -227,6 +227,13 @@ impl Making<'_> {
         wanted.all(|(_, shape)| validation::check_shape(self.schema.service, *shape, &value).is_empty())
     }
 
+    /// Whether tagging operations accept an ARN.
+    fn can_be_tagged(&self, arn: &str) -> bool {
+        let value = Document::from(arn.to_owned());
+        let mut shapes = self.schema.ty(self.ix).tagged_by.iter();
+        shapes.all(|shape| validation::check_shape(self.schema.service, *shape, &value).is_empty())
+    }
+
     /// The first of two that fits, else the first.
     fn better(&self, part: Part, first: Option<String>, second: Option<String>) -> Option<String> {
         match (first, second) {
@@ -296,7 +303,7 @@ impl Making<'_> {
                     }
                     data.get(place).and_then(Document::as_str).map(str::to_owned)
                 })?;
-            self.fits(Part::Arn, &arn).then_some(arn)
+            (self.fits(Part::Arn, &arn) && self.can_be_tagged(&arn)).then_some(arn)
         })
     }
 

@@ -66,7 +66,7 @@ pub(crate) enum Source {
     /// The resources of a list.
     Items(Items),
     /// Those of a type that lie in the resource.
-    Inside(TypeIx, Items),
+    Inside(TypeIx, Items, Box<str>),
     Next,
     More,
     Count,
@@ -284,7 +284,8 @@ impl Compiler<'_> {
                 Form::Structure => Item::Structure(self.schema.projection(*child, target)),
                 Form::Identifier(part) => Item::Identifier(*part),
             };
-            Some(Source::Inside(*child, Items { item, map: *step == Step::Values }))
+            let attribute = self.schema.ty(self.ix).noun.attribute(member.name, is_list(service, member.target));
+            Some(Source::Inside(*child, Items { item, map: *step == Step::Values }, attribute.into()))
         })
     }
 
@@ -397,7 +398,7 @@ impl Compiler<'_> {
                 return Source::Within { attribute: outer.as_str().into(), member: inner.name, alike };
             }
         }
-        if close && is_revision(member.name) {
+        if close && (is_revision(member.name) || ty.tokens.contains(&attribute)) {
             return Source::Revision(attribute.into());
         }
         if matches!(target.kind, Kind::Structure(_))

@@ -197,13 +197,19 @@ impl Answering<'_> {
                     .filter(|value| value.as_map().is_some_and(|map| !map.is_empty()))
             }
             Source::Items(items) => Some(self.items(items, status, std::slice::from_ref(record))),
-            Source::Inside(of, items) => {
-                let found = self.inside.get(&(*of, record.key.clone()))?;
-                if found.is_empty() && !slot.required {
-                    return None;
+            Source::Inside(of, items, attribute) => {
+                let found = self.inside.get(&(*of, record.key.clone())).map_or(&[][..], Vec::as_slice);
+                // What came along when the resource was made.
+                let given = record.data(attribute).and_then(|value| fit(service, slot.target, value));
+                if found.is_empty() && (given.is_some() || !slot.required) {
+                    return given;
                 }
                 let status = self.schema.lifecycle.resource(*of).status.as_ref();
-                Some(self.items(items, status, found))
+                let mut shown = self.items(items, status, found);
+                if let (Document::List(shown), Some(Document::List(given))) = (&mut shown, given) {
+                    shown.splice(0..0, given);
+                }
+                Some(shown)
             }
             Source::Echo => self.input.get(slot.name).cloned(),
             Source::Next | Source::Nothing => None,

@@ -37,6 +37,10 @@ pub(crate) struct TypeSchema {
     pub settable: HashMap<String, ShapeIx>,
     /// Input structures, in one spelling, whose members are attributes of the resource itself.
     pub wrappers: HashSet<String>,
+    /// Attributes that updates repeat and the service counts: versions and tokens.
+    pub tokens: HashSet<String>,
+    /// The shapes of members of tagging operations, which accept the ARNs of what can be tagged.
+    pub tagged_by: Vec<ShapeIx>,
     /// Attributes that acts set.
     pub acted: HashSet<String>,
     /// The structures that show it, the fullest first.
@@ -152,6 +156,7 @@ impl TypeSchema {
         let mut settable = HashMap::new();
         let mut wrappers = HashSet::new();
         let mut made_by_callers = false;
+        let mut tokens: HashSet<String> = HashSet::new();
         for (role, operation) in roles().filter(|(role, _)| role.resource == ix) {
             made_by_callers |= matches!(role.verb, Verb::Create | Verb::Put);
             if !matches!(role.verb, Verb::Create | Verb::Put | Verb::Update) {
@@ -192,12 +197,26 @@ impl TypeSchema {
                     .bindings
                     .iter()
                     .any(|binding| first_member(&binding.path) == Some(member.name) && binding.path.len() == 1);
+                let counted = ["version", "token", "revision", "etag"].iter().any(|end| attribute.ends_with(end));
+                if role.verb == Verb::Update && counted && member.required {
+                    tokens.insert(attribute);
+                    continue;
+                }
                 if bound && (attribute == "id" || attribute == "arn" || role.verb == Verb::Update) {
                     continue;
                 }
                 settable.entry(attribute).or_insert(member.target);
             }
         }
+        tokens.retain(|token| !settable.contains_key(token));
+        let taggable = resource.tags.is_some()
+            || roles().any(|(role, _)| role.resource == ix && role.verb == Verb::Create && role.tags.is_some());
+        let tagging = roles().filter(|(role, _)| taggable && role.any && role.verb == Verb::ListTags);
+        let tagged_by = tagging
+            .flat_map(|(role, operation)| role.bindings.iter().map(move |binding| (binding, operation)))
+            .filter(|(binding, _)| binding.part == Part::Arn)
+            .filter_map(|(binding, operation)| target_of(service, operation.input?, &binding.path))
+            .collect();
         let lookups = || {
             let roles = roles().filter(|(role, _)| role.resource == ix && !role.any);
             let roles = roles.filter(|(role, _)| matches!(role.verb, Verb::Read | Verb::Delete | Verb::Update));
@@ -235,6 +254,8 @@ impl TypeSchema {
             inward,
             by_qualifiers,
             acted,
+            tokens,
+            tagged_by,
             shapes,
             named_by,
             made_by_callers,
