@@ -143,7 +143,7 @@ impl<'w> Work<'w> {
         }
         let mut batch = Batch::default();
         let number = self.number(&prefix, &mut batch).await?;
-        let mut record = self.make(&lineage, chosen.clone(), number, 0)?;
+        let mut record = self.make(&lineage, chosen.clone(), number.as_ref(), 0)?;
         if matches!(kind, TypeKind::Assigned | TypeKind::Named) && number.is_none() {
             for attempt in 1..DRAWS_MAX {
                 if !self.is_taken(&record, chosen.is_none()).await? {
@@ -204,20 +204,33 @@ impl<'w> Work<'w> {
         data.iter().all(|(name, value)| old.data(name) == Some(value))
     }
 
-    /// The next number of a type whose ids count up within the parent.
-    async fn number(&self, prefix: &str, batch: &mut Batch) -> Result<Option<u64>, Failed> {
-        if self.schema.lifecycle.resource(self.role.resource).counter.is_none() {
-            return Ok(None);
+    /// The next number of a type whose ids count up within the parent, and within the qualifier of two that count.
+    async fn number(&self, prefix: &str, batch: &mut Batch) -> Result<Option<Number>, Failed> {
+        let ix = self.role.resource;
+        let Some(counter) = self.schema.lifecycle.resource(ix).counter else { return Ok(None) };
+        let Some(outer) = self.schema.ty(ix).outer_counter else {
+            let number = self.count(prefix, None, batch).await?;
+            return Ok(Some(Number { counter, number, outer: None }));
+        };
+        if let Some(given) = self.qualifiers(ix).into_iter().next() {
+            let number = self.count(prefix, Some(&given), batch).await?;
+            return Ok(Some(Number { counter, number, outer: Some((outer, given.into_owned())) }));
         }
+        let major = self.count(prefix, None, batch).await?.to_string();
+        Ok(Some(Number { counter, number: 0, outer: Some((outer, major)) }))
+    }
+
+    /// Counts one up. Within another number, the first is 1, as 0 came with that one.
+    async fn count(&self, prefix: &str, within: Option<&str>, batch: &mut Batch) -> Result<i64, Failed> {
         let table = self.space.table(format!("{COUNTERS}{}", self.schema.ty(self.role.resource).table));
-        let row = self.resources.store.get(&table, prefix).await?;
+        let key = within.map_or_else(|| prefix.to_owned(), |within| format!("{prefix}{within}"));
+        let row = self.resources.store.get(&table, &key).await?;
         let last = row.as_ref().and_then(|row| row.body.get("last")).and_then(Document::as_i64).unwrap_or_default();
-        let next = last + 1;
         let mut fields = Fields::with_capacity(1);
-        fields.push("last", next);
-        batch.check(&table, prefix, row.map(|row| row.version));
-        batch.put(&table, prefix, Document::Map(fields), Vec::new());
-        Ok(u64::try_from(next).ok())
+        fields.push("last", last + 1);
+        batch.check(&table, key.as_str(), row.map(|row| row.version));
+        batch.put(&table, key, Document::Map(fields), Vec::new());
+        Ok(last + 1)
     }
 
     fn making(&self) -> Making<'_> {
@@ -255,7 +268,7 @@ impl<'w> Work<'w> {
         &self,
         lineage: &Lineage,
         chosen: Option<String>,
-        number: Option<u64>,
+        number: Option<&Number>,
         attempt: u32,
     ) -> Result<Record, Failed> {
         let ix = self.role.resource;
@@ -275,26 +288,27 @@ impl<'w> Work<'w> {
             }
         }
         if let Some(number) = number {
-            draft.id = Some(number.to_string());
-            draft.made.push(
-                ty.noun.attribute(self.schema.lifecycle.resource(ix).counter.unwrap_or_default(), false),
-                number_of(number),
-            );
+            draft.id = Some(number.number.to_string());
+            draft.made.push(ty.noun.attribute(number.counter, false), number.number);
+            if let Some((member, major)) = &number.outer {
+                draft.made.push(ty.noun.attribute(member, false), major.clone());
+            }
         }
         let mut data = Fields::new();
         absorb(ty, self.role, self.plan, self.input, &mut data, false);
         let making = self.making();
         making.enrich(&mut data, false);
         harvest(&making, self.plan.output.as_ref(), &mut draft);
-        if number.is_none() {
-            making.settle(&mut draft, &data, &lineage.parents, attempt);
-        }
+        making.settle(&mut draft, &data, &lineage.parents, number.is_some(), attempt);
         let prefix = lineage.prefix.as_deref().unwrap_or_default();
         let key = chosen.unwrap_or_else(|| {
             let own = draft.id.as_deref().or(draft.arn.as_deref()).or(draft.name.as_deref());
             if let Some(number) = number {
                 // Padded, so that versions are listed in their order.
-                return format!("{prefix}{number:010}");
+                return match &number.outer {
+                    Some((_, major)) => self.qualified_key(prefix, &number.number.to_string(), [major.as_str()]),
+                    None => format!("{prefix}{:010}", number.number),
+                };
             }
             own.map_or_else(|| format!("{prefix}#{:016x}", self.salt), |own| self.assigned_key(prefix, own))
         });
@@ -614,6 +628,12 @@ impl<'w> Work<'w> {
     }
 }
 
-fn number_of(number: u64) -> Document {
-    Document::Int(i64::try_from(number).unwrap_or(i64::MAX))
+/// A number that a new resource is known by.
+#[derive(Debug)]
+struct Number {
+    /// The member that tells it.
+    counter: Str,
+    number: i64,
+    /// The member and value of the number that this one counts within.
+    outer: Option<(Str, String)>,
 }

@@ -298,6 +298,15 @@ impl Making<'_> {
                     if !last && let Some(text) = around.next() {
                         return Some(text);
                     }
+                    if let Some(text) = draft.made.get(place).and_then(scalar) {
+                        return Some(text);
+                    }
+                    if !last
+                        && matches!(place, "name" | "id" | "resourceid")
+                        && let Some(parent) = parents.last()
+                    {
+                        return parent.identity().part(Part::Any).map(str::to_owned);
+                    }
                     if last || ty.noun.part(place).is_some() || matches!(place, "id" | "name" | "resourceid") {
                         return own(place);
                     }
@@ -308,9 +317,11 @@ impl Making<'_> {
     }
 
     /// Gives the draft an id and ARN that requests can carry, and with `attempt` ones that were not tried before.
-    pub(crate) fn settle(&self, draft: &mut Draft, data: &Fields, parents: &[Record], attempt: u32) {
+    pub(crate) fn settle(&self, draft: &mut Draft, data: &Fields, parents: &[Record], counted: bool, attempt: u32) {
         let mut renames: Vec<(String, String)> = Vec::new();
-        self.settle_part(Part::Id, draft, attempt, &mut renames);
+        if !counted {
+            self.settle_part(Part::Id, draft, attempt, &mut renames);
+        }
         match self.own_arn(draft, data, parents) {
             Some(arn) => {
                 if let Some(old) = draft.arn.replace(arn.clone()).filter(|old| *old != arn) {
@@ -350,7 +361,11 @@ impl Making<'_> {
     pub(crate) fn enrich(&self, data: &mut Fields, all: bool) {
         for shape in self.schema.ty(self.ix).shapes.iter().take(SHAPES_MAX) {
             for slot in &self.schema.projection(self.ix, *shape).slots {
-                let Source::Data { attribute, alike } = &slot.source else { continue };
+                let (attribute, alike) = match &slot.source {
+                    Source::Data { attribute, alike } => (attribute, alike),
+                    Source::Inside(_, _, attribute) => (attribute, &false),
+                    _ => continue,
+                };
                 if (all || !alike)
                     && self.schema.needy[slot.target.0 as usize]
                     && let Some(value) = data.get_mut(attribute)
@@ -405,6 +420,14 @@ fn fingerprint(fields: &Fields) -> u64 {
     let mut key = standin_core::Dice::new(0).key("value");
     crate::page::feed(&mut key, &Document::Map(fields.clone()));
     key.finish()
+}
+
+fn scalar(value: &Document) -> Option<String> {
+    match value {
+        Document::String(text) => Some(text.clone().into_owned()),
+        Document::Int(number) => Some(number.to_string()),
+        _ => None,
+    }
 }
 
 /// A text of the same form whose last part is another.

@@ -116,16 +116,26 @@ impl Work<'_> {
 
     /// The key of a resource by an identifier that the service made.
     pub(crate) fn assigned_key(&self, prefix: &str, own: &str) -> String {
+        let qualifiers = self.qualifiers(self.role.resource);
+        self.qualified_key(prefix, own, qualifiers.iter().map(|text| &**text))
+    }
+
+    pub(crate) fn qualified_key<'q>(
+        &self,
+        prefix: &str,
+        own: &str,
+        qualifiers: impl IntoIterator<Item = &'q str>,
+    ) -> String {
         let mut key = format!("{prefix}{own}");
-        for qualifier in self.qualifiers(self.role.resource) {
+        for qualifier in qualifiers {
             key.push(PARTS);
-            key.push_str(&qualifier);
+            key.push_str(qualifier);
         }
         key
     }
 
     /// What else than its name or id belongs to a resource's key, in the order of the members' names.
-    fn qualifiers(&self, ix: TypeIx) -> Vec<Cow<'_, str>> {
+    pub(crate) fn qualifiers(&self, ix: TypeIx) -> Vec<Cow<'_, str>> {
         let mut found: Vec<(&str, Cow<'_, str>)> = self
             .bindings(ix)
             .filter(|(_, part, _)| *part == Part::Qualifier)

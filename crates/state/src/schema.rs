@@ -41,6 +41,8 @@ pub(crate) struct TypeSchema {
     pub tokens: HashSet<String>,
     /// The shapes of members of tagging operations, which accept the ARNs of what can be tagged.
     pub tagged_by: Vec<ShapeIx>,
+    /// Of two numbers that count (`majorVersion`, `minorVersion`), the member of the outer one.
+    pub outer_counter: Option<Str>,
     /// Attributes that acts set.
     pub acted: HashSet<String>,
     /// The structures that show it, the fullest first.
@@ -222,6 +224,12 @@ impl TypeSchema {
             let roles = roles.filter(|(role, _)| matches!(role.verb, Verb::Read | Verb::Delete | Verb::Update));
             roles.flat_map(|(role, _)| role.bindings.iter().filter(|binding| binding.of == ix))
         };
+        let outer_counter = resource.counter.and_then(|_| {
+            let mut qualifiers = lookups().filter(|binding| binding.part == Part::Qualifier);
+            qualifiers
+                .find_map(|binding| last_member(&binding.path))
+                .filter(|member| plain(member, false).ends_with("version"))
+        });
         let by_qualifiers = lookups().next().is_some() && lookups().all(|binding| binding.part == Part::Qualifier);
         let acted = roles()
             .filter(|(role, _)| role.resource == ix)
@@ -254,6 +262,7 @@ impl TypeSchema {
             inward,
             by_qualifiers,
             acted,
+            outer_counter,
             tokens,
             tagged_by,
             shapes,
@@ -376,7 +385,7 @@ pub(crate) fn first_member(path: &Path) -> Option<&'static str> {
     }
 }
 
-pub(crate) fn last_member(path: &Path) -> Option<Str> {
+pub(crate) fn last_member(path: &[Step]) -> Option<Str> {
     path.iter().rev().find_map(|step| match step {
         Step::Member(name) => Some(*name),
         _ => None,
