@@ -92,10 +92,9 @@ impl Draft {
                 let draft = &self.types[ix];
                 let data =
                     draft.kind == TypeKind::Assigned && draft.own.is_empty() && draft.counter.is_none() && !created[ix];
-                let keep = !data
-                    && !draft.ignored
-                    && made[ix]
-                    && (shown[ix] || self.types[ix].within.is_some() || self.types[ix].beside);
+                let told = self.hints.types.contains_key(&draft.called);
+                let seen = shown[ix] || draft.within.is_some() || draft.beside || told;
+                let keep = !data && !draft.ignored && made[ix] && seen;
                 kept += usize::from(keep);
                 keep.then(|| kept - 1)
             })

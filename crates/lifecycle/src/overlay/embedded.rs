@@ -6,8 +6,14 @@ use std::sync::LazyLock;
 use super::Overlay;
 
 /// One entry per file of `overlays/`; a test compares.
-pub(super) const FILES: &[(&str, &str)] =
-    &[("bedrock-data-automation-runtime", include_str!("../../overlays/bedrock-data-automation-runtime.toml"))];
+pub(super) const FILES: &[(&str, &str)] = &[
+    ("bedrock-data-automation-runtime", include_str!("../../overlays/bedrock-data-automation-runtime.toml")),
+    ("cloudwatch", include_str!("../../overlays/cloudwatch.toml")),
+    ("ec2", include_str!("../../overlays/ec2.toml")),
+    ("ecs", include_str!("../../overlays/ecs.toml")),
+    ("events", include_str!("../../overlays/events.toml")),
+    ("sqs", include_str!("../../overlays/sqs.toml")),
+];
 
 /// The overlay of a service, if it has one.
 pub(crate) fn embedded(service: &str) -> &'static [Overlay] {

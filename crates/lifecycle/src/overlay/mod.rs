@@ -101,6 +101,8 @@ pub(crate) struct TypeSpec {
     pub status: Option<StatusSpec>,
     pub within: Option<String>,
     pub tags: Option<String>,
+    /// What names it where a member that may name it is left out.
+    pub default: Option<String>,
     pub counter: Option<CounterSpec>,
     pub id: Option<String>,
     pub arn: Option<String>,

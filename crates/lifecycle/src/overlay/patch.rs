@@ -97,6 +97,9 @@ impl Patch<'_> {
             let missing = || self.overlay.unknown(key("within"), format!("no structure of its parent has {within}"));
             lifecycle.types[at].within = Some(found.ok_or_else(missing)?);
         }
+        if let Some(default) = &spec.default {
+            self.default(lifecycle, ix, default);
+        }
         let resource = &mut lifecycle.types[at];
         resource.identity = identity;
         if let Some(counter) = &spec.counter {
@@ -119,6 +122,22 @@ impl Patch<'_> {
         self.codes(&mut resource.codes, &spec.errors, None);
         resource.why.push(format!("overlay {}", self.overlay.file));
         Ok(())
+    }
+
+    /// Every member that may name the type stands for the default where it is left out, also where the type is a parent.
+    fn default(&self, lifecycle: &mut Lifecycle, ix: TypeIx, default: &str) {
+        for (operation, role) in self.service.operations.iter().zip(&mut lifecycle.roles) {
+            let input = operation.input.and_then(|input| self.service.structure(input));
+            for binding in role.iter_mut().flat_map(|role| &mut role.bindings) {
+                let member = match binding.path[..] {
+                    [Step::Member(name)] => input.and_then(|input| input.member(name)),
+                    _ => None,
+                };
+                if binding.of == ix && binding.part != Part::Arn && member.is_some_and(|member| !member.required) {
+                    binding.default = Some(default.to_owned());
+                }
+            }
+        }
     }
 
     fn status(&self, key: &str, shapes: &[ShapeIx], spec: &StatusSpec) -> Result<Option<Status>, OverlayError> {
