@@ -83,7 +83,8 @@ impl App {
             list.sort();
             list
         });
-        let resources = Arc::new(Resources::new(Arc::clone(&store), Arc::new(Synthesizer::new(catalogue)), first));
+        let resources = Resources::new(Arc::clone(&store), Arc::new(Synthesizer::new(catalogue)), first);
+        let resources = Arc::new(resources.with_overlays(config.overlays));
         resources.set_transitions(None, config.transitions.usual);
         for (service, duration) in &config.transitions.services {
             resources.set_transitions(Some(service), *duration);

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use standin_core::{Clock, Fidelity};
+use standin_lifecycle::Overlay;
 use standin_mock::validation::Strictness;
 use standin_model::Service;
 use standin_store::StoreLocation;
@@ -67,6 +68,8 @@ pub struct ServerConfig {
     pub models: Vec<Service>,
     /// Catalogue ids of the services to answer; all without it.
     pub services: Option<Vec<String>>,
+    /// Corrections of what is inferred of services.
+    pub overlays: Vec<Overlay>,
     /// What only answers from the models and remembers nothing.
     pub stateless: Stateless,
     pub journal_size: usize,
@@ -101,6 +104,7 @@ impl Default for ServerConfig {
             fidelity_header: true,
             models: Vec::new(),
             services: None,
+            overlays: Vec::new(),
             stateless: Stateless::default(),
             journal_size: DEFAULT_JOURNAL_SIZE,
             data_dir: None,

@@ -53,6 +53,8 @@ variables! { STANDIN:
     MODEL = "STANDIN_MODEL";
     /// `--services`; several, separated by commas
     SERVICES = "STANDIN_SERVICES";
+    /// `--overlay`; several, separated by commas
+    OVERLAY = "STANDIN_OVERLAY";
     /// `--stateless`; several services, separated by commas
     STATELESS = "STANDIN_STATELESS";
     /// `--transitions`; several, separated by commas

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize as _;
 use standin_core::Clock;
+use standin_lifecycle::Overlay;
 use standin_model::{Catalogue, Service, nearest};
 use standin_server::net::{CertAuthority, CorsPolicy, Limits, NetError, ProxyPolicy};
 use standin_server::{
@@ -96,6 +97,7 @@ pub fn server_config(settings: &Settings) -> Result<ServerConfig, CommandError> 
         }),
         fidelity_header: !settings.no_fidelity_header.unwrap_or(false),
         services,
+        overlays: overlays(settings.overlay.as_deref().unwrap_or_default())?,
         stateless,
         journal_size: settings.journal_size.unwrap_or(defaults.journal_size),
         data_dir: files(settings),
@@ -142,6 +144,23 @@ fn transitions(list: &[Transition], models: &[Service]) -> Result<Transitions, C
         }
     }
     Ok(transitions)
+}
+
+/// The overlays in files.
+fn overlays(files: &[PathBuf]) -> Result<Vec<Overlay>, CommandError> {
+    let read = |file: &PathBuf| {
+        let name = file.display().to_string();
+        let text = std::fs::read_to_string(file).attempt(format_args!("cannot read the overlay {name}"))?;
+        let overlay = Overlay::parse(&name, &text).map_err(CommandError::usage)?;
+        // What does not fit the service is told now and not with the first call.
+        let entry = Catalogue::shared().find(overlay.service());
+        let service = entry.and_then(|entry| entry.open().ok()).ok_or_else(|| {
+            CommandError::usage(anyhow::anyhow!("{name}: no service is called {:?}", overlay.service()))
+        })?;
+        standin_lifecycle::infer_with(service, std::slice::from_ref(&overlay)).map_err(CommandError::usage)?;
+        Ok(overlay)
+    };
+    files.iter().map(read).collect()
 }
 
 /// The CA certificate of a data directory; makes one where there is none.

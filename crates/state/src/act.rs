@@ -2,7 +2,8 @@
 
 use std::sync::{Arc, OnceLock};
 
-use standin_lifecycle::{Part, Status, Step, TypeIx, TypeKind};
+use standin_core::OperationError;
+use standin_lifecycle::{Codes, Part, Status, Step, TypeIx, TypeKind};
 use standin_model::words::squash;
 use standin_model::{Document, Fields, ShapeIx, Str};
 use standin_store::{Batch, StoreError, Table};
@@ -79,9 +80,27 @@ impl<'w> Work<'w> {
         Ok(inside)
     }
 
-    fn fault(&self, fault: Fault, identifier: &str) -> Failed {
-        let kind = &self.schema.lifecycle.resource(self.role.resource).name;
+    pub(crate) fn fault(&self, fault: Fault, identifier: &str) -> Failed {
+        let resource = self.schema.lifecycle.resource(self.role.resource);
+        let kind = &resource.name;
+        if let Some(code) = self.code(fault) {
+            let status = if fault == Fault::NotFound { 404 } else { 400 };
+            return OperationError::new(code, format!("{kind} {identifier}: {}", fault.phrase()))
+                .with_status(status)
+                .into();
+        }
         error(self.context, fault, self.known_error(fault), &squash(kind), kind, identifier).into()
+    }
+
+    /// The code for a fault that the model does not list.
+    fn code(&self, fault: Fault) -> Option<String> {
+        let of = |codes: &Codes| match fault {
+            Fault::NotFound => codes.missing.clone(),
+            Fault::Exists => codes.conflict.clone(),
+            Fault::InUse => codes.busy.clone(),
+            _ => None,
+        };
+        of(&self.role.codes).or_else(|| of(&self.schema.lifecycle.resource(self.role.resource).codes))
     }
 
     /// The error that the lifecycle knows for a fault.
@@ -96,6 +115,7 @@ impl<'w> Work<'w> {
 
     fn models(&self, fault: Fault) -> bool {
         self.known_error(fault).is_some()
+            || self.code(fault).is_some()
             || modelled(self.context, fault, &self.schema.ty(self.role.resource).noun.text).is_some()
             || (fault == Fault::NotFound && awaited(self.context).is_some())
     }
@@ -300,6 +320,8 @@ impl<'w> Work<'w> {
         making.enrich(&mut data, false);
         harvest(&making, self.plan.output.as_ref(), &mut draft);
         making.settle(&mut draft, &data, &lineage.parents, number.is_some(), attempt);
+        making.shape(&mut draft, &data, &lineage.parents);
+        making.default(&draft, &mut data, &lineage.parents);
         let prefix = lineage.prefix.as_deref().unwrap_or_default();
         let key = chosen.unwrap_or_else(|| {
             let own = draft.id.as_deref().or(draft.arn.as_deref()).or(draft.name.as_deref());
@@ -528,7 +550,7 @@ impl<'w> Work<'w> {
                     Some(record) if page.records.iter().any(|known| known.key == record.key) => {}
                     Some(record) => page.records.push(record),
                     None if self.models(Fault::NotFound) => {
-                        return Err(self.missing(&self.schema.lifecycle.resource(ix).name, &value).into());
+                        return Err(self.fault(Fault::NotFound, &value));
                     }
                     None => {}
                 }

@@ -73,6 +73,17 @@ impl Fault {
         }
     }
 
+    /// What is said of the resource.
+    pub(crate) fn phrase(self) -> &'static str {
+        match self {
+            Self::NotFound => "does not exist",
+            Self::Exists => "already exists",
+            Self::InUse => "is still in use",
+            Self::OtherParameters => "was asked for with other parameters under the same token",
+            Self::BadToken => "is no page token of this request",
+        }
+    }
+
     fn fallback(self) -> (&'static str, u16) {
         match self {
             Self::NotFound => ("ResourceNotFoundException", 404),

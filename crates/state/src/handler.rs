@@ -6,7 +6,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use standin_core::{Answer, BoxFuture, Call, CallContext, Fidelity, Handler, OperationError};
-use standin_lifecycle::{Role, Verb};
+use standin_lifecycle::{Overlay, Role, Verb};
 use standin_mock::synthesis::Synthesizer;
 use standin_model::{Document, Operation, Service, Str};
 use standin_store::{Space, Store, StoreError};
@@ -48,6 +48,7 @@ pub struct Resources {
     /// By the service's address: services live as long as the process.
     schemas: RwLock<HashMap<usize, Arc<Schema>>>,
     modes: RwLock<Modes>,
+    overlays: Vec<Overlay>,
     pace: RwLock<Pace>,
     /// Tells resources apart that are asked for in the same words.
     sequence: AtomicU64,
@@ -111,8 +112,16 @@ impl Resources {
             schemas: RwLock::default(),
             modes: RwLock::default(),
             pace: RwLock::default(),
+            overlays: Vec::new(),
             sequence: AtomicU64::new(first),
         }
+    }
+
+    /// Corrects what is inferred of services, besides the overlays that are built in.
+    #[must_use]
+    pub fn with_overlays(mut self, overlays: Vec<Overlay>) -> Self {
+        self.overlays = overlays;
+        self
     }
 
     /// Where rows are kept.
@@ -167,7 +176,13 @@ impl Resources {
         if let Some(found) = self.schemas.read().unwrap_or_else(PoisonError::into_inner).get(&key) {
             return Arc::clone(found);
         }
-        let schema = Arc::new(Schema::new(standin_lifecycle::infer(service)));
+        let own: Vec<Overlay> =
+            self.overlays.iter().filter(|overlay| overlay.service() == service.id).cloned().collect();
+        let lifecycle = standin_lifecycle::infer_with(service, &own).unwrap_or_else(|error| {
+            tracing::error!(%error, "an overlay does not fit its service and is left out");
+            standin_lifecycle::infer(service)
+        });
+        let schema = Arc::new(Schema::new(lifecycle));
         Arc::clone(self.schemas.write().unwrap_or_else(PoisonError::into_inner).entry(key).or_insert(schema))
     }
 

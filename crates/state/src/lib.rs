@@ -16,6 +16,7 @@ mod convert;
 mod errors;
 mod filter;
 mod forget;
+mod forms;
 mod handler;
 mod make;
 mod names;

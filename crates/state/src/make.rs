@@ -9,6 +9,7 @@ use standin_model::{Document, Fields, Key, Kind, Service, ShapeIx, Timestamp};
 
 use crate::arns;
 use crate::convert::is_empty;
+use crate::forms;
 use crate::names::{Moment, plain};
 use crate::plan::{Item, OperationPlan, Projection, Source};
 use crate::project::least;
@@ -332,6 +333,55 @@ impl Making<'_> {
         }
         if !renames.is_empty() {
             draft.made.iter_mut().for_each(|(_, value)| rename(value, &renames));
+        }
+    }
+
+    /// Gives the draft the id and ARN that the overlay has a form for.
+    pub(crate) fn shape(&self, draft: &mut Draft, data: &Fields, parents: &[Record]) {
+        let resource = self.schema.lifecycle.resource(self.ix);
+        let parent = parents.last().and_then(|parent| parent.identity().part(Part::Any));
+        let mut draw = Draw::from_seed(standin_model::words::mix(self.context.key("form").finish(), self.salt));
+        let mut renames = Vec::new();
+        if let Some(form) = &resource.id_form
+            && let Some(id) =
+                forms::fill(form, self.context, &Draft { id: None, ..draft.clone() }, data, parent, &mut draw)
+            && let Some(old) = draft.id.replace(id.clone())
+        {
+            renames.push((old, id));
+        }
+        if let Some(form) = &resource.arn_form
+            && let Some(arn) = forms::fill(form, self.context, draft, data, parent, &mut draw)
+            && let Some(old) = draft.arn.replace(arn.clone())
+        {
+            renames.push((old, arn));
+        }
+        renames.retain(|(old, new)| old != new && old.len() > 3);
+        if !renames.is_empty() {
+            draft.made.iter_mut().for_each(|(_, value)| rename(value, &renames));
+        }
+    }
+
+    /// Fills in what AWS itself does where the caller gave nothing.
+    pub(crate) fn default(&self, draft: &Draft, data: &mut Fields, parents: &[Record]) {
+        let ty = self.schema.ty(self.ix);
+        let parent = parents.last().and_then(|parent| parent.identity().part(Part::Any));
+        let mut draw = Draw::from_seed(standin_model::words::mix(self.context.key("default").finish(), self.salt));
+        for (member, value) in &self.schema.lifecycle.resource(self.ix).defaults {
+            let given = data.clone();
+            let mut fill = |text: &str| forms::fill(text, self.context, draft, &given, parent, &mut draw);
+            let value = forms::fill_all(value, &mut fill);
+            let attribute = ty.noun.attribute(member, matches!(value, Document::List(_)));
+            match (data.get_mut(&attribute), value) {
+                (Some(Document::Map(have)), Document::Map(more)) => {
+                    for (key, value) in more {
+                        if !have.contains_key(&key) {
+                            have.push(key, value);
+                        }
+                    }
+                }
+                (Some(_), _) => {}
+                (None, value) => data.push(attribute, value),
+            }
         }
     }
 

@@ -109,8 +109,11 @@ impl Work<'_> {
 
     pub(crate) fn bindings(&self, ix: TypeIx) -> impl Iterator<Item = (&Binding, Part, Cow<'_, str>)> {
         self.role.bindings.iter().filter(move |binding| binding.of == ix).flat_map(move |binding| {
-            let values = values(self.input, &binding.path).into_iter();
-            values.map(move |value| (binding, binding.part, value))
+            let mut values = values(self.input, &binding.path);
+            if values.is_empty() {
+                values.extend(binding.default.as_deref().map(Cow::Borrowed));
+            }
+            values.into_iter().map(move |value| (binding, binding.part, value))
         })
     }
 
@@ -277,10 +280,8 @@ impl Work<'_> {
 
     /// The error of a call whose resource does not exist.
     pub(crate) fn not_found(&self) -> Failed {
-        let ix = self.role.resource;
-        let value = self.bound(ix).first().map(|(_, value)| value.clone().into_owned()).unwrap_or_default();
-        let resource = self.schema.lifecycle.resource(ix);
-        self.missing(&resource.name, &value).into()
+        let value = self.bound(self.role.resource).first().map(|(_, value)| value.clone().into_owned());
+        self.fault(Fault::NotFound, &value.unwrap_or_default())
     }
 
     /// One page of the resources in a prefix.

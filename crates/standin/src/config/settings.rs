@@ -95,6 +95,12 @@ pub struct Settings {
     #[arg(long, value_name = "LIST", env = env::SERVICES, value_delimiter = ',')]
     pub services: Option<Vec<String>>,
 
+    /// Correct what is inferred of a service's resources with this overlay
+    ///
+    /// docs/how-to/write-an-overlay.md tells the format. May be given several times.
+    #[arg(long, value_name = "FILE", env = env::OVERLAY, value_delimiter = ',')]
+    pub overlay: Option<Vec<PathBuf>>,
+
     /// Remember nothing: every read answers with a made-up resource [default: what is created lives]
     ///
     /// For all services, or for those that are named; several, separated by commas.
@@ -201,6 +207,7 @@ impl Settings {
             region,
             model,
             services,
+            overlay,
             stateless,
             validation,
             strict,

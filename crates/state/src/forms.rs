@@ -1,0 +1,82 @@
+//! Texts with places to fill, as overlays write them: `arn:{partition}:iam::{account}:role/{name}`.
+
+use standin_core::{CallContext, Draw};
+use standin_model::{Document, Fields, Key};
+
+use crate::make::Draft;
+
+/// Fills the places of a text. Known are `partition`, `region`, `account`, `base`, `name`, `id`, `arn`, `parent`, `uuid`,
+/// `hex:N`, `lower:N`, `upper:N`, `alnum:N` and `digits:N`, and the resource's own attributes; another place makes it `None`.
+pub(crate) fn fill(
+    form: &str,
+    context: &CallContext,
+    draft: &Draft,
+    data: &Fields,
+    parent: Option<&str>,
+    draw: &mut Draw,
+) -> Option<String> {
+    let mut out = String::with_capacity(form.len() + 32);
+    let mut rest = form;
+    while let Some((text, more)) = rest.split_once('{') {
+        let (place, after) = more.split_once('}')?;
+        out.push_str(text);
+        match place {
+            "partition" => out.push_str(context.partition),
+            "region" => out.push_str(&context.region),
+            "account" => out.push_str(&context.account),
+            "base" => out.push_str(&context.base_url),
+            "name" => out.push_str(draft.name.as_deref().or(draft.id.as_deref())?),
+            "id" | "self" => out.push_str(draft.id.as_deref().or(draft.name.as_deref())?),
+            "arn" => out.push_str(draft.arn.as_deref()?),
+            "parent" => out.push_str(parent?),
+            "uuid" => {
+                for (at, length) in [8, 4, 4, 4, 12].into_iter().enumerate() {
+                    if at > 0 {
+                        out.push('-');
+                    }
+                    letters(b"0123456789abcdef", length, draw, &mut out);
+                }
+            }
+            _ => match place.split_once(':').map(|(kind, count)| (kind, count.parse::<usize>())) {
+                Some((kind, Ok(count))) => letters(alphabet(kind)?, count.min(256), draw, &mut out),
+                _ => {
+                    let attribute = standin_model::words::squash(place);
+                    out.push_str(data.get(&attribute).or_else(|| draft.made.get(&attribute))?.as_str()?);
+                }
+            },
+        }
+        rest = after;
+    }
+    out.push_str(rest);
+    Some(out)
+}
+
+/// A value with the places of its texts filled; texts with unknown places stay as they are.
+pub(crate) fn fill_all(value: &Document, with: &mut impl FnMut(&str) -> Option<String>) -> Document {
+    match value {
+        Document::String(text) if text.contains('{') && !text.contains("\":") => {
+            with(text).map_or_else(|| value.clone(), Document::from)
+        }
+        Document::List(items) => Document::List(items.iter().map(|item| fill_all(item, with)).collect()),
+        Document::Map(fields) => {
+            let entries = fields.iter().map(|(key, item)| (Key::clone(key), fill_all(item, with)));
+            Document::Map(entries.collect())
+        }
+        other => other.clone(),
+    }
+}
+
+fn alphabet(kind: &str) -> Option<&'static [u8]> {
+    Some(match kind {
+        "hex" => b"0123456789abcdef",
+        "lower" => b"abcdefghijklmnopqrstuvwxyz0123456789",
+        "upper" => b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567",
+        "alnum" => b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789",
+        "digits" => b"0123456789",
+        _ => return None,
+    })
+}
+
+fn letters(from: &[u8], count: usize, draw: &mut Draw, out: &mut String) {
+    out.extend((0..count).filter_map(|_| draw.pick(from)).map(|byte| char::from(*byte)));
+}
