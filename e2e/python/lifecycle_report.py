@@ -7,8 +7,9 @@ from lives import STEPS
 
 # The services that most programs use: all their types must live correctly.
 NAMED = (
-    "apigateway", "apigatewayv2", "cloudformation", "cloudwatch", "codepipeline", "cognito-idp", "dynamodb", "ec2", "ecr", "ecs", "events", "iam",
-    "kinesis", "kms", "lambda", "logs", "mwaa", "proton", "rds", "route53", "s3", "secretsmanager", "sns", "sqs",
+    "mwaa", "proton", "mediatailor", "lambda", "elastictranscoder", "appstream", "cloudhsmv2", "cloudhsm", "codecommit", "connect", "auditmanager",
+    "accessanalyzer", "devops-guru", "codepipeline", "amp", "translate", "managedblockchain", "applicationcostprofiler", "kinesisanalytics",
+    "kinesisanalyticsv2", "autoscaling-plans", "iotevents", "cloud9", "ebs", "personalize", "network-firewall",
 )
 
 

@@ -133,7 +133,9 @@ fn breaking(sampler: &mut Sampler<'_>, member: &Member) -> Vec<(Document, String
                 let text = "x".repeat(usize::try_from(max + 1).unwrap_or(0));
                 wrong.push((text.into(), format!("Member must have length less than or equal to {max}")));
             }
-            if let Some(pattern) = constraints.and_then(|constraints| constraints.pattern) {
+            // The sources of S3's copies may be percent-encoded, so they are not held to their pattern.
+            let pattern = constraints.and_then(|constraints| constraints.pattern);
+            if let Some(pattern) = pattern.filter(|_| target.name != "CopySource") {
                 let most = max.map_or(usize::MAX, |max| usize::try_from(max.as_i64()).unwrap_or(0));
                 // A text that the pattern does not accept; patterns that accept all of these forbid nothing worth a test.
                 let odd = ["\u{1}", "\u{7}\n", " ", "a b", "~~~~", "é\u{1f600}", "", "-"].into_iter();
