@@ -163,14 +163,15 @@ impl<'w> Work<'w> {
         }
         let mut batch = Batch::default();
         let number = self.number(&prefix, &mut batch).await?;
-        let mut record = self.make(&lineage, chosen.clone(), number.as_ref(), 0)?;
+        let end = self.other_end().await?;
+        let mut record = self.make(&lineage, chosen.clone(), number.as_ref(), end.as_ref(), 0)?;
         if matches!(kind, TypeKind::Assigned | TypeKind::Named) && number.is_none() {
             for attempt in 1..DRAWS_MAX {
                 if !self.is_taken(&record, chosen.is_none()).await? {
                     break;
                 }
                 let again = Work { salt: self.resources.next_salt(), space: self.space.clone(), ..*self };
-                record = again.make(&lineage, chosen.clone(), None, attempt)?;
+                record = again.make(&lineage, chosen.clone(), None, None, attempt)?;
             }
         }
         if let Some(Document::Map(fields)) = Arc::get_mut(&mut record.body) {
@@ -222,6 +223,16 @@ impl<'w> Work<'w> {
         let mut data = Fields::new();
         absorb(self.schema.ty(self.role.resource), self.role, self.plan, self.input, &mut data, false);
         data.iter().all(|(name, value)| old.data(name) == Some(value))
+    }
+
+    /// What is at the other end of a link that a call makes.
+    async fn other_end(&self) -> Result<Option<Record>, Failed> {
+        let resource = self.schema.lifecycle.resource(self.role.resource);
+        let (Some(target), TypeKind::Link) = (resource.target, resource.kind) else { return Ok(None) };
+        match self.bound(self.role.resource).first() {
+            Some((part, text)) => self.find(target, None, *part, text).await,
+            None => Ok(None),
+        }
     }
 
     /// The next number of a type whose ids count up within the parent, and within the qualifier of two that count.
@@ -289,6 +300,7 @@ impl<'w> Work<'w> {
         lineage: &Lineage,
         chosen: Option<String>,
         number: Option<&Number>,
+        end: Option<&Record>,
         attempt: u32,
     ) -> Result<Record, Failed> {
         let ix = self.role.resource;
@@ -307,6 +319,17 @@ impl<'w> Work<'w> {
                 }
             }
         }
+        if kind == TypeKind::Link {
+            if let Some(known) = end.map(Record::identity) {
+                draft.name = draft.name.or_else(|| known.name().map(str::to_owned));
+                draft.id = draft.id.or_else(|| known.id().map(str::to_owned));
+                draft.arn = draft.arn.or_else(|| known.arn().map(str::to_owned));
+            }
+            // What nobody made here is known by what its ARN ends in: the policies that AWS manages.
+            let tail = draft.arn.as_deref().and_then(|arn| arn.rsplit(['/', ':']).next()).map(str::to_owned);
+            draft.name = draft.name.or(tail);
+        }
+        let given = draft.clone();
         if let Some(number) = number {
             draft.id = Some(number.number.to_string());
             draft.made.push(ty.noun.attribute(number.counter, false), number.number);
@@ -321,7 +344,9 @@ impl<'w> Work<'w> {
         harvest(&making, self.plan.output.as_ref(), &mut draft);
         making.settle(&mut draft, &data, &lineage.parents, number.is_some(), attempt);
         making.shape(&mut draft, &data, &lineage.parents);
-        making.default(&draft, &mut data, &lineage.parents);
+        draft.id = given.id.or(draft.id);
+        draft.arn = given.arn.or(draft.arn);
+        making.default(&mut draft, &mut data, &lineage.parents);
         let prefix = lineage.prefix.as_deref().unwrap_or_default();
         let key = chosen.unwrap_or_else(|| {
             let own = draft.id.as_deref().or(draft.arn.as_deref()).or(draft.name.as_deref());
@@ -347,7 +372,7 @@ impl<'w> Work<'w> {
                 // Settings that nobody set yet have their defaults.
                 if single && self.schema.lifecycle.resource(self.role.resource).implicit {
                     let key = self.chosen_key(self.role.resource, lineage.prefix.as_deref().unwrap_or_default());
-                    let record = self.make(&lineage, key, None, 0)?;
+                    let record = self.make(&lineage, key, None, None, 0)?;
                     return self.show(&record, None).await;
                 }
                 Err(self.not_found())
@@ -361,7 +386,7 @@ impl<'w> Work<'w> {
             Some(record) => self.change(&lineage, &record, status, false).await,
             None if self.schema.lifecycle.resource(self.role.resource).kind == TypeKind::Single => {
                 let key = self.chosen_key(self.role.resource, lineage.prefix.as_deref().unwrap_or_default());
-                let record = self.make(&lineage, key, None, 0)?;
+                let record = self.make(&lineage, key, None, None, 0)?;
                 let table = self.table(self.role.resource);
                 let mut batch = Batch::default();
                 batch.check(&table, record.key.clone(), None);
@@ -558,12 +583,31 @@ impl<'w> Work<'w> {
         }
         match &self.plan.output {
             Some(output) => {
+                self.follow(&mut page).await?;
                 let inside = self.inside(&page.records).await?;
                 let answering = Answering { inside: &inside, ..self.answering(None) };
                 Ok(answering.of_page(output, self.status(), &page))
             }
             None => Ok(Document::map()),
         }
+    }
+
+    /// Where a list of links shows what is at their other end, takes that in their place.
+    async fn follow(&self, page: &mut Page) -> Result<(), Failed> {
+        let resource = self.schema.lifecycle.resource(self.role.resource);
+        let Some(target) = resource
+            .target
+            .filter(|target| resource.kind == TypeKind::Link && self.role.views.iter().any(|view| view.of == *target))
+        else {
+            return Ok(());
+        };
+        for record in &mut page.records {
+            let Some(text) = record.identity().part(Part::Arn).or(record.identity().part(Part::Any)) else { continue };
+            if let Some(found) = self.find(target, None, Part::Any, text).await? {
+                *record = found;
+            }
+        }
+        Ok(())
     }
 
     /// Fills a page with what the filters let through.

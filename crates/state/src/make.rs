@@ -70,6 +70,8 @@ pub(crate) fn absorb(
         let whole = if update { changed(&attribute, |base| ty.settable.contains_key(base)) } else { None };
         let partial = whole.is_some() || plan.partial.contains(&*attribute);
         let attribute = whole.unwrap_or(attribute);
+        // A map of attributes is set key by key.
+        let partial = partial || update && matches!(attribute.as_str(), "attributes");
         if update && is_empty(value) {
             data.remove(&attribute);
         } else if partial && let Some(old) = data.get_mut(&attribute) {
@@ -362,7 +364,7 @@ impl Making<'_> {
     }
 
     /// Fills in what AWS itself does where the caller gave nothing.
-    pub(crate) fn default(&self, draft: &Draft, data: &mut Fields, parents: &[Record]) {
+    pub(crate) fn default(&self, draft: &mut Draft, data: &mut Fields, parents: &[Record]) {
         let ty = self.schema.ty(self.ix);
         let parent = parents.last().and_then(|parent| parent.identity().part(Part::Any));
         let mut draw = Draw::from_seed(standin_model::words::mix(self.context.key("default").finish(), self.salt));
@@ -371,6 +373,10 @@ impl Making<'_> {
             let mut fill = |text: &str| forms::fill(text, self.context, draft, &given, parent, &mut draw);
             let value = forms::fill_all(value, &mut fill);
             let attribute = ty.noun.attribute(member, matches!(value, Document::List(_)));
+            if !ty.settable.contains_key(&attribute) {
+                draft.made.insert(Key::Owned(attribute), value);
+                continue;
+            }
             match (data.get_mut(&attribute), value) {
                 (Some(Document::Map(have)), Document::Map(more)) => {
                     for (key, value) in more {
@@ -583,7 +589,16 @@ fn plausible(
     if !required && (synthesis::tells_failure(name) || depth > DEPTH_MAX) {
         return None;
     }
+    let plain_name = squash(name);
+    if !required && ["lastused", "lastaccess", "lastseen"].iter().any(|mark| plain_name.contains(mark)) {
+        return None;
+    }
     match (&service.shape(shape).kind, value) {
+        // Nothing is in it yet.
+        (Kind::Integer | Kind::Long, Document::Int(_)) if plain_name.ends_with("count") => {
+            let least = service.shape(shape).constraints.as_ref().and_then(|limits| limits.min);
+            Some(Document::Int(least.map_or(0, standin_model::Bound::as_i64).max(0)))
+        }
         (Kind::Structure(structure), Document::Map(fields)) => {
             let mut kept = Fields::new();
             for member in &structure.members {

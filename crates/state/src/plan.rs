@@ -377,8 +377,8 @@ impl Compiler<'_> {
             return Source::Data { attribute: ids.into(), alike: false };
         }
         if let Some(shape) = ty.settable.get(&attribute)
-            && (close || !is_generic(&attribute))
-            && kin(&service.shape(*shape).kind, &target.kind)
+            && (close && !matches!(target.kind, Kind::List(_)) && !is_generic(&attribute)
+                || (close || !is_generic(&attribute)) && kin(&service.shape(*shape).kind, &target.kind))
         {
             return Source::Data { alike: *shape == member.target, attribute: attribute.into() };
         }

@@ -8,10 +8,14 @@ use super::Overlay;
 /// One entry per file of `overlays/`; a test compares.
 pub(super) const FILES: &[(&str, &str)] = &[
     ("bedrock-data-automation-runtime", include_str!("../../overlays/bedrock-data-automation-runtime.toml")),
+    ("cloudhsmv2", include_str!("../../overlays/cloudhsmv2.toml")),
     ("cloudwatch", include_str!("../../overlays/cloudwatch.toml")),
     ("ec2", include_str!("../../overlays/ec2.toml")),
     ("ecs", include_str!("../../overlays/ecs.toml")),
     ("events", include_str!("../../overlays/events.toml")),
+    ("kms", include_str!("../../overlays/kms.toml")),
+    ("lambda", include_str!("../../overlays/lambda.toml")),
+    ("sns", include_str!("../../overlays/sns.toml")),
     ("sqs", include_str!("../../overlays/sqs.toml")),
 ];
 
