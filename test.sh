@@ -200,7 +200,7 @@ fi
 if wants terraform; then
   if found=$(e2e/terraform/available.sh); then
     check terraform e2e/terraform/run.sh "$found"
-    check terraform-cases python3 e2e/terraform/cases.py "$found"
+    check terraform-cases python3 e2e/terraform/cases.py "$found" --expected
   else
     lacking terraform "$found"
   fi
