@@ -534,6 +534,13 @@ fn gather(schema: &Schema, projection: &Projection, value: &Document, now: Times
                 }
             }
             Source::Status(_) => draft.status = draft.status.take().or_else(|| value.as_str().map(str::to_owned)),
+            Source::Data { attribute, alike: false }
+                if !slot.required && schema.service.structure(slot.target).is_some() =>
+            {
+                if let Some(value) = plausible(schema.service, slot.name, slot.target, false, value, now, 0) {
+                    keep(&mut draft.made, attribute, value);
+                }
+            }
             Source::Data { attribute, .. } if slot.required => {
                 keep(&mut draft.made, attribute, least(schema.service, slot.target, value));
             }

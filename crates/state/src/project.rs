@@ -170,7 +170,8 @@ impl Answering<'_> {
                 let given = record.data(attribute);
                 let value = match given {
                     Some(value) if *alike => Some(value.clone()),
-                    Some(value) => fit(service, slot.target, value),
+                    // Of what is shown in quite another form (a package as its location), the service's own is.
+                    Some(value) => fit(service, slot.target, value).or_else(|| kept(attribute)),
                     None => None,
                 };
                 value.or_else(|| if slot.required { kept(attribute) } else { None })

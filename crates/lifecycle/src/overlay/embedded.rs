@@ -12,9 +12,12 @@ pub(super) const FILES: &[(&str, &str)] = &[
     ("cloudwatch", include_str!("../../overlays/cloudwatch.toml")),
     ("ec2", include_str!("../../overlays/ec2.toml")),
     ("ecs", include_str!("../../overlays/ecs.toml")),
+    ("elasticache", include_str!("../../overlays/elasticache.toml")),
     ("events", include_str!("../../overlays/events.toml")),
     ("kms", include_str!("../../overlays/kms.toml")),
     ("lambda", include_str!("../../overlays/lambda.toml")),
+    ("memorydb", include_str!("../../overlays/memorydb.toml")),
+    ("scheduler", include_str!("../../overlays/scheduler.toml")),
     ("sns", include_str!("../../overlays/sns.toml")),
     ("sqs", include_str!("../../overlays/sqs.toml")),
 ];
