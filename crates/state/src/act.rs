@@ -3,7 +3,7 @@
 use std::sync::{Arc, OnceLock};
 
 use standin_core::OperationError;
-use standin_lifecycle::{Codes, Part, Status, Step, TypeIx, TypeKind};
+use standin_lifecycle::{Codes, Part, Status, Step, TypeIx, TypeKind, Verb};
 use standin_model::words::squash;
 use standin_model::{Document, Fields, ShapeIx, Str};
 use standin_store::{Batch, StoreError, Table};
@@ -142,7 +142,10 @@ impl<'w> Work<'w> {
         let chosen = if kind == TypeKind::Assigned && !put { None } else { self.chosen_key(ix, &prefix) };
         let existing = match &chosen {
             Some(key) => self.get(ix, key).await?,
-            None if put => self.named(&lineage).await?,
+            None if put => match (self.named(&lineage).await?, self.given_name()) {
+                (None, Some(name)) => self.find(ix, Some(&prefix), Part::Name, &name).await?,
+                (found, _) => found,
+            },
             None => self.namesake(&prefix).await?,
         };
         let existing = existing.filter(|record| !record.is_over(self.context.now));
@@ -173,6 +176,13 @@ impl<'w> Work<'w> {
                 let again = Work { salt: self.resources.next_salt(), space: self.space.clone(), ..*self };
                 record = again.make(&lineage, chosen.clone(), None, None, attempt)?;
             }
+        }
+        // Whatever made up the same identifier again: it is taken, however often this is tried.
+        if let Some(old) = self.get(ix, &record.key).await?.filter(|old| !old.is_over(self.context.now)) {
+            return match put {
+                true => self.change(&lineage, &old, None, true).await,
+                false => Err(self.fault(Fault::Exists, old.identity().part(Part::Any).unwrap_or_default())),
+            };
         }
         if let Some(Document::Map(fields)) = Arc::get_mut(&mut record.body) {
             self.set_out(fields, Passing::Creating);
@@ -489,8 +499,16 @@ impl<'w> Work<'w> {
         {
             return Some(name.into_owned());
         }
-        if !matches!(self.schema.lifecycle.resource(self.role.resource).kind, TypeKind::Assigned | TypeKind::Named) {
-            return None;
+        match self.schema.lifecycle.resource(self.role.resource).kind {
+            TypeKind::Assigned => {}
+            // What its name identifies gets another one only where it was named by something else.
+            TypeKind::Named if self.role.verb == Verb::Update => {
+                let bound = self.bound(self.role.resource);
+                if !bound.iter().any(|(part, _)| matches!(part, Part::Id | Part::Arn)) {
+                    return None;
+                }
+            }
+            _ => return None,
         }
         let name = self.given_name()?;
         let identity = old.identity();
