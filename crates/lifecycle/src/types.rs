@@ -18,6 +18,12 @@ impl Lifecycle {
         &self.types[usize::from(ix.0)]
     }
 
+    /// The indices of all types.
+    pub fn indices(&self) -> impl Iterator<Item = TypeIx> + use<> {
+        let count = u16::try_from(self.types.len()).expect("a service has fewer than 65536 operations, so fewer types");
+        (0..count).map(TypeIx)
+    }
+
     /// The role of an operation of this service.
     pub fn role(&self, operation: &Operation) -> Option<&Role> {
         let at = self.service.operations.binary_search_by(|other| other.name.cmp(operation.name)).ok()?;

@@ -151,7 +151,7 @@ impl<'w> Work<'w> {
         let existing = existing.filter(|record| !record.is_over(self.context.now));
         if let Some(old) = existing {
             if put || kind == TypeKind::Single {
-                return self.change(&lineage, &old, None, true).await;
+                return self.change(&old, None, true).await;
             }
             let name = old.identity().part(Part::Any).unwrap_or_default();
             if self.models(Fault::Exists) {
@@ -161,7 +161,7 @@ impl<'w> Work<'w> {
             return if self.gives_the_same(&old) {
                 self.show(&old, None).await
             } else {
-                self.change(&lineage, &old, None, false).await
+                self.change(&old, None, false).await
             };
         }
         let mut batch = Batch::default();
@@ -180,7 +180,7 @@ impl<'w> Work<'w> {
         // Whatever made up the same identifier again: it is taken, however often this is tried.
         if let Some(old) = self.get(ix, &record.key).await?.filter(|old| !old.is_over(self.context.now)) {
             return match put {
-                true => self.change(&lineage, &old, None, true).await,
+                true => self.change(&old, None, true).await,
                 false => Err(self.fault(Fault::Exists, old.identity().part(Part::Any).unwrap_or_default())),
             };
         }
@@ -319,14 +319,7 @@ impl<'w> Work<'w> {
         let mut draft = Draft { name: self.given_name(), ..Draft::default() };
         if kind != TypeKind::Assigned || chosen.is_some() {
             for (part, value) in self.bound(ix) {
-                let slot = match part {
-                    Part::Name | Part::Any | Part::Qualifier => &mut draft.name,
-                    Part::Id => &mut draft.id,
-                    Part::Arn => &mut draft.arn,
-                };
-                if slot.is_none() {
-                    *slot = Some(value.into_owned());
-                }
+                draft.take(part, &value);
             }
         }
         if kind == TypeKind::Link {
@@ -373,6 +366,12 @@ impl<'w> Work<'w> {
         Ok(Record { key: key.into(), version: 0, body: Arc::new(body) })
     }
 
+    /// The one of its kind in its parent, not stored yet.
+    fn only(&self, lineage: &Lineage) -> Result<Record, Failed> {
+        let key = self.chosen_key(self.role.resource, lineage.prefix.as_deref().unwrap_or_default());
+        self.make(lineage, key, None, None, 0)
+    }
+
     pub(crate) async fn read(&self) -> Result<Document, Failed> {
         let lineage = self.lineage().await?;
         match self.named(&lineage).await? {
@@ -381,9 +380,7 @@ impl<'w> Work<'w> {
                 let single = self.schema.lifecycle.resource(self.role.resource).kind == TypeKind::Single;
                 // Settings that nobody set yet have their defaults.
                 if single && self.schema.lifecycle.resource(self.role.resource).implicit {
-                    let key = self.chosen_key(self.role.resource, lineage.prefix.as_deref().unwrap_or_default());
-                    let record = self.make(&lineage, key, None, None, 0)?;
-                    return self.show(&record, None).await;
+                    return self.show(&self.only(&lineage)?, None).await;
                 }
                 Err(self.not_found())
             }
@@ -393,10 +390,9 @@ impl<'w> Work<'w> {
     pub(crate) async fn update(&self, status: Option<Option<Str>>) -> Result<Document, Failed> {
         let lineage = self.lineage().await?;
         match self.named(&lineage).await? {
-            Some(record) => self.change(&lineage, &record, status, false).await,
+            Some(record) => self.change(&record, status, false).await,
             None if self.schema.lifecycle.resource(self.role.resource).kind == TypeKind::Single => {
-                let key = self.chosen_key(self.role.resource, lineage.prefix.as_deref().unwrap_or_default());
-                let record = self.make(&lineage, key, None, None, 0)?;
+                let record = self.only(&lineage)?;
                 let table = self.table(self.role.resource);
                 let mut batch = Batch::default();
                 batch.check(&table, record.key.clone(), None);
@@ -409,13 +405,7 @@ impl<'w> Work<'w> {
     }
 
     /// Changes a resource: absent members stay, empty ones are cleared. With `replace`, what is not given goes.
-    async fn change(
-        &self,
-        _lineage: &Lineage,
-        old: &Record,
-        status: Option<Option<Str>>,
-        replace: bool,
-    ) -> Result<Document, Failed> {
+    async fn change(&self, old: &Record, status: Option<Option<Str>>, replace: bool) -> Result<Document, Failed> {
         let ty = self.schema.ty(self.role.resource);
         let mut fields = old.body.as_map().cloned().unwrap_or_default();
         let mut data = match fields.remove(record::DATA) {
@@ -451,7 +441,7 @@ impl<'w> Work<'w> {
         let body = Document::Map(fields);
         let record = match new_name.as_deref().and_then(|name| self.moved_key(old, name)) {
             Some(key) => self.move_to(old, &key, body).await?,
-            None => self.replace(old, body).await?,
+            None => self.replace(&self.table(self.role.resource), old, body).await?,
         };
         self.show(&record, None).await
     }
@@ -473,15 +463,13 @@ impl<'w> Work<'w> {
         batch.check(&table, key, None);
         batch.delete(&table, old.key.clone());
         batch.put(&table, key, body.clone(), index(Identity(&body)));
-        let mut below: Vec<TypeIx> = self.schema.ty(self.role.resource).children.clone();
-        while let Some(child) = below.pop() {
+        for child in self.schema.descendants(self.role.resource) {
             let table = self.table(child);
             for row in self.scan(child, &format!("{}{WITHIN}", old.key), None, CASCADE_MAX).await? {
                 let moved = format!("{key}{}", &row.key[old.key.len()..]);
                 batch.delete(&table, row.key.clone());
                 batch.put(&table, moved, row.body.clone(), index(row.identity()));
             }
-            below.extend(self.schema.ty(child).children.iter().copied());
         }
         match self.resources.store.commit(batch).await {
             Ok(version) => Ok(Record { key: key.into(), version, body }),
@@ -516,11 +504,7 @@ impl<'w> Work<'w> {
     }
 
     /// Stores the new body of a resource.
-    pub(crate) async fn replace(&self, old: &Record, body: Document) -> Result<Record, Failed> {
-        self.replace_in(&self.table(self.role.resource), old, body).await
-    }
-
-    pub(crate) async fn replace_in(&self, table: &Table, old: &Record, body: Document) -> Result<Record, Failed> {
+    pub(crate) async fn replace(&self, table: &Table, old: &Record, body: Document) -> Result<Record, Failed> {
         let body = Arc::new(body);
         let mut batch = Batch::default();
         batch.check(table, old.key.clone(), Some(old.version));
@@ -554,8 +538,7 @@ impl<'w> Work<'w> {
             }
         }
         let refuses = self.refuses_in_use();
-        let mut below: Vec<TypeIx> = self.schema.ty(self.role.resource).children.clone();
-        while let Some(child) = below.pop() {
+        for child in self.schema.descendants(self.role.resource) {
             let table = self.table(child);
             let inside = self.scan(child, &format!("{}{WITHIN}", record.key), None, CASCADE_MAX).await?;
             let own = matches!(self.schema.lifecycle.resource(child).kind, TypeKind::Named | TypeKind::Assigned);
@@ -565,7 +548,6 @@ impl<'w> Work<'w> {
             for row in inside {
                 batch.delete(&table, row.key);
             }
-            below.extend(self.schema.ty(child).children.iter().copied());
         }
         self.resources.store.commit(batch).await?;
         self.show(&record, leaving).await

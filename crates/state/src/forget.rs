@@ -31,8 +31,7 @@ impl Resources {
                 continue;
             };
             let schema = self.schema(service);
-            let Some(at) = schema.types.iter().position(|ty| ty.table == table.name) else { continue };
-            let ix = TypeIx(u16::try_from(at).unwrap_or(u16::MAX));
+            let Some(ix) = schema.lifecycle.indices().find(|ix| schema.ty(*ix).table == table.name) else { continue };
             let mut after = None;
             loop {
                 let scan = Scan { prefix: "", after: after.as_deref(), limit: PAGE };
@@ -73,14 +72,12 @@ async fn within(
     batch: &mut Batch,
 ) -> Result<(), StoreError> {
     let prefix = format!("{key}{WITHIN}");
-    let mut below: Vec<TypeIx> = schema.ty(ix).children.clone();
-    while let Some(child) = below.pop() {
+    for child in schema.descendants(ix) {
         let child_table = table.space.table(schema.ty(child).table.clone());
         let scan = Scan { prefix: &prefix, after: None, limit: usize::MAX };
         for row in store.scan(&child_table, scan).await? {
             batch.delete(&child_table, row.key);
         }
-        below.extend(schema.ty(child).children.iter().copied());
     }
     Ok(())
 }

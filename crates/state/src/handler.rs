@@ -47,26 +47,35 @@ pub struct Resources {
     pub(crate) synthesizer: Arc<Synthesizer>,
     /// By the service's address: services live as long as the process.
     schemas: RwLock<HashMap<usize, Arc<Schema>>>,
-    modes: RwLock<Modes>,
+    modes: RwLock<PerService<Mode>>,
     overlays: Vec<Overlay>,
-    pace: RwLock<Pace>,
+    /// How long transitions take.
+    pace: RwLock<PerService<Duration>>,
     /// Tells resources apart that are asked for in the same words.
     sequence: AtomicU64,
 }
 
-/// How long transitions take.
+/// A setting that a service may have for itself.
 #[derive(Debug, Default)]
-struct Pace {
-    usual: Duration,
+struct PerService<T> {
+    usual: T,
     /// By catalogue id.
-    services: HashMap<String, Duration>,
+    services: HashMap<String, T>,
 }
 
-#[derive(Debug, Default)]
-struct Modes {
-    usual: Mode,
-    /// By catalogue id.
-    services: HashMap<String, Mode>,
+impl<T: Copy> PerService<T> {
+    fn set(&mut self, service: Option<&str>, value: T) {
+        match service {
+            Some(service) => {
+                self.services.insert(service.to_owned(), value);
+            }
+            None => self.usual = value,
+        }
+    }
+
+    fn of(&self, service: &str) -> T {
+        self.services.get(service).copied().unwrap_or(self.usual)
+    }
 }
 
 /// Why a call could not be carried out.
@@ -131,34 +140,20 @@ impl Resources {
 
     /// Sets the mode of one service, or of all that have none of their own.
     pub fn set_mode(&self, service: Option<&str>, mode: Mode) {
-        let mut modes = self.modes.write().unwrap_or_else(PoisonError::into_inner);
-        match service {
-            Some(service) => {
-                modes.services.insert(service.to_owned(), mode);
-            }
-            None => modes.usual = mode,
-        }
+        self.modes.write().unwrap_or_else(PoisonError::into_inner).set(service, mode);
     }
 
     pub fn mode(&self, service: &str) -> Mode {
-        let modes = self.modes.read().unwrap_or_else(PoisonError::into_inner);
-        modes.services.get(service).copied().unwrap_or(modes.usual)
+        self.modes.read().unwrap_or_else(PoisonError::into_inner).of(service)
     }
 
     /// Sets how long transitions of one service take, or of all that have no time of their own.
     pub fn set_transitions(&self, service: Option<&str>, duration: Duration) {
-        let mut pace = self.pace.write().unwrap_or_else(PoisonError::into_inner);
-        match service {
-            Some(service) => {
-                pace.services.insert(service.to_owned(), duration);
-            }
-            None => pace.usual = duration,
-        }
+        self.pace.write().unwrap_or_else(PoisonError::into_inner).set(service, duration);
     }
 
     pub fn transitions(&self, service: &str) -> Duration {
-        let pace = self.pace.read().unwrap_or_else(PoisonError::into_inner);
-        pace.services.get(service).copied().unwrap_or(pace.usual)
+        self.pace.read().unwrap_or_else(PoisonError::into_inner).of(service)
     }
 
     /// Begins to count anew, as after a start with an empty store.
@@ -194,7 +189,7 @@ impl Resources {
         let region = if schema.global { Arc::from("") } else { context.region.clone() };
         let space = Space { account: context.account.clone(), region, service: schema.id.clone() };
         for _ in 0..ATTEMPTS_MAX {
-            let salt = self.sequence.fetch_add(1, Ordering::Relaxed);
+            let salt = self.next_salt();
             let work =
                 Work { resources: self, schema: &schema, role, plan, context, input, space: space.clone(), salt };
             match work.run().await {

@@ -33,7 +33,8 @@ pub(crate) struct Draft {
 }
 
 impl Draft {
-    fn take(&mut self, part: Part, text: &str) {
+    /// Sets a part of the identity that is not known yet.
+    pub(crate) fn take(&mut self, part: Part, text: &str) {
         let slot = match part {
             Part::Name | Part::Any | Part::Qualifier => &mut self.name,
             Part::Id => &mut self.id,
@@ -177,7 +178,7 @@ fn overlay(old: &mut Document, change: &Document) {
     }
 }
 
-/// A resource in the making.
+/// What a resource is made from.
 pub(crate) struct Making<'a> {
     pub schema: &'a Schema,
     pub synthesizer: &'a Synthesizer,
@@ -223,18 +224,22 @@ pub(crate) fn harvest(making: &Making<'_>, output: Option<&Projection>, draft: &
 impl Making<'_> {
     /// Whether a text can name the resource in every request that names it so.
     fn fits(&self, part: Part, text: &str) -> bool {
-        let value = Document::from(text.to_owned());
-        let wanted = self.schema.ty(self.ix).named_by.iter().filter(|(of, _)| *of == part);
-        let mut wanted =
-            wanted.filter(|(_, shape)| matches!(self.schema.service.shape(*shape).kind, Kind::String { .. }));
-        wanted.all(|(_, shape)| validation::check_shape(self.schema.service, *shape, &value).is_empty())
+        let wanted = self.schema.ty(self.ix).named_by.iter().filter(|(of, _)| *of == part).map(|(_, shape)| *shape);
+        self.accepted(
+            wanted.filter(|shape| matches!(self.schema.service.shape(*shape).kind, Kind::String { .. })),
+            text,
+        )
     }
 
     /// Whether tagging operations accept an ARN.
     fn can_be_tagged(&self, arn: &str) -> bool {
-        let value = Document::from(arn.to_owned());
-        let mut shapes = self.schema.ty(self.ix).tagged_by.iter();
-        shapes.all(|shape| validation::check_shape(self.schema.service, *shape, &value).is_empty())
+        self.accepted(self.schema.ty(self.ix).tagged_by.iter().copied(), arn)
+    }
+
+    /// Whether a text satisfies all of some shapes.
+    fn accepted(&self, mut shapes: impl Iterator<Item = ShapeIx>, text: &str) -> bool {
+        let value = Document::from(text.to_owned());
+        shapes.all(|shape| validation::check_shape(self.schema.service, shape, &value).is_empty())
     }
 
     /// The first of two that fits, else the first.
@@ -557,19 +562,14 @@ fn gather(schema: &Schema, projection: &Projection, value: &Document, now: Times
                 gather(schema, inner, value, now, &mut own);
                 keep(&mut draft.made, attribute, Document::Map(own.made));
             }
-            Source::Whole(inner) => gather(schema, inner, value, now, draft),
-            Source::Through(inner) => gather(schema, inner, value, now, draft),
-            Source::Items(items) => {
-                if let (Item::Structure(inner), Some([first, ..])) = (&items.item, value.as_list()) {
+            Source::Whole(inner) | Source::Through(inner) => gather(schema, inner, value, now, draft),
+            Source::Items(items) => match (&items.item, value.as_list()) {
+                (Item::Structure(inner) | Item::Wrapped(inner), Some([first, ..])) => {
                     gather(schema, inner, first, now, draft);
                 }
-                if let (Item::Wrapped(inner), Some([first, ..])) = (&items.item, value.as_list()) {
-                    gather(schema, inner, first, now, draft);
-                }
-                if let (Item::Identifier(part), Some([Document::String(first), ..])) = (&items.item, value.as_list()) {
-                    draft.take(*part, first);
-                }
-            }
+                (Item::Identifier(part), Some([Document::String(first), ..])) => draft.take(*part, first),
+                _ => {}
+            },
             _ => {}
         }
     }
@@ -619,10 +619,9 @@ fn plausible(
             (required || !kept.is_empty()).then_some(Document::Map(kept))
         }
         (Kind::List(list), Document::List(items)) => {
-            let name = squash(name);
             let telling = ["endpoint", "endpoints", "url", "urls", "nameservers", "addresses"]
                 .iter()
-                .any(|end| name.ends_with(end));
+                .any(|end| plain_name.ends_with(end));
             let least_items = service
                 .shape(shape)
                 .constraints

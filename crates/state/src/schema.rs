@@ -64,9 +64,7 @@ pub(crate) struct TypeSchema {
 impl Schema {
     pub(crate) fn new(lifecycle: Lifecycle) -> Self {
         let service = lifecycle.service;
-        let types: Vec<TypeSchema> = (0..lifecycle.types.len())
-            .map(|at| TypeSchema::new(&lifecycle, TypeIx(u16::try_from(at).unwrap_or(u16::MAX))))
-            .collect();
+        let types: Vec<TypeSchema> = lifecycle.indices().map(|ix| TypeSchema::new(&lifecycle, ix)).collect();
         let plans = service.operations.iter().map(|_| OnceLock::new()).collect();
         let global = service.global_endpoint.is_some();
         Self { needy: needy(service), service, types: types.into(), id: service.id.into(), global, plans, lifecycle }
@@ -74,6 +72,17 @@ impl Schema {
 
     pub(crate) fn ty(&self, ix: TypeIx) -> &TypeSchema {
         &self.types[usize::from(ix.0)]
+    }
+
+    /// All types that lie in a type, at whatever depth.
+    pub(crate) fn descendants(&self, ix: TypeIx) -> Vec<TypeIx> {
+        let mut found = self.ty(ix).children.clone();
+        let mut at = 0;
+        while at < found.len() {
+            found.extend_from_slice(&self.ty(found[at]).children);
+            at += 1;
+        }
+        found
     }
 
     /// The plan of an operation that has a role.
@@ -249,10 +258,8 @@ impl TypeSchema {
                 inward.insert(attribute.clone(), place);
             }
         }
-        let children: Vec<TypeIx> = (0..lifecycle.types.len())
-            .map(|at| TypeIx(u16::try_from(at).unwrap_or(u16::MAX)))
-            .filter(|other| lifecycle.resource(*other).parent == Some(ix))
-            .collect();
+        let children: Vec<TypeIx> =
+            lifecycle.indices().filter(|other| lifecycle.resource(*other).parent == Some(ix)).collect();
         Self {
             table: resource.name.as_str().into(),
             noun,

@@ -22,8 +22,7 @@ impl Work<'_> {
         let arn = text.starts_with("arn:") || *part == Part::Arn;
         let mut order: Vec<TypeIx> = vec![self.role.resource];
         if arn || *part == Part::Any {
-            let all = (0..self.schema.types.len()).map(|at| TypeIx(u16::try_from(at).unwrap_or(u16::MAX)));
-            order.extend(all.filter(|ix| *ix != self.role.resource));
+            order.extend(self.schema.lifecycle.indices().filter(|ix| *ix != self.role.resource));
             // What the ARN says it is of comes first.
             let told = squash(text.splitn(6, ':').nth(5).unwrap_or(text).split(['/', ':']).next().unwrap_or_default());
             order.sort_by_key(|ix| {
@@ -77,7 +76,7 @@ impl Work<'_> {
         } else {
             fields.insert(record::TAGS, all);
         }
-        let record = self.replace_in(table, record, Document::Map(fields)).await?;
+        let record = self.replace(table, record, Document::Map(fields)).await?;
         Ok(self.show_tags(&record))
     }
 
