@@ -22,7 +22,7 @@ pub struct Request {
 }
 
 impl Request {
-    fn number(&mut self, mut serial: usize) {
+    pub fn number(&mut self, mut serial: usize) {
         for digit in self.bytes[self.serial_at..self.serial_at + 6].iter_mut().rev() {
             *digit = b'0' + u8::try_from(serial % 10).unwrap_or_default();
             serial /= 10;
@@ -36,6 +36,19 @@ pub enum Traffic {
     Same,
     /// Starting from this number, so that no run repeats another's.
     New(usize),
+    /// Numbers below this one, all over the place.
+    Among(usize),
+}
+
+impl Traffic {
+    /// The number of the request that is sent as this one.
+    fn serial(self, number: usize) -> Option<usize> {
+        match self {
+            Self::Same => None,
+            Self::New(first) => Some(first + number),
+            Self::Among(many) => Some(number.wrapping_mul(7_919_993) % many),
+        }
+    }
 }
 
 pub struct Answer {
@@ -85,6 +98,25 @@ pub async fn one(port: u16, request: &Request) -> Result<Answer> {
     Ok(Answer { status, head_bytes, body: buffer.split_off(head_bytes) })
 }
 
+/// The median time of so many requests, one after the other on one connection.
+pub async fn alone(port: u16, mut request: Request, traffic: Traffic, requests: usize) -> Result<Duration> {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).await?;
+    stream.set_nodelay(true)?;
+    let mut buffer = Vec::with_capacity(1 << 16);
+    let mut latencies = Vec::with_capacity(requests);
+    for number in 0..requests {
+        if let Some(serial) = traffic.serial(number) {
+            request.number(serial);
+        }
+        let sent = Instant::now();
+        let (status, _) = exchange(&mut stream, &request.bytes, &mut buffer).await?;
+        latencies.push(sent.elapsed());
+        ensure!(status == 200, "answered with status {status}: {}", String::from_utf8_lossy(&buffer));
+    }
+    latencies.sort_unstable();
+    Ok(latencies[latencies.len() / 2])
+}
+
 /// Sends one request that asks for the end of its connection, and reads until then: any kind of body.
 pub async fn last(port: u16, request: &[u8]) -> Result<Answer> {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).await?;
@@ -96,9 +128,9 @@ pub async fn last(port: u16, request: &[u8]) -> Result<Answer> {
     Ok(Answer { status, head_bytes, body: bytes.split_off(head_bytes) })
 }
 
-/// Sends [`REQUESTS`] requests over [`CONNECTIONS`] connections.
-pub async fn run(server: &Server, request: &Request, traffic: Traffic) -> Result<Measurement> {
-    let left = Arc::new(AtomicUsize::new(REQUESTS));
+/// Sends so many requests over [`CONNECTIONS`] connections.
+pub async fn run(server: &Server, request: &Request, traffic: Traffic, requests: usize) -> Result<Measurement> {
+    let left = Arc::new(AtomicUsize::new(requests));
     let cpu_before = server.cpu()?;
     let started = Instant::now();
     let mut tasks = Vec::new();
@@ -106,7 +138,7 @@ pub async fn run(server: &Server, request: &Request, traffic: Traffic) -> Result
         let (left, request, port) = (left.clone(), request.clone(), server.port);
         tasks.push(tokio::spawn(async move { connection(port, request, traffic, &left).await }));
     }
-    let mut latencies = Vec::with_capacity(REQUESTS);
+    let mut latencies = Vec::with_capacity(requests);
     for task in tasks {
         latencies.extend(task.await??);
     }
@@ -128,8 +160,8 @@ async fn connection(port: u16, mut request: Request, traffic: Traffic, left: &At
     let mut latencies = Vec::new();
     let mut buffer = Vec::with_capacity(1 << 16);
     while let Ok(number) = left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)) {
-        if let Traffic::New(first) = traffic {
-            request.number(first + number);
+        if let Some(serial) = traffic.serial(number) {
+            request.number(serial);
         }
         let sent = Instant::now();
         let answer = exchange(&mut stream, &request.bytes, &mut buffer).await?;

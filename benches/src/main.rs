@@ -2,13 +2,15 @@
 //! returns as many bytes, and writes the table in `docs/benchmarks.md`.
 //!
 //! Both servers run as processes of their own, one after the other, under the same client. Requests are bounded in
-//! number; nothing leaves the loopback. With the argument `store`: the store alone.
+//! number; nothing leaves the loopback. With the argument `store`: the store alone; with `stateful`: resources over HTTP, few
+//! and a million.
 
 mod bare;
 mod cases;
 mod load;
 mod process;
 mod report;
+mod stateful;
 mod store;
 mod touch;
 
@@ -45,6 +47,11 @@ fn main() -> Result<()> {
             let rows = rows.first().map(|rows| rows.parse()).transpose()?;
             let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
             runtime.block_on(store::measure(rows))
+        }
+        ["stateful", ref rows @ ..] => {
+            let rows = rows.first().map(|rows| rows.parse()).transpose()?;
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            runtime.block_on(stateful::measure(rows))
         }
         _ => {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -120,8 +127,8 @@ async fn compare(case: &'static cases::Case, repeated: bool, standin: &Server) -
     // The first round warms both.
     for round in 0..=ROUNDS {
         let traffic = if repeated { Traffic::Same } else { Traffic::New(round * REQUESTS) };
-        ours.push(load::run(standin, &request, traffic).await?);
-        theirs.push(load::run(&bare, &bare_request, traffic).await?);
+        ours.push(load::run(standin, &request, traffic, REQUESTS).await?);
+        theirs.push(load::run(&bare, &bare_request, traffic, REQUESTS).await?);
     }
     ours.remove(0);
     theirs.remove(0);

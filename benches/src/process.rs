@@ -21,9 +21,13 @@ pub struct Server {
 
 impl Server {
     pub async fn standin(binary: &Path) -> Result<Self> {
+        Self::standin_with(binary, &[]).await
+    }
+
+    pub async fn standin_with(binary: &Path, arguments: &[&str]) -> Result<Self> {
         let port = free_port()?;
         let mut command = Command::new(binary);
-        command.args(["serve", "--quiet", "--log", "error", "--listen", &format!("127.0.0.1:{port}")]);
+        command.args(["serve", "--quiet", "--log", "error", "--listen", &format!("127.0.0.1:{port}")]).args(arguments);
         Self::spawn(command, port).await
     }
 

@@ -266,3 +266,18 @@ def test_unknown_sessions_are_no_error(server):
     with pytest.raises(ClientError):
         make_client(server.url, "sts").assume_role(RoleArn="no ARN of any role at all\n", RoleSessionName="heron!")
     assert make_client(server.url, "sts", "LSIAAAAAAAAAAAAAAAAA").get_caller_identity()["Account"] == "000000000000"
+
+
+def test_client_tokens_last_eight_hours():
+    with Standin("--clock", "2026-01-01T00:00:00Z") as running:
+        admin = Admin(running.url)
+        fsx = make_client(running.url, "fsx")
+        asked = {"FileSystemType": "LUSTRE", "StorageCapacity": 1200, "SubnetIds": ["subnet-0123456789abcdef0"], "ClientRequestToken": "one"}
+        first = fsx.create_file_system(**asked)["FileSystem"]["FileSystemId"]
+        admin("POST", "/_standin/clock", {"advance": "7h59m"})
+        assert fsx.create_file_system(**asked)["FileSystem"]["FileSystemId"] == first
+        with pytest.raises(fsx.exceptions.IncompatibleParameterError):
+            fsx.create_file_system(**{**asked, "StorageCapacity": 2400})
+        admin("POST", "/_standin/clock", {"advance": "1m"})
+        assert fsx.create_file_system(**asked)["FileSystem"]["FileSystemId"] != first
+        assert len(fsx.describe_file_systems()["FileSystems"]) == 2

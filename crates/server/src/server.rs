@@ -3,12 +3,13 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use standin_core::{Clock, Fidelity};
 use standin_mock::validation::Strictness;
 use standin_model::Service;
 use standin_store::dump::LoadError;
-use standin_store::{Durability, LoadMode, StoreLocation};
+use standin_store::{Durability, LoadMode, StoreLocation, tokens};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -18,6 +19,9 @@ use crate::init::InitStage;
 use crate::net::{self, Guard, HostPolicy, Limits, NetConfig, NetError};
 use crate::pipeline::Pipeline;
 use crate::state::State;
+
+/// How often expired tokens and sessions are dropped, of real time.
+const SWEEP_EVERY: Duration = Duration::from_secs(600);
 
 /// Starts servers.
 ///
@@ -168,14 +172,29 @@ impl ServerBuilder {
             }
         };
         let front = Pipeline(app.clone());
+        let swept = app.clone();
         let task = tokio::spawn(async move {
-            if !bound.serve(front, shutdown).await.finished {
+            let served = tokio::select! {
+                served = bound.serve(front, shutdown) => served,
+                never = forget_expired(&swept) => match never {},
+            };
+            if !served.finished {
                 tracing::warn!(
                     "some requests were cut at shutdown; limits.shutdown_grace_ms is how long they may take"
                 );
             }
         });
         Ok(RunningServer { app, addresses, stop, task: Some(task) })
+    }
+}
+
+/// Drops idempotency tokens and sessions whose time is over, now and then: nobody finds them any more, but they take room.
+async fn forget_expired(app: &App) -> std::convert::Infallible {
+    loop {
+        tokio::time::sleep(SWEEP_EVERY).await;
+        if let Err(error) = tokens::sweep(&*app.store, app.clock.now().as_millis()).await {
+            tracing::warn!(%error, "expired tokens could not be dropped; the next sweep tries again");
+        }
     }
 }
 

@@ -31,8 +31,6 @@ const PAGE_MAX: usize = 10_000;
 const STRIDE: usize = 512;
 /// The tables of the last numbers that versions have: this and the name of the type.
 const COUNTERS: &str = "@last ";
-/// The table of idempotency tokens.
-const TOKENS: &str = "@tokens";
 
 static NOTHING_INSIDE: OnceLock<Inside> = OnceLock::new();
 
@@ -134,8 +132,8 @@ impl<'w> Work<'w> {
         let ix = self.role.resource;
         let kind = self.schema.lifecycle.resource(ix).kind;
         let lineage = self.lineage().await?;
-        let repeated = self.repeated().await?;
-        if let Some(record) = repeated {
+        let asked_under = self.token().await?;
+        if let Some(record) = self.repeated(asked_under.as_ref()).await? {
             return self.show(&record, None).await;
         }
         let prefix = lineage.prefix.clone().unwrap_or_default();
@@ -193,7 +191,7 @@ impl<'w> Work<'w> {
             batch.check(&self.table(*ix), parent.key.clone(), Some(parent.version));
         }
         batch.put(&table, record.key.clone(), record.body.clone(), index(record.identity()));
-        self.remember(&mut batch, &record);
+        self.keep(asked_under, &mut batch, &record);
         self.resources.store.commit(batch).await?;
         self.show(&record, None).await
     }
@@ -654,43 +652,6 @@ impl<'w> Work<'w> {
                 return Ok(());
             }
         }
-    }
-
-    /// The resource that an earlier call with the same idempotency token made.
-    async fn repeated(&self) -> Result<Option<Record>, Failed> {
-        let Some(token) = self.token() else { return Ok(None) };
-        let Some(row) = self.resources.store.get(&self.tokens(), &token).await? else { return Ok(None) };
-        let Some(key) = row.body.get("key").and_then(Document::as_str) else { return Ok(None) };
-        let Some(record) = self.get(self.role.resource, key).await? else { return Ok(None) };
-        let asked = Document::from(format!("{:016x}", self.asked()));
-        if row.body.get("asked") != Some(&asked) {
-            return Err(self.fault(Fault::OtherParameters, &token));
-        }
-        Ok(Some(record))
-    }
-
-    fn remember(&self, batch: &mut Batch, record: &Record) {
-        let Some(token) = self.token() else { return };
-        let mut fields = Fields::with_capacity(3);
-        fields.push("key", record.key.to_string());
-        fields.push("asked", format!("{:016x}", self.asked()));
-        fields.push("at", self.context.now);
-        batch.put(&self.tokens(), token, Document::Map(fields), Vec::new());
-    }
-
-    /// The operation and its idempotency token.
-    fn token(&self) -> Option<String> {
-        let token = self.input.get(self.plan.idempotency?)?.as_str()?;
-        (!token.is_empty()).then(|| format!("{}{WITHIN}{token}", self.context.operation.name))
-    }
-
-    fn tokens(&self) -> Table {
-        self.space.table(TOKENS)
-    }
-
-    fn asked(&self) -> u64 {
-        let skipped: Vec<&str> = self.plan.idempotency.into_iter().collect();
-        page::question(self.context, self.input, &skipped)
     }
 }
 

@@ -58,8 +58,13 @@ impl Fault {
             Self::OtherParameters => &[
                 "idempotentparametermismatch",
                 "idempotencyparametermismatch",
-                "idempotency",
+                "idempotencyexception",
+                "idempotencyconflict",
                 "parametermismatch",
+                "incompatibleparameter",
+                "tokenalreadyexists",
+                "clienttokenconflict",
+                "invalidclienttoken",
                 "conflict",
             ],
             Self::BadToken => &[

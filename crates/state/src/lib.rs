@@ -18,6 +18,7 @@ mod filter;
 mod forget;
 mod forms;
 mod handler;
+mod idempotency;
 mod make;
 mod names;
 mod page;
