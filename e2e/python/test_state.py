@@ -281,3 +281,10 @@ def test_client_tokens_last_eight_hours():
         admin("POST", "/_standin/clock", {"advance": "1m"})
         assert fsx.create_file_system(**asked)["FileSystem"]["FileSystemId"] != first
         assert len(fsx.describe_file_systems()["FileSystems"]) == 2
+
+
+def test_explain_tells_the_role(server, admin):
+    answer = make_client(server.url, "logs").create_log_group(logGroupName="herons")
+    told = admin("GET", f"/_standin/explain/{answer['ResponseMetadata']['RequestId']}")
+    assert told["fidelity"] == "stateful"
+    assert told["decisions"][0] == "its lifecycle's role: Create of the type LogGroup"

@@ -98,8 +98,8 @@ impl Record {
         value
     }
 
-    /// Why the answer was what it was.
-    pub(crate) fn explain(&self) -> Value {
+    /// Why the answer was what it was. `role`: what the operation does with resources, where it has a role.
+    pub(crate) fn explain(&self, role: Vec<String>) -> Value {
         let scope = &self.scope;
         json!({
             "id": self.id,
@@ -118,14 +118,17 @@ impl Record {
                 "signed": scope.signed,
             },
             "fidelity": self.fidelity.map(Fidelity::name),
-            "decisions": self.decisions(),
+            "decisions": self.decisions(role),
             "request": self.to_json(),
         })
     }
 
     /// The trace; what every answer from the model alone has in common is only told when somebody asks.
-    fn decisions(&self) -> Trace {
+    fn decisions(&self, role: Vec<String>) -> Trace {
         let mut decisions = self.trace.clone();
+        if self.trace.is_empty() && self.fidelity != Some(Fidelity::Synthesized) {
+            decisions.extend(role.into_iter().map(Into::into));
+        }
         if let Some(By::Input) = self.service_by {
             decisions.insert(0, "of the services that share this signing name, the input fits this one".into());
         }

@@ -181,6 +181,19 @@ impl Resources {
         Arc::clone(self.schemas.write().unwrap_or_else(PoisonError::into_inner).entry(key).or_insert(schema))
     }
 
+    /// What an operation does with resources, and how that is known, in a few lines; none where it has no role.
+    pub fn explain(&self, service: &'static Service, operation: &str) -> Vec<String> {
+        let schema = self.schema(service);
+        let Some(role) = service.operation(operation).and_then(|operation| schema.lifecycle.role(operation)) else {
+            return Vec::new();
+        };
+        let name = &schema.lifecycle.resource(role.resource).name;
+        let mut lines = vec![format!("its lifecycle's role: {:?} of the type {name}", role.verb)];
+        lines.extend(role.why.iter().cloned());
+        lines.push(format!("`standin describe {} --lifecycle` tells of the whole service", service.id));
+        lines
+    }
+
     async fn answer(&self, context: &CallContext, input: &Document) -> Result<Document, OperationError> {
         let schema = self.schema(context.service);
         let Some((role, plan)) = schema.plan(context.operation) else {

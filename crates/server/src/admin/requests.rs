@@ -132,7 +132,15 @@ pub(super) async fn verify(asked: Asked<'_>) -> Reply {
 /// Why the answer to a request was what it was.
 pub(super) fn explain(app: &App, id: &str) -> Reply {
     match app.journal.find(id) {
-        Some(record) => json_reply(StatusCode::OK, &record.explain()),
+        Some(record) => {
+            let known = record
+                .service
+                .and_then(|id| app.catalogue.newest(id))
+                .and_then(|entry| entry.open().ok())
+                .zip(record.operation);
+            let role = known.map(|(service, operation)| app.resources.explain(service, operation)).unwrap_or_default();
+            json_reply(StatusCode::OK, &record.explain(role))
+        }
         None => fail(
             StatusCode::NOT_FOUND,
             format!("no request {id} among the last ones; /_standin/requests lists those that are kept"),
