@@ -407,7 +407,7 @@ class Life(User):
             member
             for member in members(shape)
             if re.match(r"(?i)^(new|rename|remove|delete|unset|clear|disable|reset|rotate|force|apply)", member)
-            or VERSION.match(member) and member not in fixed
+            or self.is_version(member) and member not in fixed
         ]
         given = self.filled(one.update, fixed, "u1", optional=True, without=without)
         for member in shape.required_members:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import patterns
 
-CREATE = ("Create", "Register", "Activate", "Put", "Import", "Request", "Allocate", "Provision", "Define", "Run", "Start", "Add", "Issue", "Publish", "Upload")
+CREATE = ("Create", "Register", "Activate", "Put", "Import", "Request", "Allocate", "Provision", "Define", "Run", "Start", "Add", "Issue", "Publish", "Upload", "Post")
 READ = ("Get", "Describe", "BatchGet", "BatchDescribe", "Head", "Retrieve")
 UPDATE = ("Update", "Modify", "Edit", "Change", "Put", "Set")
 DELETE = ("Delete", "Deregister", "Terminate", "Remove", "Release", "Destroy", "Deprovision", "Unregister")
@@ -113,6 +113,13 @@ class Reader:
         self.model = service_model
         self.operations = {name: service_model.operation_model(name) for name in service_model.operation_names}
         self.folded = {name.lower(): name for name in self.operations}
+        # What the types are called.
+        self.nouns = set()
+        for name, wanted in KNOWN["required"].items():
+            service, _, operation = name.partition(".")
+            if service == api.service and operation in self.operations:
+                shape = self.operations[operation].input_shape
+                shape.required_members = [*shape.required_members, *wanted]
 
     def find(self, *names):
         for name in names:
@@ -150,7 +157,7 @@ class Reader:
             created.add(create)
             found.append(Type(self.api.service, noun if read.endswith(noun) and (create.startswith("Put") or self.asks(read)) else single, create, read))
         # What can be made but not read can still be what others lie in.
-        makers = [Type(self.api.service, noun, create, None) for noun, create in nouns.items() if create not in created and create.startswith(("Create", "Put", "Activate", "Import", "Register", "Allocate"))]
+        makers = [Type(self.api.service, noun, create, None) for noun, create in nouns.items() if create not in created and create.startswith(("Create", "Put", "Activate", "Import", "Register", "Allocate", "Post"))]
         for one in found:
             self.complete(one)
         self.relate([*found, *makers])
@@ -170,6 +177,7 @@ class Reader:
                     break
         for one in [*found, *makers]:
             self.choose(one)
+        self.nouns = {norm(one.name) for one in [*found, *makers]}
         return kept
 
     def asks(self, operation):

@@ -123,7 +123,7 @@ class User:
                 raise
             # It may name other things, which no one made.
             shape = operation.input_shape
-            names = [name for name in shape.members if name not in shape.required_members and split(name)[1] in ("id", "arn", "name", "identifier")]
+            names = [name for name in shape.members if name not in shape.required_members and (split(name)[1] in ("id", "arn", "name", "identifier") or norm(name) in self.reader.nouns)]
             thing, operation = self.make(one, label, optional=optional, depth=depth, fixed=fixed, keep=[*without, *names])
             thing.output = self.must(operation.name, thing.sent, step)
         return thing
@@ -230,12 +230,15 @@ class User:
                 return value
         return None
 
+    def is_version(self, member):
+        return VERSION.match(member) or f"{self.api.service}.{member}" in KNOWN["versions"]["members"]
+
     def tokens(self, one, thing, shape):
         """Versions that an update or delete must repeat, as the last read showed them."""
         given = {}
         shown = list(flatten(thing.shown or {})) + list(flatten(thing.output or {}))
         for member in members(shape):
-            if not VERSION.match(member):
+            if not self.is_version(member):
                 continue
             wanted = {norm(member), "etag"} if norm(member) == "ifmatch" else {norm(member)}
             for path, value in shown:

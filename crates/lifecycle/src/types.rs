@@ -62,8 +62,11 @@ pub struct ResourceType {
     pub identity: Identity,
     pub status: Option<Status>,
     /// Of a [`TypeKind::Single`]: it is there as soon as what it lies in is, and reads of one that was never put show what
-    /// AWS has by default. Otherwise such a read finds nothing.
+    /// AWS has by default. Otherwise such a read finds nothing. Of a type with a default: that one is always there.
     pub implicit: bool,
+    /// The name, or id, of one that nobody has to make: it comes into being when something is made in it (the default cluster),
+    /// or is always there (the default event bus).
+    pub default: Option<String>,
     /// Of a [`TypeKind::Link`]: the type of the other end, where that is one of this service's. Views of a list of links may
     /// be of the target or of the parent: then they show the resources at that end of the links found.
     pub target: Option<TypeIx>,

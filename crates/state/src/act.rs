@@ -122,7 +122,9 @@ impl<'w> Work<'w> {
     fn given_tags(&self) -> Fields {
         let Some(path) = &self.plan.tags else { return Fields::new() };
         match look(self.input, path) {
-            Some(value) if path.last() == Some(&"TagSpecifications") => tags::of_specifications(value),
+            Some(value @ Document::List(_)) if path.last() == Some(&"TagSpecifications") => {
+                tags::of_specifications(value)
+            }
             Some(value) => tags::read(value),
             None => Fields::new(),
         }
@@ -136,15 +138,15 @@ impl<'w> Work<'w> {
         if let Some(record) = self.repeated(asked_under.as_ref()).await? {
             return self.show(&record, None).await;
         }
-        let prefix = lineage.prefix.clone().unwrap_or_default();
-        let chosen = if kind == TypeKind::Assigned && !put { None } else { self.chosen_key(ix, &prefix) };
+        let prefix = &lineage.around;
+        let chosen = if kind == TypeKind::Assigned && !put { None } else { self.chosen_key(ix, prefix) };
         let existing = match &chosen {
             Some(key) => self.get(ix, key).await?,
             None if put => match (self.named(&lineage).await?, self.given_name()) {
-                (None, Some(name)) => self.find(ix, Some(&prefix), Part::Name, &name).await?,
+                (None, Some(name)) => self.find(ix, Some(prefix), Part::Name, &name).await?,
                 (found, _) => found,
             },
-            None => self.namesake(&prefix).await?,
+            None => self.namesake(prefix).await?,
         };
         let existing = existing.filter(|record| !record.is_over(self.context.now));
         if let Some(old) = existing {
@@ -163,7 +165,7 @@ impl<'w> Work<'w> {
             };
         }
         let mut batch = Batch::default();
-        let number = self.number(&prefix, &mut batch).await?;
+        let number = self.number(prefix, &mut batch).await?;
         let end = self.other_end().await?;
         let mut record = self.make(&lineage, chosen.clone(), number.as_ref(), end.as_ref(), 0)?;
         if matches!(kind, TypeKind::Assigned | TypeKind::Named) && number.is_none() {
@@ -187,8 +189,10 @@ impl<'w> Work<'w> {
         }
         let table = self.table(ix);
         batch.check(&table, record.key.clone(), self.replaceable(&table, &record.key).await?);
-        for (parent, ix) in lineage.parents.iter().rev().zip(self.schema.lifecycle.lineage(ix).iter().rev().skip(1)) {
-            batch.check(&self.table(*ix), parent.key.clone(), Some(parent.version));
+        for (parent, ix) in lineage.parents.iter().zip(self.schema.lifecycle.lineage(ix)) {
+            if let Some(parent) = parent {
+                batch.check(&self.table(ix), parent.key.clone(), Some(parent.version));
+            }
         }
         batch.put(&table, record.key.clone(), record.body.clone(), index(record.identity()));
         self.keep(asked_under, &mut batch, &record);
@@ -348,7 +352,7 @@ impl<'w> Work<'w> {
         draft.id = given.id.or(draft.id);
         draft.arn = given.arn.or(draft.arn);
         making.default(&mut draft, &mut data, &lineage.parents);
-        let prefix = lineage.prefix.as_deref().unwrap_or_default();
+        let prefix = &lineage.around;
         let key = chosen.unwrap_or_else(|| {
             let own = draft.id.as_deref().or(draft.arn.as_deref()).or(draft.name.as_deref());
             if let Some(number) = number {
@@ -366,7 +370,7 @@ impl<'w> Work<'w> {
 
     /// The one of its kind in its parent, not stored yet.
     fn only(&self, lineage: &Lineage) -> Result<Record, Failed> {
-        let key = self.chosen_key(self.role.resource, lineage.prefix.as_deref().unwrap_or_default());
+        let key = self.chosen_key(self.role.resource, &lineage.around);
         self.make(lineage, key, None, None, 0)
     }
 
@@ -562,13 +566,13 @@ impl<'w> Work<'w> {
     pub(crate) async fn list(&self) -> Result<Document, Failed> {
         let ix = self.role.resource;
         let lineage = self.lineage().await?;
-        let mut page = Page { parent: lineage.parents.last().cloned(), ..Page::default() };
+        let mut page = Page { parents: lineage.parents.clone(), ..Page::default() };
         let asked = self.bound(ix);
         if asked.is_empty() {
             self.fill(ix, &lineage, &mut page).await?;
         } else {
             for (part, value) in asked {
-                match self.find(ix, lineage.prefix.as_deref(), part, &value).await? {
+                match self.find(ix, lineage.prefix(), part, &value).await? {
                     // Asked for twice, shown once.
                     Some(record) if page.records.iter().any(|known| known.key == record.key) => {}
                     Some(record) => page.records.push(record),
@@ -610,12 +614,12 @@ impl<'w> Work<'w> {
 
     /// Fills a page with what the filters let through.
     async fn fill(&self, ix: TypeIx, lineage: &Lineage, page: &mut Page) -> Result<(), Failed> {
-        let prefix = lineage.prefix.as_deref().unwrap_or_default();
+        let prefix = lineage.around.as_str();
         let paging: Vec<&str> = self.plan.limit.into_iter().chain(self.plan.token).collect();
         let question = page::question(self.context, self.input, &paging);
         let mut after = match self.plan.token.and_then(|token| self.input.get(token)).and_then(Document::as_str) {
             Some(token) if !token.is_empty() => {
-                let key = page::after(self.context, question, token);
+                let key = self.page_start(question, prefix, token).await?;
                 Some(key.ok_or_else(|| self.fault(Fault::BadToken, token))?)
             }
             _ => None,
@@ -627,6 +631,13 @@ impl<'w> Work<'w> {
         };
         let limit = if self.plan.token.is_some() { limit } else { usize::MAX };
         let filter = self.filter();
+        if let Some(default) = self.schema.lifecycle.resource(ix).default.as_deref()
+            && self.schema.lifecycle.resource(ix).implicit
+            && lineage.whole
+            && self.find(ix, Some(prefix), Part::Any, default).await?.is_none()
+        {
+            self.implied(ix, lineage, default).await?;
+        }
         loop {
             // One more than wanted tells whether there is a next page.
             let stride = if filter.is_none() { limit.saturating_add(1 - page.records.len().min(1)) } else { STRIDE };
@@ -643,7 +654,7 @@ impl<'w> Work<'w> {
                 }
                 if page.records.len() == limit {
                     let key = page.records[limit - 1].key.clone();
-                    page.next = Some(page::token(self.context, question, &key));
+                    page.next = Some(self.page_token(question, prefix, &key).await?);
                     return Ok(());
                 }
                 page.records.push(record);

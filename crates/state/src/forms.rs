@@ -41,7 +41,10 @@ pub(crate) fn fill(
                 Some((kind, Ok(count))) => letters(alphabet(kind)?, count.min(256), draw, &mut out),
                 _ => {
                     let attribute = standin_model::words::squash(place);
-                    out.push_str(data.get(&attribute).or_else(|| draft.made.get(&attribute))?.as_str()?);
+                    match data.get(&attribute).or_else(|| draft.made.get(&attribute))? {
+                        Document::Int(number) => out.push_str(&number.to_string()),
+                        text => out.push_str(text.as_str()?),
+                    }
                 }
             },
         }

@@ -19,6 +19,7 @@ mod forget;
 mod forms;
 mod handler;
 mod idempotency;
+mod implied;
 mod make;
 mod names;
 mod page;
@@ -29,6 +30,7 @@ mod resolve;
 mod schema;
 mod tagging;
 mod tags;
+mod ticket;
 mod transition;
 
 pub use handler::{Mode, Resources};

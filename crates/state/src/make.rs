@@ -275,7 +275,7 @@ impl Making<'_> {
     }
 
     /// The ARN in the service's own form, where that is known and requests accept it.
-    fn own_arn(&self, draft: &Draft, data: &Fields, parents: &[Record]) -> Option<String> {
+    fn own_arn(&self, draft: &Draft, data: &Fields, parents: &[Option<Record>]) -> Option<String> {
         let service = self.schema.service;
         let ty = self.schema.ty(self.ix);
         if synthesis::knows_arn(service.signing_name, &ty.noun.text) {
@@ -299,7 +299,7 @@ impl Making<'_> {
                     let around = line[..line.len() - 1].iter().rev().zip(parents.iter().rev());
                     let mut around = around.filter_map(|(ix, parent)| {
                         let part = self.schema.ty(*ix).part(place, false)?;
-                        let text = parent.identity().part(part)?;
+                        let text = parent.as_ref()?.identity().part(part)?;
                         // Of an ARN, what it ends in.
                         Some(text.rsplit(['/', ':']).next().unwrap_or(text).to_owned())
                     });
@@ -311,7 +311,7 @@ impl Making<'_> {
                     }
                     if !last
                         && matches!(place, "name" | "id" | "resourceid")
-                        && let Some(parent) = parents.last()
+                        && let Some(parent) = parents.iter().flatten().next_back()
                     {
                         return parent.identity().part(Part::Any).map(str::to_owned);
                     }
@@ -325,7 +325,14 @@ impl Making<'_> {
     }
 
     /// Gives the draft an id and ARN that requests can carry, and with `attempt` ones that were not tried before.
-    pub(crate) fn settle(&self, draft: &mut Draft, data: &Fields, parents: &[Record], counted: bool, attempt: u32) {
+    pub(crate) fn settle(
+        &self,
+        draft: &mut Draft,
+        data: &Fields,
+        parents: &[Option<Record>],
+        counted: bool,
+        attempt: u32,
+    ) {
         let mut renames: Vec<(String, String)> = Vec::new();
         if !counted {
             self.settle_part(Part::Id, draft, attempt, &mut renames);
@@ -344,9 +351,9 @@ impl Making<'_> {
     }
 
     /// Gives the draft the id and ARN that the overlay has a form for.
-    pub(crate) fn shape(&self, draft: &mut Draft, data: &Fields, parents: &[Record]) {
+    pub(crate) fn shape(&self, draft: &mut Draft, data: &Fields, parents: &[Option<Record>]) {
         let resource = self.schema.lifecycle.resource(self.ix);
-        let parent = parents.last().and_then(|parent| parent.identity().part(Part::Any));
+        let parent = parents.iter().flatten().next_back().and_then(|parent| parent.identity().part(Part::Any));
         let mut draw = Draw::from_seed(standin_model::words::mix(self.context.key("form").finish(), self.salt));
         let mut renames = Vec::new();
         if let Some(form) = &resource.id_form
@@ -369,9 +376,9 @@ impl Making<'_> {
     }
 
     /// Fills in what AWS itself does where the caller gave nothing.
-    pub(crate) fn default(&self, draft: &mut Draft, data: &mut Fields, parents: &[Record]) {
+    pub(crate) fn default(&self, draft: &mut Draft, data: &mut Fields, parents: &[Option<Record>]) {
         let ty = self.schema.ty(self.ix);
-        let parent = parents.last().and_then(|parent| parent.identity().part(Part::Any));
+        let parent = parents.iter().flatten().next_back().and_then(|parent| parent.identity().part(Part::Any));
         let mut draw = Draw::from_seed(standin_model::words::mix(self.context.key("default").finish(), self.salt));
         for (member, value) in &self.schema.lifecycle.resource(self.ix).defaults {
             let given = data.clone();

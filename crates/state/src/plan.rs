@@ -289,6 +289,21 @@ impl Compiler<'_> {
         })
     }
 
+    /// Whether a structure is called after the resource and says who it is: `inputConfiguration` with an `inputArn`.
+    fn is_itself(&self, member: &Member) -> bool {
+        let service = self.schema.service;
+        let ty = self.schema.ty(self.ix);
+        let called = standin_model::words::squash(member.name).starts_with(&ty.noun.text);
+        let inner = service.structure(member.target).filter(|_| called);
+        inner.is_some_and(|inner| {
+            inner.members.iter().any(|inner| {
+                let name = standin_model::words::squash(inner.name);
+                is_text(service, inner.target)
+                    && name.strip_prefix(&ty.noun.text).is_some_and(|rest| matches!(rest, "arn" | "id" | "name"))
+            })
+        })
+    }
+
     fn structure(&mut self, shape: ShapeIx, depth: usize) -> Projection {
         let Some(structure) = self.schema.service.structure(shape) else {
             return Projection { shape, union: false, slots: Box::default() };
@@ -324,7 +339,16 @@ impl Compiler<'_> {
                 }
             }
         }
-        if text && let Some(part) = ty.part(member.name, close) {
+        // `schema` of a `Schema` that has a name besides is its text.
+        let contents = || {
+            crate::names::plain(member.name, false) == ty.noun.text
+                && known.name.is_some()
+                && ty.settable.get(&ty.noun.text).is_some_and(|shape| is_text(service, *shape))
+        };
+        if text
+            && !contents()
+            && let Some(part) = ty.part(member.name, close)
+        {
             return Source::Identity(part);
         }
         if text {
@@ -337,7 +361,7 @@ impl Compiler<'_> {
             }
         }
         if close
-            && (is_tags(member.name) || resource.tags == Some(member.name))
+            && (is_tags(member.name) || resource.tags == Some(member.name) || member.name == "TagSpecifications")
             && matches!(target.kind, Kind::List(_) | Kind::Map(_))
         {
             return Source::Tags;
@@ -380,7 +404,8 @@ impl Compiler<'_> {
             && (close && !matches!(target.kind, Kind::List(_)) && !is_generic(&attribute)
                 || (close || !is_generic(&attribute)) && kin(&service.shape(*shape).kind, &target.kind))
         {
-            return Source::Data { alike: *shape == member.target, attribute: attribute.into() };
+            let alike = *shape == member.target && !ty.mixed.contains(&attribute);
+            return Source::Data { alike, attribute: attribute.into() };
         }
         if close {
             let mut found = ty.settable.iter().filter_map(|(outer, shape)| {
@@ -407,7 +432,8 @@ impl Compiler<'_> {
             && !self.stack.contains(&member.target)
         {
             // `metadata` of a resource says what others say at the top.
-            let depth_within = if close && is_cover(member.name, &ty.noun.text) { 0 } else { depth + 1 };
+            let cover = close && (is_cover(member.name, &ty.noun.text) || self.is_itself(member));
+            let depth_within = if cover { 0 } else { depth + 1 };
             let inner = self.structure(member.target, depth_within);
             if inner.slots.iter().any(|slot| slot.source.is_known()) {
                 return Source::Nested { attribute: attribute.into(), inner: Arc::new(inner) };

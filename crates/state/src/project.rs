@@ -34,8 +34,8 @@ pub(crate) type Inside = HashMap<(TypeIx, Arc<str>), Vec<Record>>;
 pub(crate) struct Page {
     pub records: Vec<Record>,
     pub next: Option<String>,
-    /// What the resources lie in.
-    pub parent: Option<Record>,
+    /// What the resources lie in, the nearest last; `None` where the call does not say.
+    pub parents: Vec<Option<Record>>,
 }
 
 impl Answering<'_> {
@@ -60,12 +60,9 @@ impl Answering<'_> {
                 Source::More => Document::Bool(page.next.is_some()),
                 Source::Count => Document::Int(i64::try_from(page.records.len()).unwrap_or(i64::MAX)),
                 Source::Ancestor(up, part, _) => {
-                    let parent = page.parent.as_ref();
-                    let identity = match usize::from(*up) {
-                        1 => parent.map(Record::identity),
-                        up => parent.and_then(|parent| parent.ancestor(up - 1)),
-                    };
-                    match identity.and_then(|identity| identity.part(*part)) {
+                    let at = page.parents.len().checked_sub(usize::from(*up));
+                    let parent = at.and_then(|at| page.parents[at].as_ref());
+                    match parent.and_then(|parent| parent.identity().part(*part)) {
                         Some(text) => Document::from(text.to_owned()),
                         None => continue,
                     }

@@ -28,16 +28,24 @@ pub(crate) const BY_ARN: &str = "a";
 /// What a resource lies in, as a call names it.
 #[derive(Debug, Default)]
 pub(crate) struct Lineage {
-    /// Where the keys of its siblings begin; `None` where the call does not say what it lies in.
-    pub prefix: Option<String>,
-    /// The nearest one last.
-    pub parents: Vec<Record>,
+    /// Where the keys of its siblings begin, as far as the call says: up to the first of all it lies in that is not named.
+    pub around: String,
+    /// Whether that is all: whether everything that it lies in is named.
+    pub whole: bool,
+    /// One for each type that it lies in, the nearest last; `None` where the call does not say.
+    pub parents: Vec<Option<Record>>,
 }
 
 impl Lineage {
-    /// The identities of all that it lies in, outermost first.
+    /// Where the keys of its siblings begin; `None` where the call does not say what it lies in.
+    pub(crate) fn prefix(&self) -> Option<&str> {
+        self.whole.then_some(self.around.as_str())
+    }
+
+    /// The identities of all that it lies in, outermost first; empty ones of what is not known.
     pub(crate) fn identities(&self) -> Vec<Document> {
-        self.parents.iter().map(|parent| parent.identity().to_document()).collect()
+        let of = |parent: &Option<Record>| parent.as_ref().map(|parent| parent.identity().to_document());
+        self.parents.iter().map(|parent| of(parent).unwrap_or_else(Document::map)).collect()
     }
 }
 
@@ -52,23 +60,28 @@ impl Work<'_> {
     /// The operation's not-found error where it names something that does not exist.
     pub(crate) async fn lineage(&self) -> Result<Lineage, Failed> {
         let line = self.schema.lifecycle.lineage(self.role.resource);
-        let mut lineage = Lineage { prefix: Some(String::new()), parents: Vec::new() };
+        let mut lineage = Lineage { around: String::new(), whole: true, parents: Vec::with_capacity(line.len() - 1) };
         for ix in &line[..line.len() - 1] {
             let bound = self.bound(*ix);
             let Some((part, value)) = bound.first() else {
-                lineage.prefix = None;
+                lineage.whole = false;
+                lineage.parents.push(None);
                 continue;
             };
-            let found = self.find(*ix, lineage.prefix.as_deref(), *part, value).await?;
+            let found = match self.find(*ix, lineage.prefix(), *part, value).await? {
+                None => self.implied(*ix, &lineage, value).await?,
+                found => found,
+            };
             match found {
                 // The account's own catalog or registry, which nobody makes.
-                None if **value == *self.context.account => {}
+                None if **value == *self.context.account => lineage.parents.push(None),
                 Some(record) => {
-                    if lineage.parents.is_empty() {
-                        lineage.parents.extend(self.ancestors(&record, *ix).await?);
+                    if lineage.parents.iter().any(Option::is_none) {
+                        lineage.parents = self.ancestors(&record, *ix).await?;
                     }
-                    lineage.prefix = Some(format!("{}{WITHIN}", record.key));
-                    lineage.parents.push(record);
+                    lineage.around = format!("{}{WITHIN}", record.key);
+                    lineage.whole = true;
+                    lineage.parents.push(Some(record));
                 }
                 None if self.schema.ty(*ix).made_by_callers => {
                     let resource = self.schema.lifecycle.resource(*ix);
@@ -78,7 +91,11 @@ impl Work<'_> {
                     return Err(error(self.context, Fault::NotFound, told, &noun, &resource.name, value).into());
                 }
                 None => {
-                    lineage.prefix = lineage.prefix.map(|prefix| format!("{prefix}{value}{WITHIN}"));
+                    if lineage.whole {
+                        lineage.around.push_str(value);
+                        lineage.around.push(WITHIN);
+                    }
+                    lineage.parents.push(None);
                 }
             }
         }
@@ -86,14 +103,16 @@ impl Work<'_> {
     }
 
     /// The resources around one that was found by itself: their keys begin its own.
-    async fn ancestors(&self, record: &Record, ix: TypeIx) -> Result<Vec<Record>, Failed> {
+    async fn ancestors(&self, record: &Record, ix: TypeIx) -> Result<Vec<Option<Record>>, Failed> {
         let line = self.schema.lifecycle.lineage(ix);
-        let mut found = Vec::new();
-        let ends: Vec<usize> = record.key.match_indices(WITHIN).map(|(at, _)| at).collect();
-        for (ix, end) in line[..line.len() - 1].iter().zip(ends) {
-            if let Some(row) = self.resources.store.get(&self.table(*ix), &record.key[..end]).await? {
-                found.push(Record::from(row));
-            }
+        let mut found = Vec::with_capacity(line.len());
+        let mut ends = record.key.match_indices(WITHIN).map(|(at, _)| at);
+        for ix in &line[..line.len() - 1] {
+            let row = match ends.next() {
+                Some(end) => self.resources.store.get(&self.table(*ix), &record.key[..end]).await?,
+                None => None,
+            };
+            found.push(row.map(Record::from));
         }
         Ok(found)
     }
@@ -183,7 +202,7 @@ impl Work<'_> {
         let ix = self.role.resource;
         let kind = self.schema.lifecycle.resource(ix).kind;
         let qualified = self.bindings(ix).any(|(_, part, _)| part == Part::Qualifier);
-        if let Some(prefix) = &lineage.prefix
+        if let Some(prefix) = lineage.prefix()
             && (qualified || matches!(kind, TypeKind::Single | TypeKind::Link))
             && let Some(key) = self.chosen_key(ix, prefix)
         {
@@ -193,7 +212,12 @@ impl Work<'_> {
             }
         }
         for (part, value) in self.bound(ix) {
-            if let Some(found) = self.find(ix, lineage.prefix.as_deref(), part, &value).await? {
+            if let Some(found) = self.find(ix, lineage.prefix(), part, &value).await? {
+                return Ok(Some(found));
+            }
+            if self.schema.lifecycle.resource(ix).implicit
+                && let Some(found) = self.implied(ix, lineage, &value).await?
+            {
                 return Ok(Some(found));
             }
         }

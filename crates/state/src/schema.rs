@@ -35,6 +35,8 @@ pub(crate) struct TypeSchema {
     pub identity: HashMap<String, Part>,
     /// What callers can set, by attribute, with the shape in which they do.
     pub settable: HashMap<String, ShapeIx>,
+    /// Of these, what is set in more than one shape.
+    pub mixed: HashSet<String>,
     /// Input structures, in one spelling, whose members are attributes of the resource itself.
     pub wrappers: HashSet<String>,
     /// Attributes that updates repeat and the service counts: versions and tokens.
@@ -165,6 +167,7 @@ impl TypeSchema {
             .map(|member| noun.attribute(member.name, is_list(service, member.target)))
             .collect();
         let mut settable = HashMap::new();
+        let mut mixed = HashSet::new();
         let mut wrappers = HashSet::new();
         let mut made_by_callers = false;
         let mut tokens: HashSet<String> = HashSet::new();
@@ -177,7 +180,9 @@ impl TypeSchema {
             let body = role.body.as_deref().and_then(|path| target_of(service, operation.input?, path));
             for member in body.and_then(|body| service.structure(body)).into_iter().flat_map(|body| &body.members) {
                 let attribute = noun.attribute(member.name, is_list(service, member.target));
-                settable.entry(attribute).or_insert(member.target);
+                if *settable.entry(attribute.clone()).or_insert(member.target) != member.target {
+                    mixed.insert(attribute);
+                }
             }
             let body_member = role.body.as_ref().and_then(first_member);
             for member in input.members.iter().filter(|member| !member.idempotency_token && is_data(member.name)) {
@@ -199,7 +204,9 @@ impl TypeSchema {
                             inner.members.iter().filter(|member| !member.idempotency_token && is_data(member.name))
                         {
                             let attribute = noun.attribute(member.name, is_list(service, member.target));
-                            settable.entry(attribute).or_insert(member.target);
+                            if *settable.entry(attribute.clone()).or_insert(member.target) != member.target {
+                                mixed.insert(attribute);
+                            }
                         }
                         continue;
                     }
@@ -216,7 +223,9 @@ impl TypeSchema {
                 if bound && (attribute == "id" || attribute == "arn" || role.verb == Verb::Update) {
                     continue;
                 }
-                settable.entry(attribute).or_insert(member.target);
+                if *settable.entry(attribute.clone()).or_insert(member.target) != member.target {
+                    mixed.insert(attribute);
+                }
             }
         }
         tokens.retain(|token| !settable.contains_key(token));
@@ -265,6 +274,7 @@ impl TypeSchema {
             noun,
             identity,
             settable,
+            mixed,
             wrappers,
             inward,
             by_qualifiers,

@@ -124,6 +124,7 @@ impl Draft {
             identity: self.identity(ix),
             status: draft.status.clone(),
             implicit: draft.implicit,
+            default: None,
             target: draft.target.filter(|_| draft.link).map(|target| place[target]),
             within: draft.within.clone().map(|(path, form)| (path.into(), form)),
             counter: draft.counter,

@@ -458,6 +458,25 @@ impl Draft {
                 }
             }
         };
+        // What is read without being named is the only one.
+        let alone = !lists
+            && !self.types[ix].link
+            && keyed.iter().any(|(op, claim)| {
+                claim.verb == Verb::Read
+                    && op
+                        .operation
+                        .input
+                        .and_then(|input| self.service.structure(input))
+                        .is_none_or(|input| input.members.is_empty())
+            });
+        let kind = if alone {
+            qualifiers.clear();
+            counter = None;
+            why.push_str("; there is one of it, as it is read without a name");
+            TypeKind::Single
+        } else {
+            kind
+        };
         let kind = if kind == TypeKind::Single && !qualifiers.is_empty() { TypeKind::Named } else { kind };
         let implicit = kind == TypeKind::Single
             && !self.of(ix).any(|(_, claim)| matches!(claim.verb, Verb::Create | Verb::Delete));

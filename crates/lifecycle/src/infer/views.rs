@@ -177,7 +177,10 @@ impl Draft {
         let mut out = Vec::new();
         if let Some(view) = self.wrapped(root, ix) {
             out.push(view);
-        } else if let Some(view) = self.list_view(op, root, ix).filter(|view| self.is_exact(view, root, ix)) {
+        } else if let Some(view) = self
+            .list_view(op, root, ix)
+            .filter(|view| self.is_exact(view, root, ix) && !(single && self.holds_list(op, view, ix)))
+        {
             out.push(view);
         } else if !structure.members.is_empty() {
             return vec![Shown { path: Vec::new(), of: ix, form: Form::Structure, shape: Some(root) }];
@@ -215,6 +218,18 @@ impl Draft {
         })
     }
 
+    /// Whether a list in an output is what callers give as a whole: the triggers of a repository, not one of many.
+    fn holds_list(&self, op: &Op, view: &Shown, ix: usize) -> bool {
+        let root = op.operation.output.and_then(|root| self.service.structure(root));
+        let Some(Step::Member(name)) = view.path.first() else { return false };
+        let Some(shown) = root.and_then(|root| root.member(name)) else { return false };
+        let mut inputs = self
+            .of(ix)
+            .filter(|(_, claim)| matches!(claim.verb, Verb::Create | Verb::Put | Verb::Update))
+            .filter_map(|(make, _)| self.service.structure(make.operation.input?));
+        inputs.any(|input| input.members.iter().any(|member| member.target == shown.target))
+    }
+
     /// A structure in the output that is the resource.
     fn wrapped(&self, root: ShapeIx, ix: usize) -> Option<Shown> {
         let structure = self.service.structure(root)?;
@@ -222,7 +237,10 @@ impl Draft {
         let named = inner().filter(|member| self.member_about(member, member.target, ix) == Some(Sure::Exact));
         let mut found: Vec<&Member> = named.collect();
         // The one that the member's name tells wins over one that its shape tells.
-        found.sort_by_key(|member| self.about(member.name, ix) != Some(Sure::Exact));
+        // Before that, the one that tells who it is: `RuleGroupResponse` beside what the `RuleGroup` holds.
+        found.sort_by_key(|member| {
+            (!self.has_identity(member.target, ix), self.about(member.name, ix) != Some(Sure::Exact))
+        });
         let member = found.first().copied().or_else(|| {
             let mut all = inner();
             let only = all.next().filter(|_| all.next().is_none())?;

@@ -99,6 +99,7 @@ impl Patch<'_> {
         }
         if let Some(default) = &spec.default {
             self.default(lifecycle, ix, default);
+            lifecycle.types[at].default = Some(default.clone());
         }
         let resource = &mut lifecycle.types[at];
         resource.identity = identity;

@@ -1,0 +1,134 @@
+//! Lives of resources, through the handler alone.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+use standin_core::{Call, CallContext, Clock, Dice, Handler as _};
+use standin_mock::synthesis::Synthesizer;
+use standin_model::{Catalogue, Document};
+use standin_state::Resources;
+use standin_store::MemoryStore;
+
+const ACCOUNT: &str = "111122223333";
+
+struct Caller {
+    resources: Resources,
+    service: &'static str,
+}
+
+impl Caller {
+    fn of(service: &'static str) -> Self {
+        let synthesizer = Arc::new(Synthesizer::new(Catalogue::shared()));
+        Self { resources: Resources::new(Arc::new(MemoryStore::new()), synthesizer, 0), service }
+    }
+
+    /// The answer of an operation, or the code of its error.
+    async fn try_call(&self, operation: &str, input: Value) -> Result<Value, String> {
+        let service = Catalogue::shared().newest(self.service).expect("served").open().expect("opens");
+        let context = CallContext {
+            request_id: format!("{operation} {input}").into(),
+            ordinal: 1,
+            service,
+            operation: service.operation(operation).expect("modelled"),
+            protocol: service.protocols[0],
+            partition: "aws",
+            account: ACCOUNT.into(),
+            region: "us-east-1".into(),
+            access_key: None,
+            base_url: "http://localhost".into(),
+            now: standin_model::Timestamp::from_seconds(1_800_000_000),
+            origin: Clock::real().origin(),
+            dice: Dice::new(0),
+        };
+        let mut call = Call { context, input: Document::from_json(&input), body: None };
+        let answer = self.resources.handle(&mut call).await;
+        answer.map(|answer| answer.output.to_json()).map_err(|error| error.code.into_owned())
+    }
+
+    async fn call(&self, operation: &str, input: Value) -> Value {
+        self.try_call(operation, input).await.unwrap_or_else(|code| panic!("{operation}: {code}"))
+    }
+}
+
+#[tokio::test]
+async fn an_outer_resource_may_be_left_out_between_two_that_are_named() {
+    let kendra = Caller::of("kendra");
+    let index = kendra.call("CreateIndex", json!({"Name": "birds", "RoleArn": "arn:aws:iam::1:role/x"})).await;
+    let source = json!({"IndexId": index["Id"], "Name": "nests", "Type": "S3"});
+    let source = kendra.call("CreateDataSource", source).await;
+    let group = |group: &str| json!({"IndexId": index["Id"], "GroupId": group, "GroupMembers": {}});
+    kendra.call("PutPrincipalMapping", group("herons")).await;
+    let mut within = group("storks");
+    within["DataSourceId"] = source["Id"].clone();
+    kendra.call("PutPrincipalMapping", within).await;
+    kendra.call("DescribePrincipalMapping", group("herons")).await;
+    // It goes with what it lies in.
+    kendra.call("DeleteIndex", json!({"Id": index["Id"]})).await;
+    let gone = kendra.try_call("DescribePrincipalMapping", group("herons")).await;
+    assert_eq!(gone.expect_err("gone"), "ResourceNotFoundException");
+}
+
+#[tokio::test]
+async fn lists_show_what_lies_in_what_is_named() {
+    let chain = Caller::of("qbusiness");
+    let mut applications = Vec::new();
+    for name in ["one", "other"] {
+        let application = chain.call("CreateApplication", json!({"displayName": name})).await;
+        let index = json!({"applicationId": application["applicationId"], "displayName": name});
+        let index = chain.call("CreateIndex", index).await;
+        let mut group = json!({"applicationId": application["applicationId"], "indexId": index["indexId"]});
+        group["groupName"] = json!(name);
+        group["type"] = json!("INDEX");
+        group["groupMembers"] = json!({});
+        chain.call("PutGroup", group.clone()).await;
+        applications.push(group);
+    }
+    for group in applications {
+        let mut asked = group.clone();
+        asked["updatedEarlierThan"] = json!(2_000_000_000);
+        let listed = chain.call("ListGroups", asked).await;
+        let items = listed["items"].as_array().expect("a list");
+        assert_eq!(items.len(), 1, "{listed}");
+        assert_eq!(items[0]["groupName"], group["groupName"]);
+    }
+}
+
+#[tokio::test]
+async fn the_default_need_not_be_made() {
+    let events = Caller::of("events");
+    let buses = events.call("ListEventBuses", json!({})).await;
+    assert_eq!(buses["EventBuses"][0]["Name"], "default");
+    assert_eq!(buses["EventBuses"][0]["Arn"], "arn:aws:events:us-east-1:111122223333:event-bus/default");
+    events.call("PutRule", json!({"Name": "dawn", "ScheduleExpression": "rate(1 day)"})).await;
+    let rules = events.call("ListRules", json!({})).await;
+    assert_eq!(rules["Rules"][0]["Name"], "dawn");
+    let other = events.try_call("PutRule", json!({"Name": "dawn", "EventBusName": "other"})).await;
+    assert_eq!(other.expect_err("no such bus"), "ResourceNotFoundException");
+
+    let ecs = Caller::of("ecs");
+    assert_eq!(ecs.call("ListClusters", json!({})).await["clusterArns"], json!([]));
+    ecs.call("CreateService", json!({"serviceName": "web"})).await;
+    let clusters = ecs.call("ListClusters", json!({})).await;
+    assert_eq!(clusters["clusterArns"], json!(["arn:aws:ecs:us-east-1:111122223333:cluster/default"]));
+}
+
+#[tokio::test]
+async fn page_tokens_have_the_modelled_form() {
+    let outposts = Caller::of("outposts");
+    for name in ["a", "b", "c"] {
+        outposts.call("CreateSite", json!({"Name": name})).await;
+    }
+    let mut names = Vec::new();
+    let mut asked = json!({"MaxResults": 1});
+    loop {
+        let page = outposts.call("ListSites", asked.clone()).await;
+        names.extend(page["Sites"].as_array().expect("a list").iter().map(|site| site["SiteId"].clone()));
+        let Some(token) = page["NextToken"].as_str() else { break };
+        let (number, rest) = token.split_once("##").expect("digits, two hashes, text");
+        assert!(number.bytes().all(|digit| digit.is_ascii_digit()) && !rest.is_empty(), "{token}");
+        asked["NextToken"] = json!(token);
+    }
+    assert_eq!(names.len(), 3);
+    let foreign = outposts.try_call("ListSites", json!({"MaxResults": 1, "NextToken": "1##x"})).await;
+    assert_eq!(foreign.expect_err("no token of this list"), "ValidationException");
+}
