@@ -1,7 +1,7 @@
 //! What a new resource is made of: what the caller gave, and what the service would have made.
 
 use standin_core::{Arn, CallContext, Draw};
-use standin_lifecycle::{Part, Role, Status, Step, TypeIx, Verb};
+use standin_lifecycle::{Binding, Part, Role, Status, Step, TypeIx, Verb};
 use standin_mock::synthesis::{self, Synthesizer};
 use standin_mock::validation;
 use standin_model::words::squash;
@@ -224,11 +224,23 @@ pub(crate) fn harvest(making: &Making<'_>, output: Option<&Projection>, draft: &
 impl Making<'_> {
     /// Whether a text can name the resource in every request that names it so.
     fn fits(&self, part: Part, text: &str) -> bool {
-        let wanted = self.schema.ty(self.ix).named_by.iter().filter(|(of, _)| *of == part).map(|(_, shape)| *shape);
-        self.accepted(
-            wanted.filter(|shape| matches!(self.schema.service.shape(*shape).kind, Kind::String { .. })),
-            text,
-        )
+        let service = self.schema.service;
+        let wanted = |(of, shape): &&(Part, ShapeIx)| {
+            let shape = service.shape(*shape);
+            // What takes a name or ARN takes the ARN only where its pattern speaks of ARNs.
+            let pattern = shape.constraints.as_ref().and_then(|limits| limits.pattern);
+            let any = *of == Part::Any && pattern.is_some_and(|pattern| part != Part::Arn || pattern.contains("arn"));
+            matches!(shape.kind, Kind::String { .. }) && (*of == part || any)
+        };
+        self.accepted(self.schema.ty(self.ix).named_by.iter().filter(wanted).map(|(_, shape)| *shape), text)
+    }
+
+    /// Whether the structures that show the resource can show such an identifier.
+    fn shows(&self, part: Part, text: &str) -> bool {
+        let known = &self.schema.lifecycle.resource(self.ix).identity;
+        let Some(member) = (if part == Part::Arn { known.arn } else { known.id }) else { return true };
+        let shapes = self.schema.ty(self.ix).shapes.iter().filter_map(|shape| self.schema.service.structure(*shape));
+        self.accepted(shapes.filter_map(|shape| Some(shape.member(member)?.target)), text)
     }
 
     /// Whether tagging operations accept an ARN.
@@ -252,16 +264,29 @@ impl Making<'_> {
 
     /// An identifier as requests want it, read off the example of one.
     fn example(&self, part: Part) -> Option<String> {
+        self.example_of(part, part).or_else(|| self.example_of(part, Part::Any).filter(|text| self.shows(part, text)))
+    }
+
+    /// An identifier as requests want it in members that tell `bound`.
+    fn example_of(&self, part: Part, bound: Part) -> Option<String> {
+        /// How many examples are looked at: of a name or ARN, each is either.
+        const TRIES: u64 = 8;
+        let fits = |binding: &&Binding| binding.of == self.ix && binding.part == bound;
         let (operation, role) = self.schema.operations_on(self.ix).find(|(_, role)| {
-            matches!(role.verb, Verb::Read | Verb::Delete | Verb::Update)
-                && role.bindings.iter().any(|binding| binding.of == self.ix && binding.part == part)
+            matches!(role.verb, Verb::Read | Verb::Delete | Verb::Update) && role.bindings.iter().any(|one| fits(&one))
         })?;
-        let mut draw = Draw::from_seed(standin_model::words::mix(self.context.key("identifier").finish(), self.salt));
-        let input = synthesis::example_input(self.schema.service, operation, synthesis::Fill::All, &mut draw);
-        let binding = role.bindings.iter().find(|binding| binding.of == self.ix && binding.part == part)?;
-        let text = values(&input, &binding.path).into_iter().next()?.into_owned();
-        let here = self.at_home(&text);
-        Some(if self.fits(part, &here) { here } else { text })
+        let binding = role.bindings.iter().find(fits)?;
+        (0..TRIES).find_map(|turn| {
+            let salt = standin_model::words::mix(self.salt, turn);
+            let mut draw = Draw::from_seed(standin_model::words::mix(self.context.key("identifier").finish(), salt));
+            let input = synthesis::example_input(self.schema.service, operation, synthesis::Fill::All, &mut draw);
+            let text = values(&input, &binding.path).into_iter().next()?.into_owned();
+            if bound == Part::Any && (part == Part::Arn) != text.starts_with("arn:") {
+                return None;
+            }
+            let here = self.at_home(&text);
+            Some(if self.fits(part, &here) { here } else { text })
+        })
     }
 
     /// An ARN with the call's partition, region and account.
@@ -537,6 +562,7 @@ fn renamed(text: &str, renames: &[(String, String)]) -> String {
 
 /// Keeps of a synthesised structure what only the service can know.
 fn gather(schema: &Schema, projection: &Projection, value: &Document, now: Timestamp, draft: &mut Draft) {
+    let mut nested = Vec::new();
     for slot in &projection.slots {
         let Some(value) = value.get(slot.name) else { continue };
         match &slot.source {
@@ -568,6 +594,7 @@ fn gather(schema: &Schema, projection: &Projection, value: &Document, now: Times
                 let mut own = Draft::default();
                 gather(schema, inner, value, now, &mut own);
                 keep(&mut draft.made, attribute, Document::Map(own.made));
+                nested.push((own.name, own.id, own.arn, own.status));
             }
             Source::Whole(inner) | Source::Through(inner) => gather(schema, inner, value, now, draft),
             Source::Items(items) => match (&items.item, value.as_list()) {
@@ -579,6 +606,13 @@ fn gather(schema: &Schema, projection: &Projection, value: &Document, now: Times
             },
             _ => {}
         }
+    }
+    // What only a structure within tells.
+    for (name, id, arn, status) in nested {
+        draft.name = draft.name.take().or(name);
+        draft.id = draft.id.take().or(id);
+        draft.arn = draft.arn.take().or(arn);
+        draft.status = draft.status.take().or(status);
     }
 }
 

@@ -126,6 +126,7 @@ impl OperationPlan {
                 operation: Some(operation),
                 list: role.verb == Verb::List,
                 stack: Vec::new(),
+                outer: None,
             };
             let views: Vec<(&[Step], TypeIx, Form)> =
                 role.views.iter().map(|view| (&*view.path, view.of, view.form)).collect();
@@ -165,7 +166,7 @@ impl OperationPlan {
 impl Projection {
     /// How a resource of a type fills a structure that describes it.
     pub(crate) fn of(schema: &Schema, ix: TypeIx, shape: ShapeIx) -> Self {
-        Compiler { schema, ix, operation: None, list: false, stack: Vec::new() }.structure(shape, 0)
+        Compiler { schema, ix, operation: None, list: false, stack: Vec::new(), outer: None }.structure(shape, 0)
     }
 }
 
@@ -175,6 +176,8 @@ struct Compiler<'s> {
     operation: Option<&'static Operation>,
     list: bool,
     stack: Vec<ShapeIx>,
+    /// The member whose structure this is, in one spelling, right below the resource's own.
+    outer: Option<String>,
 }
 
 impl Compiler<'_> {
@@ -213,7 +216,10 @@ impl Compiler<'_> {
             ([step @ (Step::Items | Step::Values), ..], _) => {
                 let Some(target) = inner_shape(service, member.target) else { return Source::Nothing };
                 let inner: Vec<_> = views.iter().map(|(path, of, form)| (&path[1..], *of, *form)).collect();
+                // Beside each resource stands what is its own.
+                let list = std::mem::replace(&mut self.list, false);
                 let wrapped = Arc::new(self.root(target, &inner));
+                self.list = list;
                 Source::Items(Items { item: Item::Wrapped(wrapped), map: *step == Step::Values })
             }
             _ => Source::Through(Arc::new(self.root(member.target, views))),
@@ -268,6 +274,20 @@ impl Compiler<'_> {
         let service = self.schema.service;
         let input = self.operation.and_then(|operation| operation.input).and_then(|input| service.structure(input));
         input.and_then(|input| input.member(member.name)).is_some_and(|found| found.target == member.target)
+    }
+
+    /// The `Arn` in the `Member` that callers give as `MemberArn`.
+    fn told_apart(&self, outer: &str, member: &Member) -> Option<Source> {
+        let part = standin_model::words::squash(member.name);
+        if !matches!(part.as_str(), "arn" | "id" | "name") {
+            return None;
+        }
+        let ty = self.schema.ty(self.ix);
+        let whole = format!("{outer}{part}");
+        let own = ty.noun.text.ends_with(outer).then(|| format!("{}{part}", ty.noun.text));
+        let told = ty.identity.get(&whole).or_else(|| ty.identity.get(&own?)).copied();
+        let given = ty.settable.get(&whole).map(|_| Source::Data { attribute: whole.into(), alike: true });
+        told.map(Source::Identity).or(given)
     }
 
     /// A list that shows what lies in the resource.
@@ -350,6 +370,12 @@ impl Compiler<'_> {
             && let Some(part) = ty.part(member.name, close)
         {
             return Source::Identity(part);
+        }
+        if text
+            && let Some(outer) = &self.outer
+            && let Some(source) = self.told_apart(outer, member)
+        {
+            return source;
         }
         if text {
             let lineage = self.schema.lifecycle.lineage(self.ix);
@@ -434,7 +460,10 @@ impl Compiler<'_> {
             // `metadata` of a resource says what others say at the top.
             let cover = close && (is_cover(member.name, &ty.noun.text) || self.is_itself(member));
             let depth_within = if cover { 0 } else { depth + 1 };
+            let outer = (close && !cover).then(|| standin_model::words::squash(member.name));
+            let around = std::mem::replace(&mut self.outer, outer);
             let inner = self.structure(member.target, depth_within);
+            self.outer = around;
             if inner.slots.iter().any(|slot| slot.source.is_known()) {
                 return Source::Nested { attribute: attribute.into(), inner: Arc::new(inner) };
             }
@@ -485,9 +514,12 @@ fn named_as_ids(attribute: &str) -> impl Iterator<Item = String> {
     ["ids", "names", "arns"].into_iter().map(move |ending| format!("{one}{ending}"))
 }
 
-/// Whether a structure of this name only holds what others show without it.
+/// Whether a structure of this name only holds what others show without it: also the `Attachment` of a `VpcAttachment`.
 fn is_cover(member: &str, noun: &str) -> bool {
     let name = standin_model::words::squash(member);
+    if noun.len() > name.len() && name.len() > 4 && noun.ends_with(&name) {
+        return true;
+    }
     matches!(
         name.as_str(),
         "metadata" | "meta" | "summary" | "details" | "detail" | "info" | "properties" | "attributes"

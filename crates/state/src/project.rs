@@ -83,10 +83,7 @@ impl Answering<'_> {
         let item = |record: &Record| match &items.item {
             Item::Structure(projection) => Some(self.of_record(projection, status, record)),
             Item::Identifier(part) => record.identity().part(*part).map(|text| Document::from(text.to_owned())),
-            Item::Wrapped(projection) => {
-                let page = Page { records: vec![record.clone()], ..Page::default() };
-                Some(self.of_page(projection, status, &page))
-            }
+            Item::Wrapped(projection) => Some(self.of_record(projection, status, record)),
         };
         if items.map {
             let entries = records.iter().filter_map(|record| {
@@ -189,11 +186,8 @@ impl Answering<'_> {
             Source::Made(attribute) => kept(attribute),
             Source::Revision(attribute) => kept(attribute).map(|value| turned(&value, record)),
             Source::Whole(inner) => Some(self.of_record(inner, status, record)),
-            Source::Through(inner) => {
-                let page = Page { records: vec![record.clone()], ..Page::default() };
-                Some(self.of_page(inner, status, &page))
-                    .filter(|value| value.as_map().is_some_and(|map| !map.is_empty()))
-            }
+            Source::Through(inner) => Some(self.of_record(inner, status, record))
+                .filter(|value| value.as_map().is_some_and(|map| !map.is_empty())),
             Source::Items(items) => Some(self.items(items, status, std::slice::from_ref(record))),
             Source::Inside(of, items, attribute) => {
                 let found = self.inside.get(&(*of, record.key.clone())).map_or(&[][..], Vec::as_slice);

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use standin_lifecycle::{Binding, Part, Path, Step, TypeIx, TypeKind};
+use standin_lifecycle::{Binding, Part, Path, Step, TypeIx, TypeKind, Verb};
 use standin_model::words::squash;
 use standin_model::{Document, Str};
 use standin_store::{IndexEntry, Scan, Table};
@@ -211,7 +211,11 @@ impl Work<'_> {
                 return Ok(found);
             }
         }
-        for (part, value) in self.bound(ix) {
+        let bound = self.bound(ix);
+        if let (true, Some(prefix)) = (bound.is_empty(), lineage.prefix()) {
+            return self.unnamed(prefix).await;
+        }
+        for (part, value) in bound {
             if let Some(found) = self.find(ix, lineage.prefix(), part, &value).await? {
                 return Ok(Some(found));
             }
@@ -222,6 +226,24 @@ impl Work<'_> {
             }
         }
         Ok(None)
+    }
+
+    /// The resource that a call means which may name one but does not: the only one there is.
+    async fn unnamed(&self, prefix: &str) -> Result<Option<Record>, Failed> {
+        let ix = self.role.resource;
+        let assigned = self.schema.lifecycle.resource(ix).kind == TypeKind::Assigned;
+        if !matches!(self.role.verb, Verb::Read | Verb::Update) && (assigned || self.role.verb != Verb::Delete) {
+            return Ok(None);
+        }
+        let qualifiers = self.qualifiers(ix);
+        let tail: String = qualifiers.iter().map(|text| format!("{PARTS}{text}")).collect();
+        let mut found = self.scan(ix, prefix, None, NAMESAKES_MAX).await?;
+        found.retain(|record| {
+            let own = &record.key[prefix.len()..];
+            !own.contains(WITHIN) && own.ends_with(&tail) && !record.is_gone(self.context.now)
+        });
+        // Of several, none is meant rather than another.
+        Ok(if found.len() == 1 { found.pop() } else { None })
     }
 
     pub(crate) async fn get(&self, ix: TypeIx, key: &str) -> Result<Option<Record>, Failed> {

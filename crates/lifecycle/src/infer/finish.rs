@@ -394,6 +394,11 @@ impl Draft {
         let mut by_outer: Vec<Inner<'o>> = Vec::new();
         for given in op.givens.iter().filter(|given| given.inner && !given.list) {
             let [Step::Member(outer), next, ..] = given.path[..] else { continue };
+            // What is searched by is no request.
+            if self.split(outer).iter().any(|word| matches!(word.as_str(), "filter" | "filters" | "criteria" | "sort"))
+            {
+                continue;
+            }
             let candidate = if draft.qualifiers.contains(&given.name) {
                 Candidate { sure: Sure::Exact, of: ix, given, part: Part::Qualifier }
             } else {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use standin_model::Str;
+use standin_model::{Document, Kind, ShapeIx, Str};
 
 use super::members::{Given, Sure, tells};
 use super::{Claim, Draft, Op};
@@ -117,12 +117,26 @@ impl Draft {
         let Some(last) = noun.last().filter(|_| !given.inner && !given.list) else { return false };
         let core: Vec<&str> = given.core.iter().map(String::as_str).collect();
         if matches!(last.as_str(), "version" | "revision") && noun.len() > 1 {
-            return core == [last.as_str(), "number"] || core == ["minor", last.as_str()] || core == [last.as_str()];
+            let own = core == [last.as_str(), "number"] || core == ["minor", last.as_str()] || core == [last.as_str()];
+            return own || (*given.core == noun[..] && given.role.is_none() && self.is_numeric(given.target));
         }
         // `DeploymentNumber`
-        let number =
-            matches!(self.service.shape(given.target).kind, standin_model::Kind::Integer | standin_model::Kind::Long);
-        number && core == [last.as_str(), "number"]
+        let number = matches!(self.service.shape(given.target).kind, Kind::Integer | Kind::Long);
+        let id = given.role == Some(Part::Id) && (core.is_empty() || *given.core == noun[..]);
+        number && (core == [last.as_str(), "number"] || id)
+    }
+
+    /// Whether a member takes numbers and nothing else.
+    fn is_numeric(&self, shape: ShapeIx) -> bool {
+        let accepts = |text: &str| {
+            let value = Document::from(text.to_owned());
+            standin_mock::validation::check_shape(self.service, shape, &value).is_empty()
+        };
+        match self.service.shape(shape).kind {
+            Kind::Integer | Kind::Long => true,
+            Kind::String { .. } => accepts("1") && accepts("27") && !accepts("a") && !accepts("a1"),
+            _ => false,
+        }
     }
 
     /// The first of two numbers of a version.
@@ -153,15 +167,31 @@ impl Draft {
                 && !given.inner
                 && matches!(self.whom(ix, op, given), Some((of, _)) if of == ix)
         };
-        (op.name.plural || op.name.batch)
+        (op.name.plural || op.name.batch || self.pages(op, ix))
             && (op.name.stem != super::names::Stem::Read || self.has_list(op))
             && !op.givens.iter().any(one)
+    }
+
+    /// `DescribeEndpointAccess`: whether a read shows page by page.
+    fn pages(&self, op: &Op, ix: usize) -> bool {
+        let shows = |paginator: &standin_model::Paginator| {
+            let root = op.operation.output.and_then(|root| self.service.structure(root));
+            let member = |name: &str| root.and_then(|root| root.member(name));
+            paginator.result_key.iter().filter_map(|key| member(key)).any(|member| {
+                if self.about(member.name, ix) != Some(Sure::Exact) {
+                    return false;
+                }
+                let Kind::List(list) = &self.service.shape(member.target).kind else { return false };
+                self.service.structure(list.member.target).is_some()
+            })
+        };
+        op.name.stem == super::names::Stem::Read && op.operation.paginator.as_deref().is_some_and(shows)
     }
 
     /// Whether an output has a list at its root or in a structure there.
     fn has_list(&self, op: &Op) -> bool {
         let members = |shape| self.service.structure(shape).into_iter().flat_map(|structure| &structure.members);
-        let list = |shape| matches!(self.service.shape(shape).kind, standin_model::Kind::List(_));
+        let list = |shape| matches!(self.service.shape(shape).kind, Kind::List(_));
         op.operation.output.is_some_and(|root| {
             members(root).any(|member| list(member.target) || members(member.target).any(|inner| list(inner.target)))
         })
@@ -349,6 +379,26 @@ impl Draft {
         let Some(first) = sets.next() else { return Vec::new() };
         let mut common = sets.fold(first, |all, set| &all & &set);
         common.extend(offers);
+        // `ListUploads` wants the `arn` of what they lie in, which what makes one calls by its name.
+        let general = |(op, claim): &(&Op, &Claim)| {
+            claim.verb == Verb::List
+                && op.givens.iter().any(|given| {
+                    let told = matches!(self.whom(ix, op, given), Some((of, Sure::Generic)) if of == ix);
+                    told && given.role == Some(Part::Arn)
+                        && (given.required || given.label)
+                        && !given.list
+                        && !given.inner
+                })
+        };
+        if common.is_empty()
+            && let Some((make, _)) = made.first()
+            && self.of(ix).any(|one| general(&one))
+        {
+            let first = make.givens.iter().filter(|given| given.required && !given.inner && !given.list);
+            let whom =
+                |given: &Given| self.whom(ix, make, given).filter(|(of, sure)| *of != ix && *sure == Sure::Exact);
+            common.extend(first.filter_map(whom).map(|(of, _)| of).take(1));
+        }
         // In the order in which the read names them: outer ones first.
         let place = |of: &usize| {
             keyed.first().and_then(|(op, _)| {
@@ -416,7 +466,19 @@ impl Draft {
         let unread = !self.of(ix).any(|(_, claim)| claim.verb == Verb::Read);
         let composite = if own.is_empty() && (lists || unread) { self.shared_key(ix, &makes) } else { Vec::new() };
         let keyless = !keyed.is_empty() && keyed.iter().all(|(op, _)| !op.name.plural);
-        let kind = if !composite.is_empty() {
+        // One member that has the words of an identifier is one.
+        let shared = match composite[..] {
+            [only] => makes.first().and_then(|make| {
+                let given = make.givens.iter().find(|given| given.name == only && !given.inner)?;
+                Some((given.key.clone(), given.role.filter(|role| matches!(role, Part::Name | Part::Id))?))
+            }),
+            _ => None,
+        };
+        let kind = if shared.is_some() {
+            qualifiers.clear();
+            why.push_str("named by the client: what create and delete share");
+            TypeKind::Named
+        } else if !composite.is_empty() {
             qualifiers = composite;
             why.push_str("named by the client: what create and delete share");
             TypeKind::Named
@@ -489,6 +551,10 @@ impl Draft {
             makes.iter().any(|make| make.givens.iter().any(|given| named(make, given)))
         };
         let draft = &mut self.types[ix];
+        if let Some((key, part)) = shared {
+            draft.own.insert(key, part);
+            draft.primary = Some(part);
+        }
         let spec = self.hints.types.get(&draft.called);
         let said = spec.and_then(|spec| spec.kind).map(overlay::kind);
         if let Some(said) = spec.and_then(|spec| spec.qualifiers.as_ref()) {
@@ -543,8 +609,9 @@ impl Draft {
         let texts = || texts().filter(|given| outer(given));
         let says = |given: &&Given| matches!(self.whom(ix, make, given), Some((of, _)) if of == ix);
         let puts = make.name.stem == super::names::Stem::Put;
-        let first =
-            texts().find(|given| own(given) && (puts || given.role != Some(Part::Arn)) && !self.counts(ix, given));
+        let first = texts().find(|given| {
+            own(given) && (puts || given.role != Some(Part::Arn) || given.required) && !self.counts(ix, given)
+        });
         let found = first.or_else(|| {
             texts().filter(says).find(|given| match given.role {
                 Some(Part::Name) => {
@@ -572,7 +639,7 @@ impl Draft {
             structures.push(root);
             for member in self.service.structure(root).into_iter().flat_map(|root| &root.members) {
                 structures.push(member.target);
-                if let standin_model::Kind::List(list) = &self.service.shape(member.target).kind {
+                if let Kind::List(list) = &self.service.shape(member.target).kind {
                     structures.push(list.member.target);
                 }
             }

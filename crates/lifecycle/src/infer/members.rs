@@ -209,6 +209,14 @@ pub(super) fn tells(core: &Words, role: Option<Part>, noun: &Words) -> Option<Su
     if core.text == noun.text || core.one == noun.text {
         return (!noun.is_empty()).then_some(Sure::Exact);
     }
+    // The `DomainName` of a `DomainName`.
+    if let (Some(role), Some((last, before))) = (role, noun.split_last())
+        && !core.is_empty()
+        && last == role_name(role)
+        && *before == core[..]
+    {
+        return Some(Sure::Exact);
+    }
     if is_generic(core, role) {
         return Some(Sure::Generic);
     }

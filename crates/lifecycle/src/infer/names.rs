@@ -110,6 +110,8 @@ impl OperationName {
         if let Some(cut) = rest.iter().position(|word| TAILS.contains(&word.as_str()))
             && cut > 0
             && cut + 1 < rest.len()
+            // `SiteToSite`
+            && rest[cut - 1] != rest[cut + 1]
         {
             tail = rest.split_off(cut);
             tail.remove(0);

@@ -182,6 +182,8 @@ impl Draft {
             .filter(|view| self.is_exact(view, root, ix) && !(single && self.holds_list(op, view, ix)))
         {
             out.push(view);
+        } else if let Some(view) = self.listed_ids(op, root, ix) {
+            out.push(view);
         } else if !structure.members.is_empty() {
             return vec![Shown { path: Vec::new(), of: ix, form: Form::Structure, shape: Some(root) }];
         }
@@ -209,7 +211,20 @@ impl Draft {
         out
     }
 
+    /// `FlowLogIds`, where what makes them shows nothing else of them.
+    fn listed_ids(&self, op: &Op, root: ShapeIx, ix: usize) -> Option<Shown> {
+        let view = self.list_view(op, root, ix)?;
+        let [Step::Member(name), Step::Items] = view.path[..] else { return None };
+        let (core, role) = dissect_list(name);
+        let own = role.is_some() && tells(&core.into(), role, &self.types[ix].noun) == Some(Sure::Exact);
+        (own && matches!(view.form, Form::Identifier(_)) && !self.has_identity(root, ix)).then_some(view)
+    }
+
     fn is_exact(&self, view: &Shown, root: ShapeIx, ix: usize) -> bool {
+        // Of texts within what describes it, none is the resource.
+        if matches!(view.form, Form::Identifier(_)) && self.has_identity(root, ix) {
+            return false;
+        }
         let Some(Step::Member(name)) = view.path.first() else { return false };
         let member = self.service.structure(root).and_then(|root| root.member(name));
         member.is_some_and(|member| {
@@ -262,7 +277,8 @@ impl Draft {
     fn names_itself(&self, shape: ShapeIx, ix: usize) -> bool {
         self.service.structure(shape).into_iter().flat_map(|structure| &structure.members).any(|member| {
             let name = self.dissect(member.name);
-            name.1.is_some() && tells(&name.0, name.1, &self.types[ix].noun) == Some(Sure::Exact)
+            let own = || self.types[ix].own.contains_key(&standin_model::words::squash(member.name));
+            name.1.is_some() && (tells(&name.0, name.1, &self.types[ix].noun) == Some(Sure::Exact) || own())
         })
     }
 
@@ -328,9 +344,10 @@ impl Draft {
         if step == Step::Values {
             score -= 8;
         }
-        let failing = ["error", "fail", "unprocessed", "notfound", "missing", "warning", "invalid", "unsuccessful"];
-        let plain = member.name.to_ascii_lowercase();
-        if failing.iter().any(|mark| plain.contains(mark)) {
+        const FAILING: [&str; 7] = ["error", "fail", "unprocessed", "missing", "warning", "invalid", "unsuccessful"];
+        let words = self.split(member.name);
+        let fails = |word: &String| FAILING.iter().any(|mark| word.starts_with(mark));
+        if words.iter().any(fails) || words.concat().contains("notfound") {
             return;
         }
         match &self.service.shape(item).kind {

@@ -203,7 +203,7 @@ impl<'n> Unroll<'n, '_> {
             .iter()
             .filter(|choice| {
                 let (min, max) = reach(choice);
-                let says = max > 0 || self.attempt >= 4;
+                let says = max > 0 && !is_sign(choice) || self.attempt >= 4;
                 let ends_too_early = !closing && matches!(choice, Node::Assert(Assert::End));
                 let short_enough = min <= self.max_chars && (self.attempt % 8 != 7 || min == shortest);
                 says && !ends_too_early && short_enough
@@ -212,6 +212,11 @@ impl<'n> Unroll<'n, '_> {
         let home = fitting.iter().find(|choice| self.attempt == 0 && is_literal(choice, "aws"));
         home.or_else(|| self.draw.pick(&fitting)).copied().or_else(|| choices.first())
     }
+}
+
+/// `*`, beside what may stand for it, is a wildcard.
+fn is_sign(node: &Node) -> bool {
+    is_literal(node, "*")
 }
 
 /// Of all partitions, `aws` looks least odd.

@@ -33,7 +33,7 @@ impl Compiler {
             .filter(|(_, member)| {
                 member.required
                     || (self.mode == Mode::Output && !recursive && self.facts.awaited.leads(ix, member.name))
-                    || (depth <= depth_max && !recursive && !lean && self.wanted(structure, member, depth, full))
+                    || (depth <= depth_max && !recursive && !lean && self.wanted(ix, structure, member, depth, full))
             })
             .map(|(at, _)| at)
             .collect();
@@ -86,7 +86,7 @@ impl Compiler {
     }
 
     /// Whether an optional member belongs to a rich answer.
-    pub(super) fn wanted(&self, structure: &Structure, member: &Member, depth: usize, full: bool) -> bool {
+    fn wanted(&self, ix: ShapeIx, structure: &Structure, member: &Member, depth: usize, full: bool) -> bool {
         let target = self.service.shape(member.target);
         if pagination::is_token(member.name) && self.pages(member, depth) {
             return false;
@@ -111,6 +111,11 @@ impl Compiler {
             return false;
         }
         let name = squash(member.name);
+        // `OutpostId` is absent from most that might lie on an outpost, not from an `Outpost`.
+        let own = name.strip_prefix(&squash(self.service.shape(ix).name));
+        if own.is_some_and(|part| matches!(part, "id" | "arn" | "identifier" | "name")) {
+            return true;
+        }
         if tables::ABSENT.contains(&name.as_str()) || tables::EXPLAINING.iter().any(|end| name.ends_with(end)) {
             return false;
         }
