@@ -85,6 +85,8 @@ pub struct ResourceType {
     pub arn_form: Option<String>,
     /// What AWS itself fills in where the caller gives nothing, and shows: members of its structures.
     pub defaults: Box<[(Str, Document)]>,
+    /// Members of its structures that AWS does not show unless a caller set them.
+    pub absent: Box<[Str]>,
     /// Codes of errors that the service answers without modelling them. Those of a role come first.
     pub codes: Codes,
     /// The member of its structures that shows its tags.

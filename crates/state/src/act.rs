@@ -8,6 +8,8 @@ use standin_model::words::squash;
 use standin_model::{Document, Fields, ShapeIx, Str};
 use standin_store::{Batch, StoreError, Table};
 
+use crate::batch::own_path;
+use crate::edits;
 use crate::errors::{Fault, awaited, error, modelled};
 use crate::handler::{Failed, Work};
 use crate::make::{Draft, Making, absorb, body, harvest, touch};
@@ -121,7 +123,7 @@ impl<'w> Work<'w> {
     /// The tags that the input gives.
     fn given_tags(&self) -> Fields {
         let Some(path) = &self.plan.tags else { return Fields::new() };
-        match look(self.input, path) {
+        match look(self.said(), path).or_else(|| look(self.input, path)) {
             Some(value @ Document::List(_)) if path.last() == Some(&"TagSpecifications") => {
                 tags::of_specifications(value)
             }
@@ -216,10 +218,12 @@ impl<'w> Work<'w> {
     /// The name that the input gives to what it makes.
     fn given_name(&self) -> Option<String> {
         let ty = self.schema.ty(self.role.resource);
-        let fields = self.input.as_map()?;
+        let fields = self.said().as_map()?;
         let others = |name: &str| {
             let bindings = self.role.bindings.iter().filter(|binding| binding.of != self.role.resource);
-            bindings.map(|binding| &*binding.path).any(|path| matches!(path, [Step::Member(member)] if *member == name))
+            bindings
+                .map(|binding| own_path(&binding.path, self.role))
+                .any(|path| matches!(path, [Step::Member(member)] if *member == name))
         };
         let mut direct = fields.iter().filter(|(name, _)| ty.part(name, true) == Some(Part::Name));
         let direct = direct.find(|(name, _)| !others(name));
@@ -233,7 +237,7 @@ impl<'w> Work<'w> {
 
     fn gives_the_same(&self, old: &Record) -> bool {
         let mut data = Fields::new();
-        absorb(self.schema.ty(self.role.resource), self.role, self.plan, self.input, &mut data, false);
+        absorb(self.schema.ty(self.role.resource), self.role, self.plan, self.said(), &mut data, false);
         data.iter().all(|(name, value)| old.data(name) == Some(value))
     }
 
@@ -282,7 +286,7 @@ impl<'w> Work<'w> {
             synthesizer: &self.resources.synthesizer,
             context: self.context,
             ix: self.role.resource,
-            input: self.input,
+            input: self.said(),
             salt: self.salt,
         }
     }
@@ -343,7 +347,7 @@ impl<'w> Work<'w> {
             }
         }
         let mut data = Fields::new();
-        absorb(ty, self.role, self.plan, self.input, &mut data, false);
+        absorb(ty, self.role, self.plan, self.said(), &mut data, false);
         let making = self.making();
         making.enrich(&mut data, false);
         harvest(&making, self.plan.output.as_ref(), &mut draft);
@@ -352,6 +356,11 @@ impl<'w> Work<'w> {
         draft.id = given.id.or(draft.id);
         draft.arn = given.arn.or(draft.arn);
         making.default(&mut draft, &mut data, &lineage.parents);
+        for switch in ty.switches.iter().filter(|_| matches!(kind, TypeKind::Assigned | TypeKind::Named)) {
+            if !data.contains_key(switch) {
+                data.push(switch.clone(), true);
+            }
+        }
         let prefix = &lineage.around;
         let key = chosen.unwrap_or_else(|| {
             let own = draft.id.as_deref().or(draft.arn.as_deref()).or(draft.name.as_deref());
@@ -414,7 +423,7 @@ impl<'w> Work<'w> {
             Some(Document::Map(data)) if !replace => data,
             _ => Fields::new(),
         };
-        absorb(ty, self.role, self.plan, self.input, &mut data, !replace);
+        absorb(ty, self.role, self.plan, self.said(), &mut data, !replace);
         self.making().enrich(&mut data, !self.plan.partial.is_empty());
         let new_name = self.new_name(old);
         if let Some(name) = &new_name {
@@ -489,8 +498,18 @@ impl<'w> Work<'w> {
         {
             return Some(name.into_owned());
         }
+        let ty = self.schema.ty(self.role.resource);
+        let patches = self.said().as_map().into_iter().flat_map(Fields::iter);
+        let mut patches = patches.filter_map(|(name, value)| edits::patches(name, value)).flatten();
+        if let Some(patch) =
+            patches.find(|patch| matches!(&*patch.path, [own] if ty.part(own, true) == Some(Part::Name)))
+        {
+            return patch.value.and_then(Document::as_str).map(str::to_owned);
+        }
         match self.schema.lifecycle.resource(self.role.resource).kind {
-            TypeKind::Assigned => {}
+            TypeKind::Assigned | TypeKind::Single => {}
+            // Its name does not identify it.
+            TypeKind::Named if ty.by_qualifiers => {}
             // What its name identifies gets another one only where it was named by something else.
             TypeKind::Named if self.role.verb == Verb::Update => {
                 let bound = self.bound(self.role.resource);

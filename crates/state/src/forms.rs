@@ -6,6 +6,7 @@ use standin_model::{Document, Fields, Key};
 use crate::make::Draft;
 
 /// Fills the places of a text. Known are `partition`, `region`, `account`, `base`, `name`, `id`, `arn`, `parent`, `uuid`,
+/// `NAME:last` for what the attribute NAME ends in,
 /// `hex:N`, `lower:N`, `upper:N`, `alnum:N` and `digits:N`, and the resource's own attributes; another place makes it `None`.
 pub(crate) fn fill(
     form: &str,
@@ -36,6 +37,11 @@ pub(crate) fn fill(
                     }
                     letters(b"0123456789abcdef", length, draw, &mut out);
                 }
+            }
+            _ if place.ends_with(":last") => {
+                let attribute = standin_model::words::squash(place.trim_end_matches(":last"));
+                let text = data.get(&attribute).or_else(|| draft.made.get(&attribute))?.as_str()?;
+                out.push_str(text.rsplit(['/', ':']).next().unwrap_or(text));
             }
             _ => match place.split_once(':').map(|(kind, count)| (kind, count.parse::<usize>())) {
                 Some((kind, Ok(count))) => letters(alphabet(kind)?, count.min(256), draw, &mut out),

@@ -15,7 +15,7 @@ use crate::plan::OperationPlan;
 use crate::schema::Schema;
 
 /// How often a call decides anew because others were faster, before it gives up.
-const ATTEMPTS_MAX: u32 = 64;
+pub(crate) const ATTEMPTS_MAX: u32 = 64;
 
 /// Whether a service remembers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -107,6 +107,8 @@ pub(crate) struct Work<'a> {
     pub plan: &'a OperationPlan,
     pub context: &'a CallContext,
     pub input: &'a Document,
+    /// Of a batch, the item of its list that this is about.
+    pub item: Option<&'a Document>,
     pub space: Space,
     /// Tells this call apart from others.
     pub salt: u64,
@@ -203,8 +205,17 @@ impl Resources {
         let space = Space { account: context.account.clone(), region, service: schema.id.clone() };
         for _ in 0..ATTEMPTS_MAX {
             let salt = self.next_salt();
-            let work =
-                Work { resources: self, schema: &schema, role, plan, context, input, space: space.clone(), salt };
+            let work = Work {
+                resources: self,
+                schema: &schema,
+                role,
+                plan,
+                context,
+                input,
+                item: None,
+                space: space.clone(),
+                salt,
+            };
             match work.run().await {
                 Ok(output) => return Ok(output),
                 Err(Failed::Operation(error)) => return Err(*error),
@@ -218,10 +229,20 @@ impl Resources {
 }
 
 impl Work<'_> {
+    /// What the caller says of the resource: the input, or of a batch the item.
+    pub(crate) fn said(&self) -> &Document {
+        self.item.unwrap_or(self.input)
+    }
+
     async fn run(&self) -> Result<Document, Failed> {
-        if self.role.batch.is_some() {
-            return Err(Failed::Unknown);
+        match self.requests() {
+            Some(list) => self.each(&list).await,
+            None => self.once().await,
         }
+    }
+
+    /// Carries out the call, or one item of it.
+    pub(crate) async fn once(&self) -> Result<Document, Failed> {
         match &self.role.verb {
             Verb::Create => self.create(false).await,
             Verb::Put => self.create(true).await,
@@ -253,8 +274,8 @@ impl Handler for Resources {
             return Fidelity::Synthesized;
         }
         match self.schema(service).lifecycle.role(operation) {
-            Some(role) if role.batch.is_none() => Fidelity::Stateful,
-            _ => Fidelity::Synthesized,
+            Some(_) => Fidelity::Stateful,
+            None => Fidelity::Synthesized,
         }
     }
 }

@@ -26,7 +26,8 @@ pub(crate) struct AskedUnder {
 impl Work<'_> {
     /// The call's token, where it has one.
     pub(crate) async fn token(&self) -> Result<Option<AskedUnder>, StoreError> {
-        let Some(member) = self.plan.idempotency else { return Ok(None) };
+        // The token of a batch is that of all its items together.
+        let Some(member) = self.plan.idempotency.filter(|_| self.item.is_none()) else { return Ok(None) };
         let given = self.input.get(member).and_then(Document::as_str).unwrap_or_default();
         if given.is_empty() {
             return Ok(None);

@@ -12,7 +12,9 @@
 
 mod act;
 mod arns;
+mod batch;
 mod convert;
+mod edits;
 mod errors;
 mod filter;
 mod forget;

@@ -8,7 +8,9 @@ use standin_model::words::squash;
 use standin_model::{Document, Fields, Key, Kind, Service, ShapeIx, Timestamp};
 
 use crate::arns;
+use crate::batch::own_path;
 use crate::convert::is_empty;
+use crate::edits;
 use crate::forms;
 use crate::names::{Moment, plain};
 use crate::plan::{Item, OperationPlan, Projection, Source};
@@ -58,7 +60,7 @@ pub(crate) fn absorb(
 ) {
     let mut set = |name: &str, value: &Document| {
         let attribute = ty.noun.attribute(name, matches!(value, Document::List(_)));
-        if value.is_null() {
+        if value.is_null() || update && edits::apply(ty, data, name, value) {
             return;
         }
         if let Some((outer, member)) = ty.inward.get(&attribute)
@@ -93,9 +95,11 @@ pub(crate) fn absorb(
         return;
     }
     let identifies = |name: &str| {
-        role.bindings.iter().any(|binding| matches!(*binding.path, [Step::Member(member)] if member == name))
+        role.bindings
+            .iter()
+            .any(|binding| matches!(own_path(&binding.path, role), [Step::Member(member)] if *member == name))
     };
-    let body = role.body.as_deref().unwrap_or_default();
+    let body = role.body.as_deref().map_or(&[][..], |path| own_path(path, role));
     let within = body.iter().try_fold(input, |at, step| match step {
         Step::Member(name) => at.get(name),
         _ => None,
@@ -103,7 +107,7 @@ pub(crate) fn absorb(
     if let Some(Document::Map(fields)) = within.filter(|_| !body.is_empty()) {
         fields.iter().filter(|(name, _)| is_data(name)).for_each(|(name, value)| set(name, value));
     }
-    let body = role.body.as_ref().and_then(first_member);
+    let body = first_member(body);
     for (name, value) in input.as_map().into_iter().flat_map(Fields::iter).filter(|(name, _)| is_data(name)) {
         if body == Some(name) && !ty.settable.contains_key(&ty.noun.attribute(name, matches!(value, Document::List(_))))
         {
@@ -580,7 +584,7 @@ fn gather(schema: &Schema, projection: &Projection, value: &Document, now: Times
                 }
             }
             Source::Data { attribute, .. } if slot.required => {
-                keep(&mut draft.made, attribute, least(schema.service, slot.target, value));
+                keep(&mut draft.made, attribute, unsaid(schema.service, slot.target, value));
             }
             Source::Within { member, .. } if slot.required => {
                 keep(&mut draft.made, member, least(schema.service, slot.target, value));
@@ -613,6 +617,18 @@ fn gather(schema: &Schema, projection: &Projection, value: &Document, now: Times
         draft.id = draft.id.take().or(id);
         draft.arn = draft.arn.take().or(arn);
         draft.status = draft.status.take().or(status);
+    }
+}
+
+/// What a structure shows of a member that it requires, where the caller could have said something and did not.
+fn unsaid(service: &Service, shape: ShapeIx, value: &Document) -> Document {
+    match &service.shape(shape).kind {
+        Kind::String { enum_values } if enum_values.is_empty() => {
+            let empty = Document::from("");
+            if validation::check_shape(service, shape, &empty).is_empty() { empty } else { value.clone() }
+        }
+        Kind::Boolean => Document::Bool(false),
+        _ => least(service, shape, value),
     }
 }
 

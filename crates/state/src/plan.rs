@@ -7,8 +7,9 @@ use standin_lifecycle::{Form, Part, Role, Step, TypeIx, Verb};
 use standin_mock::synthesis;
 use standin_model::{Kind, Member, Operation, ShapeIx, Str};
 
+use crate::batch::own_path;
 use crate::names::{is_generic, is_list, is_revision, is_tags};
-use crate::schema::Schema;
+use crate::schema::{Schema, input_item};
 
 /// Structures within structures are looked into so deep for what the resource says elsewhere.
 const DEPTH_MAX: usize = 3;
@@ -155,8 +156,10 @@ impl OperationPlan {
                         )
                 })
                 .map(|member| member.name),
-            tags: role.tags.as_ref().and_then(|path| members_of(path)).or_else(|| {
-                let found = members().find(|member| is_tags(member.name) || member.name == "TagSpecifications");
+            tags: role.tags.as_ref().and_then(|path| members_of(own_path(path, role))).or_else(|| {
+                let own = input_item(service, operation, role);
+                let mut own = own.into_iter().flat_map(|input| &input.members);
+                let found = own.find(|member| is_tags(member.name) || member.name == "TagSpecifications");
                 found.map(|member| Box::from([member.name]))
             }),
         }
@@ -352,6 +355,10 @@ impl Compiler<'_> {
         let text = is_text(service, member.target);
         let resource = self.schema.lifecycle.resource(self.ix);
         let known = &resource.identity;
+        let plain = ty.noun.attribute(member.name, false);
+        if close && text && ty.given_arns.contains(&plain) && ty.settable.contains_key(&plain) {
+            return Source::Data { attribute: plain.into(), alike: false };
+        }
         if close && text {
             for (part, name) in [(Part::Arn, known.arn), (Part::Id, known.id), (Part::Name, known.name)] {
                 if name == Some(member.name) {
@@ -448,6 +455,9 @@ impl Compiler<'_> {
                 let alike = inner.target == member.target;
                 return Source::Within { attribute: outer.as_str().into(), member: inner.name, alike };
             }
+        }
+        if close && resource.absent.contains(&member.name) {
+            return Source::Nothing;
         }
         if close && (is_revision(member.name) || ty.tokens.contains(&attribute)) {
             return Source::Revision(attribute.into());

@@ -4,9 +4,10 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
-use standin_lifecycle::{Form, Lifecycle, Part, Path, Role, Step, TypeIx, Verb};
+use standin_lifecycle::{Binding, Form, Lifecycle, Part, Role, Step, TypeIx, Verb};
 use standin_model::{Kind, Member, Operation, Service, ShapeIx, Str, Structure};
 
+use crate::batch::own_path;
 use crate::names::{Noun, is_list, is_tags, plain};
 use crate::plan::{OperationPlan, Projection};
 
@@ -45,6 +46,10 @@ pub(crate) struct TypeSchema {
     pub tagged_by: Vec<ShapeIx>,
     /// Of two numbers that count (`majorVersion`, `minorVersion`), the member of the outer one.
     pub outer_counter: Option<Str>,
+    /// ARNs of something else that callers give it.
+    pub given_arns: HashSet<String>,
+    /// Booleans that only updates and acts set and that are on at first: `Enabled`, `Active`.
+    pub switches: Vec<String>,
     /// Attributes that acts set.
     pub acted: HashSet<String>,
     /// The structures that show it, the fullest first.
@@ -171,20 +176,24 @@ impl TypeSchema {
         let mut wrappers = HashSet::new();
         let mut made_by_callers = false;
         let mut tokens: HashSet<String> = HashSet::new();
+        let mut given_arns = HashSet::new();
+        let mut given_first: HashSet<String> = HashSet::new();
         for (role, operation) in roles().filter(|(role, _)| role.resource == ix) {
             made_by_callers |= matches!(role.verb, Verb::Create | Verb::Put);
             if !matches!(role.verb, Verb::Create | Verb::Put | Verb::Update) {
                 continue;
             }
             let Some(input) = input_item(service, operation, role) else { continue };
+            let mut says: Vec<&Member> = Vec::new();
             let body = role.body.as_deref().and_then(|path| target_of(service, operation.input?, path));
             for member in body.and_then(|body| service.structure(body)).into_iter().flat_map(|body| &body.members) {
                 let attribute = noun.attribute(member.name, is_list(service, member.target));
                 if *settable.entry(attribute.clone()).or_insert(member.target) != member.target {
                     mixed.insert(attribute);
                 }
+                says.push(member);
             }
-            let body_member = role.body.as_ref().and_then(first_member);
+            let body_member = role.body.as_deref().and_then(|path| first_member(own_path(path, role)));
             for member in input.members.iter().filter(|member| !member.idempotency_token && is_data(member.name)) {
                 let attribute = noun.attribute(member.name, is_list(service, member.target));
                 if body_member == Some(member.name) && !described.contains(&attribute) {
@@ -207,14 +216,15 @@ impl TypeSchema {
                             if *settable.entry(attribute.clone()).or_insert(member.target) != member.target {
                                 mixed.insert(attribute);
                             }
+                            says.push(member);
                         }
                         continue;
                     }
                 }
-                let bound = role
-                    .bindings
-                    .iter()
-                    .any(|binding| first_member(&binding.path) == Some(member.name) && binding.path.len() == 1);
+                says.push(member);
+                let bound = role.bindings.iter().any(
+                    |binding| matches!(own_path(&binding.path, role), [Step::Member(name)] if *name == member.name),
+                );
                 let counted = ["version", "token", "revision", "etag"].iter().any(|end| attribute.ends_with(end));
                 if role.verb == Verb::Update && counted && member.required {
                     tokens.insert(attribute);
@@ -226,6 +236,15 @@ impl TypeSchema {
                 if *settable.entry(attribute.clone()).or_insert(member.target) != member.target {
                     mixed.insert(attribute);
                 }
+            }
+            for member in says.into_iter().filter(|_| matches!(role.verb, Verb::Create | Verb::Put)) {
+                let attribute = noun.attribute(member.name, is_list(service, member.target));
+                let named = |binding: &Binding| last_member(&binding.path) == Some(member.name);
+                let own = || !is_any_arn(member.name) && noun.part(member.name) == Some(Part::Arn);
+                if attribute.ends_with("arn") && !role.bindings.iter().any(named) && !own() {
+                    given_arns.insert(attribute.clone());
+                }
+                given_first.insert(attribute);
             }
         }
         tokens.retain(|token| !settable.contains_key(token));
@@ -249,11 +268,19 @@ impl TypeSchema {
                 .filter(|member| plain(member, false).ends_with("version"))
         });
         let by_qualifiers = lookups().next().is_some() && lookups().all(|binding| binding.part == Part::Qualifier);
-        let acted = roles()
+        let acted: HashSet<String> = roles()
             .filter(|(role, _)| role.resource == ix)
             .flat_map(|(role, _)| role.sets.iter())
             .map(|(member, _)| noun.attribute(member, false))
             .collect();
+        let members = shapes.iter().filter_map(|shape| service.structure(*shape)).flat_map(|shape| &shape.members);
+        let mut switches: Vec<String> = members
+            .filter(|member| matches!(service.target(member).kind, Kind::Boolean))
+            .map(|member| noun.attribute(member.name, false))
+            .filter(|name| matches!(name.as_str(), "enabled" | "active" | "isenabled" | "isactive"))
+            .filter(|name| !given_first.contains(name) && (settable.contains_key(name) || acted.contains(name)))
+            .collect();
+        switches.dedup();
         let mut inward = HashMap::new();
         for (attribute, _) in settable.iter().filter(|(attribute, _)| !described.contains(*attribute)) {
             let mut found =
@@ -279,6 +306,8 @@ impl TypeSchema {
             inward,
             by_qualifiers,
             acted,
+            given_arns,
+            switches,
             outer_counter,
             tokens,
             tagged_by,
@@ -373,7 +402,10 @@ fn needy(service: &Service) -> Box<[bool]> {
 /// The structure that carries what callers set: the input, or the item of the list that a batch operation takes.
 pub(crate) fn input_item(service: &'static Service, operation: &Operation, role: &Role) -> Option<&'static Structure> {
     let shape = target_of(service, operation.input?, role.batch.as_deref().unwrap_or_default())?;
-    service.structure(shape)
+    match &service.shape(shape).kind {
+        Kind::List(list) => service.structure(list.member.target),
+        _ => service.structure(shape),
+    }
 }
 
 /// Whether an input member says something of the resource, and not of the request.
@@ -395,7 +427,12 @@ pub(crate) fn is_data(member: &str) -> bool {
         )
 }
 
-pub(crate) fn first_member(path: &Path) -> Option<&'static str> {
+/// Whether an ARN of this name may be that of anything.
+fn is_any_arn(member: &str) -> bool {
+    matches!(plain(member, false).as_str(), "arn" | "resourcearn")
+}
+
+pub(crate) fn first_member(path: &[Step]) -> Option<&'static str> {
     match path.first()? {
         Step::Member(name) => Some(name),
         _ => None,

@@ -92,9 +92,11 @@ impl Draft {
                 let draft = &self.types[ix];
                 let data =
                     draft.kind == TypeKind::Assigned && draft.own.is_empty() && draft.counter.is_none() && !created[ix];
-                let told = self.hints.types.contains_key(&draft.called);
-                let seen = shown[ix] || draft.within.is_some() || draft.beside || told;
-                let keep = !data && !draft.ignored && made[ix] && seen;
+                let told = self.hints.types.get(&draft.called);
+                let seen = shown[ix] || draft.within.is_some() || draft.beside || told.is_some();
+                // What is always there need not be made.
+                let made = made[ix] || told.is_some_and(|spec| spec.implicit == Some(true));
+                let keep = !data && !draft.ignored && made && seen;
                 kept += usize::from(keep);
                 keep.then(|| kept - 1)
             })
@@ -132,6 +134,7 @@ impl Draft {
             id_form: None,
             arn_form: None,
             defaults: Box::default(),
+            absent: Box::default(),
             codes: Codes::default(),
             tags: self.shown_tags(ix),
             synonyms: self.synonyms(ix),

@@ -109,6 +109,8 @@ pub(crate) struct TypeSpec {
     #[serde(default)]
     pub defaults: BTreeMap<String, toml::Value>,
     #[serde(default)]
+    pub absent: Vec<String>,
+    #[serde(default)]
     pub synonyms: BTreeMap<String, String>,
     #[serde(default)]
     pub errors: ErrorsSpec,

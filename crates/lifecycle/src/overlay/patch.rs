@@ -113,6 +113,8 @@ impl Patch<'_> {
             defaults.push((member("defaults", name)?, document(value)));
         }
         resource.defaults = defaults.into();
+        let absent: Result<Vec<Str>, _> = spec.absent.iter().map(|name| member("absent", name)).collect();
+        resource.absent = absent?.into();
         let mut synonyms = resource.synonyms.to_vec();
         for (given, shown) in &spec.synonyms {
             let given = self.input_member(&key("synonyms"), given)?;
@@ -167,6 +169,8 @@ impl Patch<'_> {
             match enum_values.iter().find(|known| *known == value) {
                 Some(known) => Ok(Some(known)),
                 None if enum_values.is_empty() => Ok(Some(keep(value))),
+                // Some services spell it otherwise than their models do.
+                None if enum_values.iter().any(|known| known.eq_ignore_ascii_case(value)) => Ok(Some(keep(value))),
                 None => {
                     let known = meant(value, enum_values.iter().copied());
                     Err(self.overlay.unknown(key, format!("{} is never {value}{known}", spec.member)))

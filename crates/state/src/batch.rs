@@ -1,0 +1,191 @@
+//! Operations whose input is a list of requests, each carried out by itself: `PutTargets`, `ChangeResourceRecordSets`, or an
+//! operation that changes one resource and is told of several (`TerminateInstances`).
+//!
+//! Of each item stays an answer as if it had been asked for alone; these are put together. What an item fails with goes into
+//! the output's list of failures, where there is one, and else fails the call.
+
+use standin_core::OperationError;
+use standin_lifecycle::{Part, Path, Role, Step, Verb};
+use standin_model::words::squash;
+use standin_model::{Document, Fields, Key, Kind, Member, ShapeIx};
+use standin_store::StoreError;
+
+use crate::handler::{ATTEMPTS_MAX, Failed, Work};
+
+impl Work<'_> {
+    /// The list whose items are each a request: that of a batch, or the identifiers of what is changed.
+    pub(crate) fn requests(&self) -> Option<Vec<Step>> {
+        if matches!(self.role.verb, Verb::Read | Verb::List | Verb::ListTags) {
+            return None;
+        }
+        if let Some(path) = self.role.batch.as_ref().filter(|path| !path.is_empty()) {
+            return Some(path.to_vec());
+        }
+        if !matches!(self.role.verb, Verb::Delete | Verb::Act(_) | Verb::Update) {
+            return None;
+        }
+        let mut own =
+            self.role.bindings.iter().filter(|one| one.of == self.role.resource && one.part != Part::Qualifier);
+        let first = own.next()?;
+        let end = first.path.iter().position(|step| *step == Step::Items)?;
+        own.next().is_none().then(|| first.path[..end].to_vec())
+    }
+
+    /// Carries out the requests in a list of the input one by one.
+    pub(crate) async fn each(&self, list: &[Step]) -> Result<Document, Failed> {
+        let items = at(self.input, list).and_then(Document::as_list).unwrap_or_default();
+        if items.is_empty() {
+            return self.once().await;
+        }
+        let mut output = None;
+        let mut failures = Vec::new();
+        for item in items {
+            let input = with(self.input, list, &Document::List(vec![item.clone()]));
+            let role = self.role_of(item)?;
+            let mut outcome = Err(Failed::Store(StoreError::Conflict));
+            let mut attempts = 0;
+            while let Err(Failed::Store(StoreError::Conflict)) = outcome
+                && attempts < ATTEMPTS_MAX
+            {
+                attempts += 1;
+                let salt = self.resources.next_salt();
+                let item = item.as_map().is_some().then_some(item);
+                let role = role.as_ref().unwrap_or(self.role);
+                let work = Work { input: &input, item, role, salt, space: self.space.clone(), ..*self };
+                outcome = work.once().await;
+            }
+            match outcome {
+                Ok(answer) => match &mut output {
+                    None => output = Some(answer),
+                    Some(output) => join(output, answer),
+                },
+                Err(Failed::Operation(error)) if self.failures().is_some() => {
+                    failures.push((item, error));
+                }
+                Err(failed) => return Err(failed),
+            }
+        }
+        let mut output = output.unwrap_or_else(Document::map);
+        self.tell(&mut output, &failures);
+        Ok(output)
+    }
+
+    /// What an item that says itself what is to be done (`CREATE`, `UPSERT`, `DELETE`) makes of the operation.
+    fn role_of(&self, item: &Document) -> Result<Option<Role>, Failed> {
+        let (Some(action), Some(batch)) = (&self.role.action, &self.role.batch) else { return Ok(None) };
+        let told = match rest(action, batch) {
+            Some(path) => at(item, path),
+            None => at(self.input, action),
+        };
+        let verb = match squash(told.and_then(Document::as_str).unwrap_or_default()).as_str() {
+            "create" | "add" | "insert" => Verb::Create,
+            "upsert" | "put" | "set" => Verb::Put,
+            "delete" | "remove" => Verb::Delete,
+            _ => return Err(Failed::Unknown),
+        };
+        Ok(Some(Role { verb, ..self.role.clone() }))
+    }
+
+    /// The list of the output that tells what failed.
+    fn failures(&self) -> Option<&'static Member> {
+        let service = self.schema.service;
+        let output = self.context.operation.output.and_then(|output| service.structure(output))?;
+        output.members.iter().find(|member| {
+            tells_failures(member.name) && matches!(service.target(member).kind, Kind::List(_) | Kind::Map(_))
+        })
+    }
+
+    /// Says in an output which items failed.
+    fn tell(&self, output: &mut Document, failed: &[(&Document, Box<OperationError>)]) {
+        let service = self.schema.service;
+        let Some(structure) = self.context.operation.output.and_then(|output| service.structure(output)) else {
+            return;
+        };
+        let Document::Map(fields) = output else { return };
+        for member in structure.members.iter().filter(|member| tells_failures(member.name)) {
+            match &service.target(member).kind {
+                Kind::List(list) if !failed.is_empty() || member.required || fields.contains_key(member.name) => {
+                    let told = failed.iter().map(|(item, error)| self.failure(list.member.target, item, error));
+                    fields.insert(member.name, Document::List(told.collect()));
+                }
+                Kind::Integer | Kind::Long => {
+                    fields.insert(member.name, i64::try_from(failed.len()).unwrap_or(i64::MAX));
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// One failure: what the item said of itself, and the error.
+    fn failure(&self, shape: ShapeIx, item: &Document, error: &OperationError) -> Document {
+        let service = self.schema.service;
+        let Some(structure) = service.structure(shape) else { return item.clone() };
+        let mut fields = Fields::new();
+        for member in &structure.members {
+            let name = squash(member.name);
+            if matches!(service.target(member).kind, Kind::Structure(_)) && name.contains("error") {
+                fields.push(member.name, self.failure(member.target, item, error));
+            } else if name.ends_with("code") || name == "error" {
+                fields.push(member.name, error.code.clone().into_owned());
+            } else if name.ends_with("message") || name.ends_with("reason") {
+                fields.push(member.name, error.message.clone());
+            } else if let Some(value) = item.get(member.name) {
+                fields.push(member.name, value.clone());
+            } else if item.as_str().is_some()
+                && (name.ends_with("id") || name.ends_with("arn") || name.ends_with("name"))
+            {
+                fields.push(member.name, item.clone());
+            }
+        }
+        Document::Map(fields)
+    }
+}
+
+fn tells_failures(member: &str) -> bool {
+    let name = squash(member);
+    ["fail", "unprocessed", "unsuccessful", "error"].iter().any(|mark| name.starts_with(mark))
+}
+
+/// A path from the resource's own structure on: of a batch, from the item.
+pub(crate) fn own_path<'p>(path: &'p [Step], role: &Role) -> &'p [Step] {
+    role.batch.as_ref().and_then(|batch| rest(path, batch)).unwrap_or(path)
+}
+
+/// What is left of a path within another one's items.
+fn rest<'p>(path: &'p [Step], batch: &Path) -> Option<&'p [Step]> {
+    path.strip_prefix(&**batch)?.strip_prefix(&[Step::Items])
+}
+
+/// The value at a way through structures.
+fn at<'d>(input: &'d Document, path: &[Step]) -> Option<&'d Document> {
+    path.iter().try_fold(input, |at, step| match step {
+        Step::Member(name) => at.get(name),
+        _ => None,
+    })
+}
+
+/// A document with another value in one place.
+fn with(input: &Document, path: &[Step], value: &Document) -> Document {
+    let ([Step::Member(name), inner @ ..], Document::Map(fields)) = (path, input) else { return value.clone() };
+    let entries = fields.iter().map(|(key, old)| {
+        let new = if key == name { with(old, inner, value) } else { old.clone() };
+        (Key::clone(key), new)
+    });
+    Document::Map(entries.collect())
+}
+
+/// Adds an answer to another one: lists grow, the rest stays as the first said.
+fn join(output: &mut Document, answer: Document) {
+    match (output, answer) {
+        (Document::List(output), Document::List(answer)) => output.extend(answer),
+        (Document::Map(output), Document::Map(answer)) => {
+            for (name, value) in answer {
+                match output.get_mut(&name) {
+                    Some(old) => join(old, value),
+                    None => output.push(name, value),
+                }
+            }
+        }
+        _ => {}
+    }
+}
