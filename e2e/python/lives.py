@@ -423,6 +423,8 @@ class Life(User):
         # What the update cannot touch is as it was.
         rest = []
         touched = {norm(path[-1]) for path in paths(shape)} | {norm(name) for name in members(shape)} | {norm(inner) for each in shape.members.values() for inner in members(each)}
+        # `UserIdsToAdd` is about `UserIds`.
+        touched |= {re.sub(r"to(add|remove|delete)$", "", each) for each in touched}
         for name, value in before[1].items() if isinstance(before[1], dict) else ():
             member = before[0].members.get(name)
             if member is None or norm(name) in touched or any(norm(name).endswith(each) or each.endswith(norm(name)) for each in touched):

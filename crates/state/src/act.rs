@@ -21,7 +21,7 @@ use crate::tags;
 use crate::transition::Passing;
 
 /// Rows that one delete takes with it at most, per type.
-const CASCADE_MAX: usize = 100_000;
+pub(crate) const CASCADE_MAX: usize = 100_000;
 /// How often an identifier is drawn before the call gives up.
 const DRAWS_MAX: u32 = 8;
 /// Resources that are shown within the one that they lie in.
@@ -85,6 +85,9 @@ impl<'w> Work<'w> {
         let kind = &resource.name;
         if let Some(code) = self.code(fault) {
             let status = if fault == Fault::NotFound { 404 } else { 400 };
+            if let Some((code, message)) = code.split_once(": ") {
+                return OperationError::new(code.to_owned(), message).with_status(status).into();
+            }
             return OperationError::new(code, format!("{kind} {identifier}: {}", fault.phrase()))
                 .with_status(status)
                 .into();

@@ -8,9 +8,13 @@ use standin_core::OperationError;
 use standin_lifecycle::{Part, Path, Role, Step, Verb};
 use standin_model::words::squash;
 use standin_model::{Document, Fields, Key, Kind, Member, ShapeIx};
-use standin_store::StoreError;
+use standin_store::{Batch, StoreError};
 
+use crate::act::CASCADE_MAX;
 use crate::handler::{ATTEMPTS_MAX, Failed, Work};
+
+/// The action that takes away what is not in the list.
+const REPLACE: &str = "replace";
 
 impl Work<'_> {
     /// The list whose items are each a request: that of a batch, or the identifiers of what is changed.
@@ -36,6 +40,9 @@ impl Work<'_> {
         let items = at(self.input, list).and_then(Document::as_list).unwrap_or_default();
         if items.is_empty() {
             return self.once().await;
+        }
+        if self.replaces() {
+            self.make_room(items).await?;
         }
         let mut output = None;
         let mut failures = Vec::new();
@@ -70,6 +77,29 @@ impl Work<'_> {
         Ok(output)
     }
 
+    /// Whether the items take the place of all that are there.
+    fn replaces(&self) -> bool {
+        let action = self.role.action.as_ref().and_then(|action| at(self.input, action)).and_then(Document::as_str);
+        action.is_some_and(|action| squash(action) == REPLACE)
+    }
+
+    /// Deletes what is not among the items that replace all.
+    async fn make_room(&self, items: &[Document]) -> Result<(), Failed> {
+        let ix = self.role.resource;
+        let lineage = self.lineage().await?;
+        let table = self.table(ix);
+        let mut batch = Batch::default();
+        for row in self.scan(ix, &lineage.around, None, CASCADE_MAX).await? {
+            let identity = row.identity();
+            let name = identity.part(Part::Any);
+            if !items.iter().any(|item| item.as_str().is_some_and(|item| Some(item) == name)) {
+                batch.check(&table, row.key.clone(), Some(row.version)).delete(&table, row.key);
+            }
+        }
+        self.resources.store.commit(batch).await?;
+        Ok(())
+    }
+
     /// What an item that says itself what is to be done (`CREATE`, `UPSERT`, `DELETE`) makes of the operation.
     fn role_of(&self, item: &Document) -> Result<Option<Role>, Failed> {
         let (Some(action), Some(batch)) = (&self.role.action, &self.role.batch) else { return Ok(None) };
@@ -79,7 +109,7 @@ impl Work<'_> {
         };
         let verb = match squash(told.and_then(Document::as_str).unwrap_or_default()).as_str() {
             "create" | "add" | "insert" => Verb::Create,
-            "upsert" | "put" | "set" => Verb::Put,
+            "upsert" | "put" | "set" | REPLACE => Verb::Put,
             "delete" | "remove" => Verb::Delete,
             _ => return Err(Failed::Unknown),
         };

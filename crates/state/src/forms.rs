@@ -60,19 +60,17 @@ pub(crate) fn fill(
     Some(out)
 }
 
-/// A value with the places of its texts filled; texts with unknown places stay as they are.
-pub(crate) fn fill_all(value: &Document, with: &mut impl FnMut(&str) -> Option<String>) -> Document {
-    match value {
-        Document::String(text) if text.contains('{') && !text.contains("\":") => {
-            with(text).map_or_else(|| value.clone(), Document::from)
-        }
-        Document::List(items) => Document::List(items.iter().map(|item| fill_all(item, with)).collect()),
+/// A value with the places of its texts filled, without texts in which a place is unknown.
+pub(crate) fn fill_all(value: &Document, with: &mut impl FnMut(&str) -> Option<String>) -> Option<Document> {
+    Some(match value {
+        Document::String(text) if text.contains('{') && !text.contains("\":") => Document::from(with(text)?),
+        Document::List(items) => Document::List(items.iter().filter_map(|item| fill_all(item, with)).collect()),
         Document::Map(fields) => {
-            let entries = fields.iter().map(|(key, item)| (Key::clone(key), fill_all(item, with)));
+            let entries = fields.iter().filter_map(|(key, item)| Some((Key::clone(key), fill_all(item, with)?)));
             Document::Map(entries.collect())
         }
         other => other.clone(),
-    }
+    })
 }
 
 fn alphabet(kind: &str) -> Option<&'static [u8]> {

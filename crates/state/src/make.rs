@@ -412,9 +412,9 @@ impl Making<'_> {
         for (member, value) in &self.schema.lifecycle.resource(self.ix).defaults {
             let given = data.clone();
             let mut fill = |text: &str| forms::fill(text, self.context, draft, &given, parent, &mut draw);
-            let value = forms::fill_all(value, &mut fill);
+            let Some(value) = forms::fill_all(value, &mut fill) else { continue };
             let attribute = ty.noun.attribute(member, matches!(value, Document::List(_)));
-            if !ty.settable.contains_key(&attribute) {
+            if !ty.settable.contains_key(&attribute) && !ty.acted.contains(&attribute) {
                 draft.made.insert(Key::Owned(attribute), value);
                 continue;
             }

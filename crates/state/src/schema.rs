@@ -216,7 +216,10 @@ impl TypeSchema {
                             if *settable.entry(attribute.clone()).or_insert(member.target) != member.target {
                                 mixed.insert(attribute);
                             }
-                            says.push(member);
+                            // The `Arn` in a structure beside others is that structure's own.
+                            if plain(member.name, false) != "arn" {
+                                says.push(member);
+                            }
                         }
                         continue;
                     }
@@ -239,9 +242,13 @@ impl TypeSchema {
             }
             for member in says.into_iter().filter(|_| matches!(role.verb, Verb::Create | Verb::Put)) {
                 let attribute = noun.attribute(member.name, is_list(service, member.target));
-                let named = |binding: &Binding| last_member(&binding.path) == Some(member.name);
+                let named = |binding: &Binding| binding.of == ix && last_member(&binding.path) == Some(member.name);
+                let names_it = || {
+                    let own = roles().filter(|(role, _)| role.resource == ix && !role.any);
+                    own.flat_map(|(role, _)| role.bindings.iter()).any(named)
+                };
                 let own = || !is_any_arn(member.name) && noun.part(member.name) == Some(Part::Arn);
-                if attribute.ends_with("arn") && !role.bindings.iter().any(named) && !own() {
+                if attribute.ends_with("arn") && !names_it() && !own() {
                     given_arns.insert(attribute.clone());
                 }
                 given_first.insert(attribute);
