@@ -17,6 +17,7 @@ use crate::page;
 use crate::project::{Answering, Inside, Page};
 use crate::record::{self, Identity, Record};
 use crate::resolve::{BY_ARN, BY_ID, Lineage, WITHIN, index, values};
+use crate::schema::first_member;
 use crate::tags;
 use crate::transition::Passing;
 
@@ -83,7 +84,7 @@ impl<'w> Work<'w> {
     pub(crate) fn fault(&self, fault: Fault, identifier: &str) -> Failed {
         let resource = self.schema.lifecycle.resource(self.role.resource);
         let kind = &resource.name;
-        if let Some(code) = self.code(fault) {
+        if let Some(code) = self.code(fault).filter(|code| !code.is_empty()) {
             let status = if fault == Fault::NotFound { 404 } else { 400 };
             if let Some((code, message)) = code.split_once(": ") {
                 return OperationError::new(code.to_owned(), message).with_status(status).into();
@@ -117,6 +118,10 @@ impl<'w> Work<'w> {
     }
 
     fn models(&self, fault: Fault) -> bool {
+        // An overlay says that there is none.
+        if self.code(fault).is_some_and(|code| code.is_empty()) {
+            return false;
+        }
         self.known_error(fault).is_some()
             || self.code(fault).is_some()
             || modelled(self.context, fault, &self.schema.ty(self.role.resource).noun.text).is_some()
@@ -231,7 +236,9 @@ impl<'w> Work<'w> {
         let mut direct = fields.iter().filter(|(name, _)| ty.part(name, true) == Some(Part::Name));
         let direct = direct.find(|(name, _)| !others(name));
         let value = direct.map(|(_, value)| value).or_else(|| {
-            let wrapped = fields.iter().filter(|(name, _)| ty.wrappers.contains(&crate::names::plain(name, false)));
+            let body = self.role.body.as_deref().and_then(|path| first_member(own_path(path, self.role)));
+            let wraps = |name: &str| body == Some(name) || ty.wrappers.contains(&crate::names::plain(name, false));
+            let wrapped = fields.iter().filter(|(name, _)| wraps(name));
             let mut inner = wrapped.filter_map(|(_, value)| value.as_map()).flat_map(Fields::iter);
             inner.find(|(name, _)| ty.part(name, true) == Some(Part::Name)).map(|(_, value)| value)
         });

@@ -11,6 +11,7 @@ use crate::page;
 
 /// The table of keys behind tickets.
 const TICKETS: &str = "@pages";
+const LETTERS: &[u8] = b"abcdefghijklmnopqrstuvwxyz0123456789";
 /// The length of a ticket where the model leaves it open.
 const LENGTH_USUAL: i64 = 32;
 
@@ -39,6 +40,9 @@ impl Work<'_> {
             pattern::generate(pattern, wanted, lengths(most), &mut draw)
                 .or_else(|| pattern::generate(pattern, lengths(least), lengths(most), &mut draw))
         });
+        let open = limits.is_none_or(|limits| limits.pattern.is_none());
+        let mut plain = || (0..wanted).filter_map(|_| draw.pick(LETTERS)).map(|byte| char::from(*byte)).collect();
+        let made = made.or_else(|| open.then(&mut plain));
         let Some(ticket) = made.filter(|ticket| fits(ticket)) else { return Ok(token) };
         let mut fields = Fields::with_capacity(1);
         fields.push("token", token);

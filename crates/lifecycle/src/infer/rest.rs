@@ -93,7 +93,8 @@ impl Draft {
     fn switches(&mut self) {
         for ix in 0..self.types.len() {
             let draft = &self.types[ix];
-            if draft.kind != TypeKind::Single {
+            let told = self.hints.types.get(&draft.called).is_some_and(|spec| spec.status.is_some());
+            if draft.kind != TypeKind::Single || told {
                 continue;
             }
             let on = |op: &Op| matches!(op.name.verb.as_str(), "enable" | "activate");

@@ -376,7 +376,7 @@ impl Patch<'_> {
             [(&mut codes.missing, &spec.missing), (&mut codes.conflict, &spec.conflict), (&mut codes.busy, &spec.busy)]
         {
             if let Some(code) = code {
-                *slot = Some(code.replace("{Noun}", noun.unwrap_or_default())).filter(|code| !code.is_empty());
+                *slot = Some(code.replace("{Noun}", noun.unwrap_or_default()));
             }
         }
     }
