@@ -7,7 +7,7 @@ import botocore.exceptions
 
 from answers import alike, dig, fit, flatten, items, paging
 from filled import TAGS, Filled, tags_in, tags_of
-from resources import ABOUT_REQUEST, TAG_MEMBER, members, norm, paths, split
+from resources import ABOUT_REQUEST, TAG_MEMBER, members, norm, paths, singular, split
 from sameness import SECRET, brief, invented, void
 from things import NOT_FOUND, VERSION, Thing, Unmet, User, code_of, fits, same_place, told
 
@@ -236,6 +236,10 @@ class Life(User):
             if count != 1:
                 raise Unmet("list", f"{one.list}: {label} stands in it {count} times among {len(found)} items")
         known = 1 + (second is not None)
+        for thing in (first, second):
+            # One request may make several.
+            several = [thing.sent.get(path[0]) for path in one.chosen if len(path) > 1] if thing is not None else []
+            known += max((len(each) - 1 for each in several if isinstance(each, list)), default=0)
         if len(found) > known + len(baseline) and not self.siblings(one):
             raise Unmet("list", f"{one.list}: {len(found)} items, although {known + len(baseline)} exist")
         return None
@@ -596,6 +600,20 @@ class Life(User):
             raise Unmet(step, f"{where}: expected {brief(wanted)}, got {brief(plain)}")
         return None
 
+    def known(self, thing, member, shape):
+        """What the answers tell of a member that a delete asks for: an identifier, or a structure of such."""
+        if shape.type_name == "structure":
+            found = {name: self.known(thing, name, each) for name, each in shape.members.items()}
+            return {name: value for name, value in found.items() if value is not None} if all(found.get(name) is not None for name in shape.required_members) and any(value is not None for value in found.values()) else None
+        inner = shape.member if shape.type_name == "list" else shape
+        if inner.type_name not in ("string", "integer", "long") or getattr(inner, "enum", None):
+            return None
+        for part in (thing.output or {}, thing.sent, thing.shown or {}):
+            for path, value in flatten(part):
+                if path and norm(path[-1]) in (norm(member), norm(singular(member))) and isinstance(value, (str, int)) and fits(inner, value):
+                    return fit(shape, value)
+        return None
+
     def delete(self, thing):
         one = self.one
         shape = self.operation(one.delete).input_shape
@@ -607,6 +625,11 @@ class Life(User):
         for member in shape.required_members if shape is not None else ():
             if member not in fixed and member in thing.sent and alike(self.operation(one.create).input_shape.members[member], shape.members[member]):
                 fixed[member] = thing.sent[member]
+        for member in shape.required_members if shape is not None else ():
+            if member not in fixed:
+                known = self.known(thing, member, shape.members[member])
+                if known is not None:
+                    fixed[member] = known
         for member in members(shape):
             if member not in fixed and member in thing.sent and split(member)[1] in ("name", "id", "arn", "identifier") and alike(self.operation(one.create).input_shape.members[member], shape.members[member]):
                 fixed[member] = thing.sent[member]
@@ -615,6 +638,13 @@ class Life(User):
                 if member in members(shape):
                     value = self.value(one, thing, source, member, "delete", shape.members[member])
                     fixed[member] = fit(shape.members[member], value)
+        if shape is not None and not shape.required_members and not fixed and not one.single:
+            # Any of the names that the service gave it will do.
+            for member, each in members(shape).items():
+                known = self.known(thing, member, each) if each.type_name in ("string", "list") else None
+                if known is not None:
+                    fixed[member] = known
+                    break
         for member, each in members(shape).items():
             if re.match(r"(?i)^(force|skipfinal|recursive|deletereports|ignore)", member) and each.type_name == "boolean":
                 fixed[member] = True

@@ -315,6 +315,10 @@ class Reader:
             source = self.source(one, member, shape.members[member])
             if source is None:
                 return False
+            if source[0] == "sent" and source in one.identifiers.values():
+                # Two members do not tell the same: the second is what the service calls it.
+                made = [path for path in paths(self.operations[one.create].output_shape) if norm(path[-1]) in ("arn", "id")]
+                source = ("output", made[0]) if made else source
             one.identifiers[member] = source
         return True
 

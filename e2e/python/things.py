@@ -187,6 +187,12 @@ class User:
         found = dig(root, way)
         if found is None and kind == "output":
             found = dig(thing.sent, way[-1:])
+        if kind == "output" and isinstance(found, str) and not fits(shape, found):
+            # The answer names it in several ways, of which not each will do.
+            try:
+                return self.part(one, thing, split(member)[1], member, shape)
+            except Unmet:
+                return found
         if found is None:
             raise Unmet(step, f"{one.create}: no {'.'.join(way)} in the answer, which others ask for as {member}")
         return found
@@ -283,7 +289,13 @@ class User:
             stem, part = split(path[-1])
             if part in ("id", "arn", "identifier") and stem in (noun, "") and isinstance(value, str) and not self.reader.foreign(one, path):
                 made.add(value)
+        for path, value in flatten(thing.shown or {}):
+            stem, part = split(path[-1])
+            if part == "arn" and stem in (noun, "") and isinstance(value, str) and not self.reader.foreign(one, path):
+                made.add(value)
         for path in [*one.chosen, *one.unique]:
+            if norm(path[-1]) == "awsaccountid":
+                continue  # all things have the caller's
             value = dig(thing.sent, path)
             sent.update(value if isinstance(value, list) else [value])
         # What it shares with its siblings tells nothing.

@@ -43,6 +43,7 @@ pub fn singular(word: &str) -> &str {
         return match word {
             "ids" => "id",
             "ips" => "ip",
+            "uis" => "ui",
             other => other,
         };
     }

@@ -471,6 +471,10 @@ impl<'w> Work<'w> {
     fn moved_key(&self, old: &Record, name: &str) -> Option<String> {
         let own = old.key.rfind(WITHIN).map_or(0, |at| at + WITHIN.len_utf8());
         let was = old.identity().name()?;
+        // An id that happens to be the name stays.
+        if old.identity().id() == Some(was) {
+            return None;
+        }
         let rest = old.key[own..].strip_prefix(was)?;
         Some(format!("{}{name}{rest}", &old.key[..own]))
     }

@@ -7,6 +7,7 @@ use standin_model::{Document, Fields};
 use crate::handler::Work;
 use crate::names::plain;
 use crate::record::Record;
+use crate::resolve::{PARTS, WITHIN};
 
 /// Conditions that all must hold.
 #[derive(Debug, Default)]
@@ -26,6 +27,8 @@ enum About {
     Id,
     Arn,
     Status,
+    /// A part of its key.
+    Key,
     Data(String),
     Tag(String),
     TagKey,
@@ -56,6 +59,7 @@ impl Condition {
             About::Name => identity.name().or(identity.id()).is_some_and(|text| self.test.accepts(text)),
             About::Id => identity.id().or(identity.name()).is_some_and(|text| self.test.accepts(text)),
             About::Arn => identity.arn().is_some_and(|text| self.test.accepts(text)),
+            About::Key => record.key.split([WITHIN, PARTS]).any(|text| self.test.accepts(text)),
             About::Status => record.status().is_none_or(|text| self.test.accepts(text)),
             About::Data(attribute) => match record.data(attribute).or_else(|| record.made()?.get(attribute)) {
                 Some(Document::String(text)) => self.test.accepts(text),
@@ -117,11 +121,23 @@ impl Work<'_> {
                 binding.part != Part::Qualifier && crate::schema::first_member(&binding.path) == Some(name)
             })
         };
+        let qualifies = |name: &str| {
+            self.role.bindings.iter().any(|binding| {
+                binding.part == Part::Qualifier && crate::schema::first_member(&binding.path) == Some(name)
+            })
+        };
         for (name, value) in self.input.as_map().into_iter().flat_map(Fields::iter) {
             if paging.contains(&Some(&**name)) || bound(name) {
                 continue;
             }
             let squashed = squash(name);
+            // The `id` of what it lies in is not its own.
+            if let (true, Some(text)) =
+                (qualifies(name) && matches!(&*squashed, "id" | "identifier" | "name" | "arn"), value.as_str())
+            {
+                filter.conditions.push(Condition { about: About::Key, test: Test::Any(vec![text.to_owned()]) });
+                continue;
+            }
             if matches!(squashed.as_str(), "filters" | "filter" | "filterlist" | "tagfilters") {
                 match value {
                     Document::List(items) => {

@@ -1,7 +1,7 @@
 //! What a new resource is made of: what the caller gave, and what the service would have made.
 
 use standin_core::{Arn, CallContext, Draw};
-use standin_lifecycle::{Binding, Part, Role, Status, Step, TypeIx, Verb};
+use standin_lifecycle::{Binding, Part, Role, Status, Step, TypeIx, TypeKind, Verb};
 use standin_mock::synthesis::{self, Synthesizer};
 use standin_mock::validation;
 use standin_model::words::squash;
@@ -277,7 +277,8 @@ impl Making<'_> {
         const TRIES: u64 = 8;
         let fits = |binding: &&Binding| binding.of == self.ix && binding.part == bound;
         let (operation, role) = self.schema.operations_on(self.ix).find(|(_, role)| {
-            matches!(role.verb, Verb::Read | Verb::Delete | Verb::Update) && role.bindings.iter().any(|one| fits(&one))
+            matches!(role.verb, Verb::Read | Verb::Delete | Verb::Update | Verb::Act(_) | Verb::List)
+                && role.bindings.iter().any(|one| fits(&one))
         })?;
         let binding = role.bindings.iter().find(fits)?;
         (0..TRIES).find_map(|turn| {
@@ -363,6 +364,20 @@ impl Making<'_> {
         attempt: u32,
     ) {
         let mut renames: Vec<(String, String)> = Vec::new();
+        // What callers may name and did not, the service names.
+        let resource = self.schema.lifecycle.resource(self.ix);
+        let unnamed = match resource.identity.primary {
+            Some(part @ Part::Id) if draft.id.is_none() => Some(part),
+            Some(part @ Part::Name) if draft.name.is_none() => Some(part),
+            Some(part) if draft.name.is_none() && draft.id.is_none() && draft.arn.is_none() => Some(part),
+            _ => None,
+        };
+        if let Some(part) =
+            unnamed.filter(|_| !counted && matches!(resource.kind, TypeKind::Named | TypeKind::Assigned))
+            && let Some(text) = self.example(part)
+        {
+            draft.take(if part == Part::Any { Part::Id } else { part }, &text);
+        }
         if !counted {
             self.settle_part(Part::Id, draft, attempt, &mut renames);
         }

@@ -165,7 +165,9 @@ impl Answering<'_> {
                 let value = match given {
                     Some(value) if *alike => Some(value.clone()),
                     // Of what is shown in quite another form (a package as its location), the service's own is.
-                    Some(value) => fit(service, slot.target, value).or_else(|| kept(attribute)),
+                    Some(value) => fit(service, slot.target, value)
+                        .map(|value| self.whole(slot.target, value, 0))
+                        .or_else(|| kept(attribute)),
                     None => None,
                 };
                 value.or_else(|| if slot.required { kept(attribute) } else { None })
@@ -180,8 +182,12 @@ impl Answering<'_> {
                 }
             }
             Source::Nested { attribute, inner } => {
-                let fields = self.fields(inner, None, record, own(attribute));
-                (!fields.is_empty()).then_some(Document::Map(fields))
+                let mut fields = self.fields(inner, None, record, own(attribute));
+                if fields.is_empty() {
+                    return None;
+                }
+                self.complete(inner, &mut fields);
+                Some(Document::Map(fields))
             }
             Source::Made(attribute) => kept(attribute),
             Source::Revision(attribute) => kept(attribute).map(|value| turned(&value, record)),
@@ -207,6 +213,35 @@ impl Answering<'_> {
             Source::Next | Source::Nothing => None,
             Source::More => Some(Document::Bool(false)),
             Source::Count => Some(Document::Int(1)),
+        }
+    }
+
+    /// A value that was given in another form, with the members that its structures must have.
+    fn whole(&self, shape: ShapeIx, value: Document, depth: usize) -> Document {
+        const DEPTH_MAX: usize = 4;
+        let service = self.schema.service;
+        if depth > DEPTH_MAX || !self.schema.needy[shape.0 as usize] {
+            return value;
+        }
+        match (&service.shape(shape).kind, value) {
+            (Kind::List(list), Document::List(items)) => {
+                let whole = |item| self.whole(list.member.target, item, depth + 1);
+                Document::List(items.into_iter().map(whole).collect())
+            }
+            (Kind::Structure(structure), Document::Map(mut fields)) if !structure.union => {
+                let lacking = structure.members.iter().filter(|member| member.required);
+                let lacking: Vec<_> = lacking.filter(|member| !fields.contains_key(member.name)).collect();
+                if !lacking.is_empty() {
+                    let made = self.synthesizer.synthesize_as(self.context, shape, self.input, salt(self.context));
+                    for member in lacking {
+                        if let Some(value) = made.get(member.name) {
+                            fields.push(member.name, least(service, member.target, value));
+                        }
+                    }
+                }
+                Document::Map(fields)
+            }
+            (_, value) => value,
         }
     }
 

@@ -15,7 +15,7 @@ use crate::schema::last_member;
 /// Between the key of a resource and those of what lies in it.
 pub(crate) const WITHIN: char = '\u{1f}';
 /// Between the parts of a key of several.
-const PARTS: char = '\u{1e}';
+pub(crate) const PARTS: char = '\u{1e}';
 /// The key of what there is one of.
 const ONLY: &str = "=";
 /// Names need not be unique; so many of one name are looked at.
@@ -211,6 +211,10 @@ impl Work<'_> {
                 return Ok(found);
             }
         }
+        // Of what nobody says what it lies in, there is one, too.
+        if kind == TypeKind::Single && lineage.around.is_empty() && lineage.prefix().is_none() {
+            return self.get(ix, ONLY).await;
+        }
         let bound = self.bound(ix);
         if let (true, Some(prefix)) = (bound.is_empty(), lineage.prefix()) {
             return self.unnamed(prefix).await;
@@ -357,7 +361,9 @@ fn same_resource(a: &str, b: &str) -> bool {
 /// How a row is found.
 pub(crate) fn index(identity: Identity<'_>) -> Vec<IndexEntry> {
     let entry = |index: Str, text: Option<&str>| text.map(|text| IndexEntry::new(index, text));
-    [entry(BY_NAME, identity.name()), entry(BY_ID, identity.id()), entry(BY_ARN, identity.arn())]
+    // Clients cut the path off `/hostedzone/Z1`.
+    let tail = identity.id().filter(|id| id.starts_with('/')).and_then(|id| id.rsplit('/').next());
+    [entry(BY_NAME, identity.name()), entry(BY_ID, identity.id()), entry(BY_ID, tail), entry(BY_ARN, identity.arn())]
         .into_iter()
         .flatten()
         .collect()

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use standin_lifecycle::{Binding, Form, Lifecycle, Part, Role, Step, TypeIx, Verb};
-use standin_model::{Kind, Member, Operation, Service, ShapeIx, Str, Structure};
+use standin_model::{Kind, Location, Member, Operation, Service, ShapeIx, Str, Structure};
 
 use crate::batch::own_path;
 use crate::names::{Noun, is_list, is_tags, plain};
@@ -231,6 +231,10 @@ impl TypeSchema {
                 let counted = ["version", "token", "revision", "etag"].iter().any(|end| attribute.ends_with(end));
                 if role.verb == Verb::Update && counted && member.required {
                     tokens.insert(attribute);
+                    continue;
+                }
+                // What is part of the path says which, not how it shall be.
+                if role.verb == Verb::Update && member.location == Location::Uri {
                     continue;
                 }
                 if bound && (attribute == "id" || attribute == "arn" || role.verb == Verb::Update) {

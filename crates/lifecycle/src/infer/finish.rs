@@ -295,7 +295,8 @@ impl Draft {
             chosen.push(Candidate { sure, of, given, part: given.role.unwrap_or(Part::Any) });
         }
         // An ARN that an input gives beside the name is that of something else.
-        if creates && chosen.iter().any(|one| one.of == ix && draft.own.contains_key(&one.given.key)) {
+        let own = |one: &Candidate<'_>| draft.own.contains_key(&one.given.key) || one.part == Part::Name;
+        if creates && chosen.iter().any(|one| one.of == ix && own(one)) {
             chosen.retain(|one| one.of != ix || one.part != Part::Arn || draft.own.contains_key(&one.given.key));
         }
         let mut batch = None;
@@ -320,6 +321,7 @@ impl Draft {
             let generic = sure != Sure::Exact
                 && out.iter().any(|other| other.of == place[of] && other.part != Part::Qualifier)
                 && !(given.required || given.label)
+                && !(of == ix && draft.own.contains_key(&given.key))
                 && claim.verb != Verb::List;
             if !twin && !generic {
                 out.push(Binding { path: given.path.clone(), of: place[of], part, default: None });

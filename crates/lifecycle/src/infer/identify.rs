@@ -66,7 +66,10 @@ impl Draft {
             };
             let exact = |other: &Given| {
                 let told = tells(&other.core, other.role, &draft.noun);
+                // The text of a policy is not its name.
+                let versions = draft.noun.last().is_some_and(|last| matches!(last.as_str(), "version" | "revision"));
                 (other.required || other.label)
+                    && (other.role.is_some() || versions || self.counts(ix, other))
                     && !other.inner
                     && !other.list
                     && other.name != given.name
@@ -503,6 +506,14 @@ impl Draft {
                 _ if self.types[ix].link => {
                     why.push_str("known by what it ties to");
                     TypeKind::Link
+                }
+                Some(_)
+                    if counted.is_some_and(|given| own.len() == 1 && own.contains_key(&given.key))
+                        && makes.iter().all(|make| make.name.stem != super::names::Stem::Put) =>
+                {
+                    counter = counted.map(|given| given.name);
+                    why.push_str("numbers count up");
+                    TypeKind::Assigned
                 }
                 None if counted.is_some() && !makes.is_empty() => {
                     counter = counted.map(|given| given.name);

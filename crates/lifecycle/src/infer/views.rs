@@ -262,7 +262,9 @@ impl Draft {
             let ending = self.member_about(only, only.target, ix).is_some();
             // The root says itself who it is: `Destination` is but a part of it.
             let whole = || self.names_itself(root, ix) && !self.names_itself(only.target, ix);
-            (ending || (self.has_identity(only.target, ix) && !whole())).then_some(only)
+            // Beside an identifier at the root, `Target` is something else.
+            let aside = || self.has_identity(root, ix) || whole();
+            (ending || (self.has_identity(only.target, ix) && !aside())).then_some(only)
         })?;
         // A part of the resource, when the root itself has the identity and more.
         let size = |ix: ShapeIx| self.service.structure(ix).map_or(0, |structure| structure.members.len());
