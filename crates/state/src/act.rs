@@ -351,6 +351,9 @@ impl<'w> Work<'w> {
         let given = draft.clone();
         if let Some(number) = number {
             draft.id = Some(number.number.to_string());
+            if self.schema.lifecycle.resource(ix).identity.name.is_none() {
+                draft.name.clone_from(&draft.id);
+            }
             draft.made.push(ty.noun.attribute(number.counter, false), number.number);
             if let Some((member, major)) = &number.outer {
                 draft.made.push(ty.noun.attribute(member, false), major.clone());

@@ -359,6 +359,9 @@ impl Compiler<'_> {
         if close && text && ty.given_arns.contains(&plain) && ty.settable.contains_key(&plain) {
             return Source::Data { attribute: plain.into(), alike: false };
         }
+        if close && resource.counter == Some(member.name) {
+            return Source::Made(ty.noun.attribute(member.name, false).into());
+        }
         if close && text {
             for (part, name) in [(Part::Arn, known.arn), (Part::Id, known.id), (Part::Name, known.name)] {
                 if name == Some(member.name) {
@@ -369,7 +372,7 @@ impl Compiler<'_> {
         // `schema` of a `Schema` that has a name besides is its text.
         let contents = || {
             crate::names::plain(member.name, false) == ty.noun.text
-                && known.name.is_some()
+                && (known.name.is_some() || known.id.is_some())
                 && ty.settable.get(&ty.noun.text).is_some_and(|shape| is_text(service, *shape))
         };
         if text

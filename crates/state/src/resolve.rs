@@ -219,8 +219,11 @@ impl Work<'_> {
         if let (true, Some(prefix)) = (bound.is_empty(), lineage.prefix()) {
             return self.unnamed(prefix).await;
         }
+        let qualifiers = self.qualifiers(ix);
         for (part, value) in bound {
-            if let Some(found) = self.find(ix, lineage.prefix(), part, &value).await? {
+            if let Some(found) = self.find(ix, lineage.prefix(), part, &value).await?
+                && is_so_qualified(&found, &qualifiers)
+            {
                 return Ok(Some(found));
             }
             if self.schema.lifecycle.resource(ix).implicit
@@ -345,6 +348,13 @@ impl Work<'_> {
         let rows = self.resources.store.scan(&self.table(ix), Scan { prefix, after, limit }).await?;
         Ok(rows.into_iter().map(Record::from).collect())
     }
+}
+
+/// Whether a resource has the qualifiers that a call says; one whose key has none at all may have any.
+fn is_so_qualified(record: &Record, said: &[Cow<'_, str>]) -> bool {
+    let own = record.key.rsplit(WITHIN).next().unwrap_or_default();
+    let mut parts = own.split(PARTS).skip(1).peekable();
+    parts.peek().is_none() || said.iter().all(|said| parts.any(|part| part == said))
 }
 
 /// Whether two ARNs are of the same resource: one may lack the account or region.
