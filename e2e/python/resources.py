@@ -251,6 +251,8 @@ class Reader:
             return None
         if always(self.api.service, member, shape) is not None:
             return None
+        if KNOWN["parents"].get(f"{self.api.service}.{member}") == "":
+            return None
         known = by_noun.get(norm(KNOWN["parents"].get(f"{self.api.service}.{member}", "")))
         if known is not None and known is not one:
             return known, split(member)[1]

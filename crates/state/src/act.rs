@@ -350,11 +350,13 @@ impl<'w> Work<'w> {
         }
         let given = draft.clone();
         if let Some(number) = number {
-            draft.id = Some(number.number.to_string());
+            draft.id = Some(self.making().numbered(number.number));
             if self.schema.lifecycle.resource(ix).identity.name.is_none() {
                 draft.name.clone_from(&draft.id);
             }
-            draft.made.push(ty.noun.attribute(number.counter, false), number.number);
+            let shown = draft.id.clone().filter(|id| id.parse::<i64>().is_err());
+            let shown = shown.map_or(Document::Int(number.number), Document::from);
+            draft.made.push(ty.noun.attribute(number.counter, false), shown);
             if let Some((member, major)) = &number.outer {
                 draft.made.push(ty.noun.attribute(member, false), major.clone());
             }
@@ -474,8 +476,8 @@ impl<'w> Work<'w> {
     fn moved_key(&self, old: &Record, name: &str) -> Option<String> {
         let own = old.key.rfind(WITHIN).map_or(0, |at| at + WITHIN.len_utf8());
         let was = old.identity().name()?;
-        // An id that happens to be the name stays.
-        if old.identity().id() == Some(was) {
+        // An id that happens to be the name stays, unless it is the id that changes.
+        if self.role.rename.is_none() && old.identity().id() == Some(was) {
             return None;
         }
         let rest = old.key[own..].strip_prefix(was)?;

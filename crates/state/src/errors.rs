@@ -108,6 +108,11 @@ pub(crate) fn modelled(context: &CallContext, fault: Fault, noun: &str) -> Optio
     for mark in fault.marks() {
         all.extend(names.iter().filter(|(_, name)| name.contains(mark) && !foreign(fault, name)));
     }
+    if all.is_empty() && fault == Fault::NotFound {
+        // None says so by its name, but one by its status.
+        let status = |shape: &ShapeIx| service.structure(*shape).and_then(|shape| shape.error.as_ref()?.status);
+        return names.iter().map(|(shape, _)| *shape).find(|shape| status(shape) == Some(404));
+    }
     let own = all.iter().find(|(_, name)| !noun.is_empty() && name.contains(noun));
     let general = || all.iter().find(|(_, name)| name.contains("resource") || name.contains("entity"));
     own.copied().or_else(|| general().copied()).or_else(|| all.first().copied()).map(|(shape, _)| *shape)
@@ -136,7 +141,9 @@ pub(crate) fn awaited(context: &CallContext) -> Option<Str> {
 /// Names that have a mark by chance.
 fn foreign(fault: Fault, name: &str) -> bool {
     match fault {
-        Fault::NotFound => name.contains("unknownoperation") || name.starts_with("kms"),
+        Fault::NotFound => {
+            name.contains("unknownoperation") || name.contains("missingrequired") || name.starts_with("kms")
+        }
         Fault::Exists => name.contains("limit"),
         _ => false,
     }

@@ -3,7 +3,7 @@
 use standin_core::{Arn, CallContext, Draw};
 use standin_lifecycle::{Binding, Part, Role, Status, Step, TypeIx, TypeKind, Verb};
 use standin_mock::synthesis::{self, Synthesizer};
-use standin_mock::validation;
+use standin_mock::{pattern, validation};
 use standin_model::words::squash;
 use standin_model::{Document, Fields, Key, Kind, Service, ShapeIx, Timestamp};
 
@@ -23,6 +23,8 @@ use crate::schema::{Schema, TypeSchema, first_member, is_data};
 const SHAPES_MAX: usize = 6;
 /// Forms of ARNs that are tried.
 const ARN_FORMS_MAX: usize = 4;
+/// The length of an identifier where the model leaves it open.
+const LENGTH_MAX: usize = 128;
 
 /// A resource in the making: its identity, and what the service made of it.
 #[derive(Clone, Debug, Default)]
@@ -239,6 +241,58 @@ impl Making<'_> {
         self.accepted(self.schema.ty(self.ix).named_by.iter().filter(wanted).map(|(_, shape)| *shape), text)
     }
 
+    /// Whether a text can name the resource wherever something names or shows it.
+    fn suits(&self, part: Part, text: &str) -> bool {
+        let ty = self.schema.ty(self.ix);
+        let wanted = |(of, shape): &&(Part, ShapeIx)| *of == part || (*of == Part::Any && self.takes(part, *shape));
+        self.fits(part, text)
+            && self.accepted(ty.also_named_by.iter().filter(wanted).map(|(_, shape)| *shape), text)
+            && (part != Part::Arn || self.can_be_tagged(text))
+    }
+
+    /// Whether a member that takes any identifier takes this part of the identity.
+    fn takes(&self, part: Part, shape: ShapeIx) -> bool {
+        let limits = self.schema.service.shape(shape).constraints.as_ref();
+        match part {
+            Part::Arn => limits.and_then(|limits| limits.pattern).is_some_and(|pattern| pattern.contains("arn:")),
+            Part::Id => self.schema.lifecycle.resource(self.ix).kind == TypeKind::Assigned,
+            _ => false,
+        }
+    }
+
+    /// An identifier that suits everything, made by the pattern of a member that names the resource.
+    fn drawn(&self, part: Part) -> Option<String> {
+        /// How often each pattern is tried: of a name or ARN, each is either.
+        const TRIES: u64 = 8;
+        let ty = self.schema.ty(self.ix);
+        let tagged = ty.tagged_by.iter().filter(|_| part == Part::Arn).map(|shape| (Part::Arn, *shape));
+        let wanted = ty.also_named_by.iter().chain(&ty.named_by).copied().chain(tagged);
+        let wanted = wanted.filter(|(of, shape)| *of == part || (*of == Part::Any && self.takes(part, *shape)));
+        wanted.take(SHAPES_MAX).find_map(|(_, shape)| {
+            let limits = self.schema.service.shape(shape).constraints.as_ref()?;
+            let bound = |bound: Option<standin_model::Bound>, usual: usize| {
+                bound.map_or(usual, |bound| usize::try_from(bound.as_i64()).unwrap_or(usual))
+            };
+            (0..TRIES).find_map(|turn| {
+                let salt = standin_model::words::mix(self.salt, turn);
+                let mut draw = Draw::from_seed(standin_model::words::mix(self.context.key("drawn").finish(), salt));
+                let (min, max) = (bound(limits.min, 1), bound(limits.max, LENGTH_MAX));
+                let text = pattern::generate(limits.pattern?, min, max, &mut draw)?;
+                let here = || Some(self.here(&text)).filter(|text| self.suits(part, text));
+                here().or_else(|| Some(self.at_home(&text)).filter(|text| self.suits(part, text)))
+            })
+        })
+    }
+
+    /// A number that counts up, as the service writes it: `3`, `v3`.
+    pub(crate) fn numbered(&self, number: i64) -> String {
+        if let Some(form) = &self.schema.lifecycle.resource(self.ix).counter_form {
+            return form.replace("{n}", &number.to_string());
+        }
+        let (plain, with_letter) = (number.to_string(), format!("v{number}"));
+        if !self.fits(Part::Id, &plain) && self.fits(Part::Id, &with_letter) { with_letter } else { plain }
+    }
+
     /// Whether the structures that show the resource can show such an identifier.
     fn shows(&self, part: Part, text: &str) -> bool {
         let known = &self.schema.lifecycle.resource(self.ix).identity;
@@ -294,6 +348,14 @@ impl Making<'_> {
         })
     }
 
+    /// An ARN of the call's partition, region and account, also where it has none.
+    fn here(&self, text: &str) -> String {
+        let parts: Vec<&str> = text.splitn(6, ':').collect();
+        let ["arn", _, service, _, _, resource] = parts[..] else { return text.to_owned() };
+        let context = self.context;
+        format!("arn:{}:{service}:{}:{}:{resource}", context.partition, context.region, context.account)
+    }
+
     /// An ARN with the call's partition, region and account.
     fn at_home(&self, text: &str) -> String {
         let parts: Vec<&str> = text.splitn(6, ':').collect();
@@ -305,7 +367,13 @@ impl Making<'_> {
     }
 
     /// The ARN in the service's own form, where that is known and requests accept it.
-    fn own_arn(&self, draft: &Draft, data: &Fields, parents: &[Option<Record>]) -> Option<String> {
+    fn own_arn(
+        &self,
+        draft: &Draft,
+        data: &Fields,
+        parents: &[Option<Record>],
+        good: impl Fn(&str) -> bool,
+    ) -> Option<String> {
         let service = self.schema.service;
         let ty = self.schema.ty(self.ix);
         if synthesis::knows_arn(service.signing_name, &ty.noun.text) {
@@ -350,7 +418,7 @@ impl Making<'_> {
                     }
                     data.get(place).and_then(Document::as_str).map(str::to_owned)
                 })?;
-            (self.fits(Part::Arn, &arn) && self.can_be_tagged(&arn)).then_some(arn)
+            good(&arn).then_some(arn)
         })
     }
 
@@ -381,7 +449,14 @@ impl Making<'_> {
         if !counted {
             self.settle_part(Part::Id, draft, attempt, &mut renames);
         }
-        match self.own_arn(draft, data, parents) {
+        let own = self.own_arn(draft, data, parents, |arn| self.suits(Part::Arn, arn)).or_else(|| {
+            let other = draft.arn.as_deref().is_some_and(|arn| self.suits(Part::Arn, arn));
+            if other || self.drawn(Part::Arn).is_some() {
+                return None;
+            }
+            self.own_arn(draft, data, parents, |arn| self.fits(Part::Arn, arn) && self.can_be_tagged(arn))
+        });
+        match own {
             Some(arn) => {
                 if let Some(old) = draft.arn.replace(arn.clone()).filter(|old| *old != arn) {
                     renames.push((old, arn));
@@ -451,10 +526,9 @@ impl Making<'_> {
         let slot = if part == Part::Id { &mut draft.id } else { &mut draft.arn };
         let Some(old) = slot.clone() else { return };
         let mut new = renamed(&old, renames);
-        if !self.fits(part, &new)
-            && let Some(example) = self.example(part)
-        {
-            new = example;
+        if !self.suits(part, &new) {
+            let better = self.drawn(part).or_else(|| if self.fits(part, &new) { None } else { self.example(part) });
+            new = better.unwrap_or(new);
         }
         if attempt > 0 && new == old {
             let other = varied(&old, self.salt);

@@ -399,6 +399,7 @@ impl Compiler<'_> {
         if close
             && (is_tags(member.name) || resource.tags == Some(member.name) || member.name == "TagSpecifications")
             && matches!(target.kind, Kind::List(_) | Kind::Map(_))
+            && crate::tags::are_plain(service, member.target)
         {
             return Source::Tags;
         }

@@ -60,6 +60,9 @@ pub(crate) struct TypeSchema {
     pub inward: HashMap<String, (String, Str)>,
     /// The shapes of members that name it in requests: its identifiers must fit them.
     pub named_by: Vec<(Part, ShapeIx)>,
+    /// The shapes, with limits, of members that show its identifiers or name it in requests about something else: they should
+    /// fit these as well.
+    pub also_named_by: Vec<(Part, ShapeIx)>,
     /// Whether there is an operation that makes one: then what is not there does not exist.
     pub made_by_callers: bool,
     pub children: Vec<TypeIx>,
@@ -272,6 +275,7 @@ impl TypeSchema {
             let roles = roles.filter(|(role, _)| matches!(role.verb, Verb::Read | Verb::Delete | Verb::Update));
             roles.flat_map(|(role, _)| role.bindings.iter().filter(|binding| binding.of == ix))
         };
+        let also_named_by = also_named_by(lifecycle, ix, &noun, &shapes, &named_by);
         let outer_counter = resource.counter.and_then(|_| {
             let mut qualifiers = lookups().filter(|binding| binding.part == Part::Qualifier);
             qualifiers
@@ -324,6 +328,7 @@ impl TypeSchema {
             tagged_by,
             shapes,
             named_by,
+            also_named_by,
             made_by_callers,
             shown_children: children
                 .iter()
@@ -345,6 +350,54 @@ impl TypeSchema {
         (close || name.starts_with(&self.noun.text) || name.len() > 4 && self.identity.contains_key(&name))
             .then_some(part)
     }
+}
+
+/// What else carries the identifiers of a type: what lies in it, what is called after it, its own structures.
+fn also_named_by(
+    lifecycle: &Lifecycle,
+    ix: TypeIx,
+    noun: &Noun,
+    shapes: &[ShapeIx],
+    known: &[(Part, ShapeIx)],
+) -> Vec<(Part, ShapeIx)> {
+    let service = lifecycle.service;
+    let resource = lifecycle.resource(ix);
+    let mut found: Vec<(Part, ShapeIx)> = Vec::new();
+    let mut add = |part: Part, shape: ShapeIx| {
+        let limited = service.shape(shape).constraints.is_some() && is_text(service, shape);
+        if limited && !known.contains(&(part, shape)) && !found.contains(&(part, shape)) {
+            found.push((part, shape));
+        }
+    };
+    for (role, operation) in lifecycle.roles.iter().zip(&service.operations) {
+        let Some(input) = operation.input else { continue };
+        for role in role.iter().filter(|role| role.resource != ix && !role.any) {
+            for binding in role.bindings.iter().filter(|binding| binding.of == ix) {
+                if let Some(shape) = target_of(service, input, &binding.path) {
+                    add(binding.part, shape);
+                }
+            }
+        }
+        for member in service.structure(input).into_iter().flat_map(|input| &input.members) {
+            match plain(member.name, false).strip_prefix(&noun.text) {
+                Some("arn") => add(Part::Arn, member.target),
+                Some("id") => add(Part::Id, member.target),
+                _ => {}
+            }
+        }
+    }
+    for structure in shapes.iter().filter_map(|shape| service.structure(*shape)) {
+        for (part, name) in [(Part::Id, resource.identity.id), (Part::Arn, resource.identity.arn)] {
+            if let Some(member) = name.and_then(|name| structure.member(name)) {
+                add(part, member.target);
+            }
+        }
+    }
+    found
+}
+
+fn is_text(service: &Service, shape: ShapeIx) -> bool {
+    matches!(service.shape(shape).kind, Kind::String { .. })
 }
 
 /// The structures that show a resource, those of reads before those of lists.

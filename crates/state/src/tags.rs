@@ -37,6 +37,17 @@ pub(crate) fn of_specifications(value: &Document) -> Fields {
     items.iter().filter_map(|item| item.get("Tags").or_else(|| item.get("tags"))).flat_map(read).collect()
 }
 
+/// Whether a shape asks for no more of a tag than a key and a value.
+pub(crate) fn are_plain(service: &Service, shape: ShapeIx) -> bool {
+    let Kind::List(list) = &service.shape(shape).kind else { return true };
+    service.structure(list.member.target).is_none_or(|item| {
+        let name = |member: &standin_model::Member| squash(member.name);
+        item.members
+            .iter()
+            .all(|member| !member.required || ["key", "value"].iter().any(|end| name(member).ends_with(end)))
+    })
+}
+
 /// Tags in the shape of a member; `None` where the shape holds no tags.
 pub(crate) fn show(service: &Service, shape: ShapeIx, tags: &Fields) -> Option<Document> {
     match &service.shape(shape).kind {

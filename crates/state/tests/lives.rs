@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use standin_core::{Call, CallContext, Clock, Dice, Handler as _};
 use standin_mock::synthesis::Synthesizer;
+use standin_mock::validation::check_shape;
 use standin_model::{Catalogue, Document};
 use standin_state::Resources;
 use standin_store::MemoryStore;
@@ -131,4 +132,51 @@ async fn page_tokens_have_the_modelled_form() {
     assert_eq!(names.len(), 3);
     let foreign = outposts.try_call("ListSites", json!({"MaxResults": 1, "NextToken": "1##x"})).await;
     assert_eq!(foreign.expect_err("no token of this list"), "ValidationException");
+}
+
+#[tokio::test]
+async fn versions_of_two_numbers_live_apart() {
+    let proton = Caller::of("proton");
+    proton.call("CreateEnvironmentTemplate", json!({"name": "nest"})).await;
+    let mut made = Vec::new();
+    for major in [None, None, Some("1"), Some("2")] {
+        let mut input = json!({"templateName": "nest", "source": {"s3": {"bucket": "birds", "key": "nest"}}});
+        if let Some(major) = major {
+            input["majorVersion"] = json!(major);
+        }
+        let version =
+            proton.call("CreateEnvironmentTemplateVersion", input).await["environmentTemplateVersion"].clone();
+        made.push((version["majorVersion"].clone(), version["minorVersion"].clone(), version["arn"].clone()));
+    }
+    let arn = |tail: &str| json!(format!("arn:aws:proton:us-east-1:{ACCOUNT}:environment-template/nest:{tail}"));
+    let expect = [("1", "0"), ("2", "0"), ("1", "1"), ("2", "1")];
+    let expect = expect.map(|(major, minor)| (json!(major), json!(minor), arn(&format!("{major}.{minor}"))));
+    assert_eq!(made, expect);
+    let one = json!({"templateName": "nest", "majorVersion": "1", "minorVersion": "1"});
+    proton.call("DeleteEnvironmentTemplateVersion", one.clone()).await;
+    // The other of that minor number is not meant.
+    let gone = proton.try_call("GetEnvironmentTemplateVersion", one).await;
+    assert_eq!(gone.expect_err("gone"), "ResourceNotFoundException");
+    let other = json!({"templateName": "nest", "majorVersion": "2", "minorVersion": "1"});
+    proton.call("GetEnvironmentTemplateVersion", other).await;
+}
+
+#[tokio::test]
+async fn identifiers_suit_whatever_takes_them() {
+    let check = async |service: &'static str, create: &str, input: Value, member: &str, asked: (&str, &str)| {
+        let made = Caller::of(service).call(create, input).await;
+        let text = made.pointer(member).cloned().unwrap_or_else(|| panic!("{create}: {made}"));
+        let model = Catalogue::shared().newest(service).expect("served").open().expect("opens");
+        let shape = model.operation(asked.0).and_then(|operation| operation.input).expect("an input");
+        let target = model.structure(shape).and_then(|input| input.member(asked.1)).expect("a member").target;
+        let wrong = check_shape(model, target, &Document::from_json(&text));
+        assert!(wrong.is_empty(), "{create}: {text} as {asked:?}: {wrong:?}");
+    };
+    let quota = ("CreateComputeQuota", "ClusterArn");
+    check("sagemaker", "CreateCluster", json!({"ClusterName": "birds"}), "/ClusterArn", quota).await;
+    let connection = json!({"Name": "birds", "AuthorizationType": "BASIC", "AuthParameters": {}});
+    let destination = ("CreateApiDestination", "ConnectionArn");
+    check("events", "CreateConnection", connection, "/ConnectionArn", destination).await;
+    let archive = json!({"ArchiveName": "birds"});
+    check("mailmanager", "CreateArchive", archive, "/ArchiveId", ("StartArchiveSearch", "ArchiveId")).await;
 }

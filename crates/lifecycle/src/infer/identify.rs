@@ -87,7 +87,16 @@ impl Draft {
             return Some((ix, Sure::Generic));
         }
         let bare = given.role.is_none() && given.listed;
-        if !bare && let Some(other) = self.named(&given.core) {
+        if !bare
+            && let Some(other) = self.named(&given.core).map(|other| {
+                self.by_shape(given)
+                    .filter(|shaped| {
+                        // `profileArn`, of the shape `AgentProfileArn`.
+                        self.types[*shaped].noun.ends_with(&self.types[other].noun)
+                    })
+                    .unwrap_or(other)
+            })
+        {
             return Some((if draft.target == Some(other) { ix } else { other }, Sure::Exact));
         }
         if draft.own.contains_key(&given.key) {
@@ -112,6 +121,12 @@ impl Draft {
             [other] => Some((other, Sure::Ending)),
             _ => None,
         }
+    }
+
+    /// The type after which a member's shape is called.
+    fn by_shape(&self, given: &Given) -> Option<usize> {
+        let name = self.dissect(self.service.shape(given.target).name);
+        name.1.and_then(|_| self.named(&name.0))
     }
 
     /// Whether a member is the number of a version or revision, or another number that counts up.
