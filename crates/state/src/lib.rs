@@ -21,6 +21,7 @@ mod forget;
 mod forms;
 mod handler;
 mod idempotency;
+mod identifiers;
 mod implied;
 mod make;
 mod names;

@@ -11,6 +11,7 @@ pub(super) const FILES: &[(&str, &str)] = &[
     ("acm-pca", include_str!("../../overlays/acm-pca.toml")),
     ("application-autoscaling", include_str!("../../overlays/application-autoscaling.toml")),
     ("apprunner", include_str!("../../overlays/apprunner.toml")),
+    ("autoscaling", include_str!("../../overlays/autoscaling.toml")),
     ("backup", include_str!("../../overlays/backup.toml")),
     ("bedrock-data-automation-runtime", include_str!("../../overlays/bedrock-data-automation-runtime.toml")),
     ("cloud9", include_str!("../../overlays/cloud9.toml")),
