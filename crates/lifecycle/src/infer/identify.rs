@@ -87,16 +87,7 @@ impl Draft {
             return Some((ix, Sure::Generic));
         }
         let bare = given.role.is_none() && given.listed;
-        if !bare
-            && let Some(other) = self.named(&given.core).map(|other| {
-                self.by_shape(given)
-                    .filter(|shaped| {
-                        // `profileArn`, of the shape `AgentProfileArn`.
-                        self.types[*shaped].noun.ends_with(&self.types[other].noun)
-                    })
-                    .unwrap_or(other)
-            })
-        {
+        if !bare && let Some(other) = self.closest(ix, given) {
             return Some((if draft.target == Some(other) { ix } else { other }, Sure::Exact));
         }
         if draft.own.contains_key(&given.key) {
@@ -121,6 +112,20 @@ impl Draft {
             [other] => Some((other, Sure::Ending)),
             _ => None,
         }
+    }
+
+    /// The type that a member's name tells: `profileArn` in what is about an `AgentContext` is that of the `AgentProfile`, even
+    /// if there are `Profile`s too, and so is one of the shape `AgentProfileArn`.
+    fn closest(&self, ix: usize, given: &Given) -> Option<usize> {
+        let plain = self.named(&given.core)?;
+        let noun = &self.types[ix].noun;
+        let near = (1..noun.len()).rev().find_map(|length| {
+            let words = [&noun[..length], &given.core[..]].concat();
+            self.named(&words.into()).filter(|near| *near != ix)
+        });
+        let shaped =
+            || self.by_shape(given).filter(|shaped| self.types[*shaped].noun.ends_with(&self.types[plain].noun));
+        Some(near.or_else(shaped).unwrap_or(plain))
     }
 
     /// The type after which a member's shape is called.
