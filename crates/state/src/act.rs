@@ -117,9 +117,13 @@ impl<'w> Work<'w> {
         }
     }
 
+    /// Whether an overlay says that such a thing is no error.
+    pub(crate) fn is_no_fault(&self, fault: Fault) -> bool {
+        self.code(fault).is_some_and(|code| code.is_empty())
+    }
+
     fn models(&self, fault: Fault) -> bool {
-        // An overlay says that there is none.
-        if self.code(fault).is_some_and(|code| code.is_empty()) {
+        if self.is_no_fault(fault) {
             return false;
         }
         self.known_error(fault).is_some()

@@ -42,7 +42,11 @@ fn walk(service: &Service, shape: ShapeIx, value: &Document, depth: usize) -> Op
                 matches!(service.target(member).kind, Kind::String { .. })
                     && ["id", "identifier", "name", "arn"].iter().any(|end| name.ends_with(end))
             });
-            let member = texts.next()?;
+            let only = || match &*structure.members {
+                [only] if matches!(service.target(only).kind, Kind::String { .. }) => Some(only),
+                _ => None,
+            };
+            let member = texts.next().or_else(only)?;
             let mut out = Fields::with_capacity(1);
             out.push(member.name, value.clone());
             Document::Map(out)

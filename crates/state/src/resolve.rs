@@ -83,7 +83,7 @@ impl Work<'_> {
                     lineage.whole = true;
                     lineage.parents.push(Some(record));
                 }
-                None if self.schema.ty(*ix).made_by_callers => {
+                None if self.schema.ty(*ix).made_by_callers && !self.is_no_fault(Fault::NotFound) => {
                     let resource = self.schema.lifecycle.resource(*ix);
                     let modelled = self.role.missing_parents.iter().find(|(of, _)| of == ix).map(|(_, shape)| *shape);
                     let told = modelled.or(self.role.missing);
