@@ -14,6 +14,7 @@ const TICKETS: &str = "@pages";
 const LETTERS: &[u8] = b"abcdefghijklmnopqrstuvwxyz0123456789";
 /// The length of a ticket where the model leaves it open.
 const LENGTH_USUAL: i64 = 32;
+const LENGTH_MOST: i64 = 256;
 
 impl Work<'_> {
     /// The token of the page that begins after a key. `prefix`: where all keys of the list begin.
@@ -32,7 +33,7 @@ impl Work<'_> {
         let shape = service.shape(member.target);
         let limits = shape.constraints.as_ref();
         let least = limits.and_then(|limits| limits.min).map_or(1, standin_model::Bound::as_i64);
-        let most = limits.and_then(|limits| limits.max).map_or(LENGTH_USUAL, standin_model::Bound::as_i64);
+        let most = limits.and_then(|limits| limits.max).map_or(LENGTH_MOST, standin_model::Bound::as_i64);
         let lengths = |bound: i64| usize::try_from(bound).unwrap_or(0);
         let wanted = lengths(least.max(LENGTH_USUAL.min(most)));
         let made = limits.and_then(|limits| limits.pattern).and_then(|pattern| {
