@@ -148,9 +148,8 @@ def tags_in(value):
     if isinstance(value, dict):
         if all(isinstance(item, str) for item in value.values()):
             return dict(value)
-        if len(value) == 1:
-            return tags_in(next(iter(value.values())))
-        return None
+        inner = list(value.values()) if len(value) == 1 else [item for name, item in value.items() if TAG_MEMBER.match(name)]
+        return tags_in(inner[0]) if len(inner) == 1 else None
     if isinstance(value, list):
         found = {}
         for item in value:

@@ -369,7 +369,14 @@ class User:
                     deep = self.place(one, record, answer, shape.members[member].members[inner], inner)
                     if deep is not None and not TAG_MEMBER.match(inner) and not SECRET.search(inner):
                         found += differences(shape.members[member].members[inner], each, deep[2], deep[3], inner)
-        return found
+        return [line for line in found if not self.made_by_service(one, line)]
+
+    @staticmethod
+    def made_by_service(one, line):
+        """Whether a line is about the thing's own ARN or id, which the service makes although the model lets callers send one."""
+        path, _, rest = line.partition(": ")
+        stem, part = split(path.split(".")[-1])
+        return "." in path and stem != "" and norm(one.name).endswith(stem) and (part == "arn" or part == "id" and rest.startswith("not sent"))
 
     @staticmethod
     def whole(shape, member):
@@ -386,13 +393,14 @@ class User:
         places = [record]
         if record[0] is not root:
             places.append((root, answer))
+        near = len(places)
         places += [(shape, value) for shape, value in nodes(record[0], record[1], lists=False, absent=True) if shape is not record[0]]
         for at, (shape, value) in enumerate(places):
             if shape is None or shape.type_name != "structure":
                 continue
             for name in names if at == 0 else names[:1]:
                 for other, each in shape.members.items():
-                    if norm(other) == name and comparable(given, each) and not (at > 1 and (each.name != given.name or each.type_name != "structure")):
+                    if norm(other) == name and comparable(given, each) and not (at >= near and (each.name != given.name or each.type_name != "structure")):
                         return shape, other, each, (value or {}).get(other)
         return None
 

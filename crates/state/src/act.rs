@@ -1,5 +1,6 @@
 //! What operations do to resources: make, show, change and delete them.
 
+use std::borrow::Cow;
 use std::sync::{Arc, OnceLock};
 
 use standin_core::OperationError;
@@ -246,6 +247,16 @@ impl<'w> Work<'w> {
             let mut inner = wrapped.filter_map(|(_, value)| value.as_map()).flat_map(Fields::iter);
             inner.find(|(name, _)| ty.part(name, true) == Some(Part::Name)).map(|(_, value)| value)
         });
+        let body = || {
+            let path = self.role.body.as_deref().filter(|path| !path.is_empty())?;
+            let body = path.iter().try_fold(self.input, |at, step| match step {
+                Step::Member(name) => at.get(name),
+                _ => None,
+            })?;
+            let mut fields = body.as_map()?.iter();
+            fields.find(|(name, _)| ty.part(name, true) == Some(Part::Name)).map(|(_, value)| value)
+        };
+        let value = value.or_else(body);
         value.and_then(Document::as_str).map(str::to_owned)
     }
 
@@ -535,8 +546,13 @@ impl<'w> Work<'w> {
             TypeKind::Named if ty.by_qualifiers => {}
             // What its name identifies gets another one only where it was named by something else.
             TypeKind::Named if self.role.verb == Verb::Update => {
-                let bound = self.bound(self.role.resource);
-                if !bound.iter().any(|(part, _)| matches!(part, Part::Id | Part::Arn)) {
+                let known = old.identity();
+                let by_other = |(part, text): &(Part, Cow<'_, str>)| match part {
+                    Part::Id | Part::Arn => true,
+                    Part::Any => known.name() != Some(text) && [known.id(), known.arn()].contains(&Some(text)),
+                    _ => false,
+                };
+                if !self.bound(self.role.resource).iter().any(by_other) {
                     return None;
                 }
             }

@@ -86,6 +86,10 @@ fn walk(service: &Service, shape: ShapeIx, value: &Document, depth: usize) -> Op
         (Kind::Byte | Kind::Short | Kind::Integer | Kind::Long | Kind::BigInteger, Document::String(text)) => {
             Document::Int(text.parse().ok()?)
         }
+        #[expect(clippy::cast_possible_truncation, reason = "the model wants a whole number")]
+        (Kind::Byte | Kind::Short | Kind::Integer | Kind::Long, Document::Float(number)) => {
+            Document::Int(*number as i64)
+        }
         (Kind::Long | Kind::Integer, Document::Timestamp(at)) => Document::Int(at.seconds),
         (Kind::Float | Kind::Double | Kind::BigDecimal, Document::Float(_) | Document::BigNumber(_)) => value.clone(),
         #[expect(clippy::cast_precision_loss, reason = "the model wants a fraction")]

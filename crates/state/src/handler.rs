@@ -11,7 +11,9 @@ use standin_mock::synthesis::Synthesizer;
 use standin_model::{Document, Operation, Service, Str};
 use standin_store::{Space, Store, StoreError};
 
+use crate::everywhere::Everywhere;
 use crate::plan::OperationPlan;
+use crate::resource_groups;
 use crate::schema::Schema;
 
 /// How often a call decides anew because others were faster, before it gives up.
@@ -198,25 +200,24 @@ impl Resources {
 
     async fn answer(&self, context: &CallContext, input: &Document) -> Result<Document, OperationError> {
         let schema = self.schema(context.service);
-        let Some((role, plan)) = schema.plan(context.operation) else {
+        let across = resource_groups::answers(context.service, context.operation);
+        let planned = schema.plan(context.operation).filter(|_| !across);
+        if planned.is_none() && !across {
             return Ok(self.synthesizer.synthesize(context, input));
-        };
+        }
         let region = if schema.global { Arc::from("") } else { context.region.clone() };
         let space = Space { account: context.account.clone(), region, service: schema.id.clone() };
         for _ in 0..ATTEMPTS_MAX {
-            let salt = self.next_salt();
-            let work = Work {
-                resources: self,
-                schema: &schema,
-                role,
-                plan,
-                context,
-                input,
-                item: None,
-                space: space.clone(),
-                salt,
+            let done = match planned {
+                Some((role, plan)) => {
+                    let (schema, space) = (&schema, space.clone());
+                    let salt = self.next_salt();
+                    let work = Work { resources: self, schema, role, plan, context, input, item: None, space, salt };
+                    work.run().await
+                }
+                None => Everywhere { store: &*self.store, context }.answer(input).await,
             };
-            match work.run().await {
+            match done {
                 Ok(output) => return Ok(output),
                 Err(Failed::Operation(error)) => return Err(*error),
                 Err(Failed::Unknown) => return Ok(self.synthesizer.synthesize(context, input)),
@@ -275,6 +276,7 @@ impl Handler for Resources {
         }
         match self.schema(service).lifecycle.role(operation) {
             Some(_) => Fidelity::Stateful,
+            None if resource_groups::answers(service, operation) => Fidelity::Stateful,
             None => Fidelity::Synthesized,
         }
     }

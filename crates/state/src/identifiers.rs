@@ -156,6 +156,14 @@ impl Making<'_> {
         format!("arn:{}:{service}:{region}:{account}:{resource}", context.partition)
     }
 
+    /// Whether the request gives an ARN that is not one of those that the resource lies in.
+    fn is_asked(&self, arn: Option<&str>, parents: &[Option<Record>]) -> bool {
+        let mut fields = self.input.as_map().into_iter().flat_map(Fields::iter);
+        arn.is_some()
+            && fields.any(|(_, value)| value.as_str() == arn)
+            && !parents.iter().flatten().any(|parent| parent.identity().arn() == arn)
+    }
+
     /// The ARN in the service's own form, where that is known and requests accept it.
     fn own_arn(
         &self,
@@ -172,24 +180,32 @@ impl Making<'_> {
         let shown = draft.arn.as_deref().and_then(Arn::parse).map(|arn| arn.service).unwrap_or_default();
         let services = [service.signing_name, shown, service.endpoint_prefix];
         let line = self.schema.lifecycle.lineage(self.ix);
-        let own = |place: &str| {
+        let drawn = || {
+            let seed = standin_model::words::mix(self.context.key("own").finish(), self.salt);
+            crate::forms::fill("{uuid}", self.context, draft, data, None, &mut Draw::from_seed(seed))
+        };
+        let own = |place: &str, last: bool| {
             let (name, id) = (draft.name.as_deref(), draft.id.as_deref());
             let text = if place.ends_with("name") { name.or(id) } else { id.or(name) };
-            text.filter(|text| !text.starts_with("arn:")).map(str::to_owned)
+            match text {
+                Some(text) => Some(text.to_owned()).filter(|text| !text.starts_with("arn:")),
+                // It is known by its ARN only, which callers may have chosen.
+                None if !last || self.is_asked(draft.arn.as_deref(), parents) => None,
+                None => drawn(),
+            }
         };
         arns::forms(&services, &ty.noun).into_iter().take(ARN_FORMS_MAX).find_map(|form| {
             let arn =
                 form.fill(self.context.partition, &self.context.region, &self.context.account, |place, last| {
                     if let Some(name) = place.strip_suffix("withpath") {
                         let path = data.get("path").and_then(Document::as_str).unwrap_or("/").trim_start_matches('/');
-                        return own(name).map(|name| format!("{path}{name}"));
+                        return own(name, last).map(|name| format!("{path}{name}"));
                     }
                     let around = line[..line.len() - 1].iter().rev().zip(parents.iter().rev());
                     let mut around = around.filter_map(|(ix, parent)| {
                         let part = self.schema.ty(*ix).part(place, false)?;
                         let text = parent.as_ref()?.identity().part(part)?;
-                        // Of an ARN, what it ends in.
-                        Some(text.rsplit(['/', ':']).next().unwrap_or(text).to_owned())
+                        Some(tail(text).to_owned())
                     });
                     if !last && let Some(text) = around.next() {
                         return Some(text);
@@ -201,12 +217,12 @@ impl Making<'_> {
                         && matches!(place, "name" | "id" | "resourceid")
                         && let Some(parent) = parents.iter().flatten().next_back()
                     {
-                        return parent.identity().part(Part::Any).map(str::to_owned);
+                        return parent.identity().part(Part::Any).map(|text| tail(text).to_owned());
                     }
                     if last || ty.noun.part(place).is_some() || matches!(place, "id" | "name" | "resourceid") {
-                        return own(place);
+                        return own(place, last);
                     }
-                    data.get(place).and_then(Document::as_str).map(str::to_owned)
+                    data.get(place).and_then(Document::as_str).map(|text| tail(text).to_owned())
                 })?;
             good(&arn).then_some(arn)
         })
@@ -278,6 +294,11 @@ impl Making<'_> {
             }
         }
     }
+}
+
+/// Of an ARN, what it ends in; another text as it is.
+fn tail(text: &str) -> &str {
+    if text.starts_with("arn:") { text.rsplit(['/', ':']).next().unwrap_or(text) } else { text }
 }
 
 /// A text of the same form whose last part is another.

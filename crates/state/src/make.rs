@@ -227,12 +227,15 @@ impl Making<'_> {
         let resource = self.schema.lifecycle.resource(self.ix);
         let parent = parents.iter().flatten().next_back().and_then(|parent| parent.identity().part(Part::Any));
         let mut draw = Draw::from_seed(standin_model::words::mix(self.context.key("form").finish(), self.salt));
-        let mut renames = Vec::new();
+        let mut renames: Vec<(String, String)> = Vec::new();
         if let Some(form) = &resource.id_form
             && let Some(id) =
                 forms::fill(form, self.context, &Draft { id: None, ..draft.clone() }, data, parent, &mut draw)
             && let Some(old) = draft.id.replace(id.clone())
         {
+            if let Some(arn) = draft.arn.as_ref().filter(|_| old.len() > 3 && resource.arn_form.is_none()) {
+                draft.arn = Some(arn.replace(&old, &id));
+            }
             renames.push((old, id));
         }
         if let Some(form) = &resource.arn_form

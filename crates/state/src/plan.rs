@@ -3,12 +3,12 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use standin_lifecycle::{Form, Part, Role, Step, TypeIx, Verb};
+use standin_lifecycle::{Form, Part, Role, Step, TypeIx, TypeKind, Verb};
 use standin_mock::synthesis;
 use standin_model::{Kind, Member, Operation, ShapeIx, Str};
 
 use crate::batch::own_path;
-use crate::names::{is_generic, is_list, is_revision, is_tags};
+use crate::names::{Noun, is_generic, is_list, is_revision, is_tags};
 use crate::schema::{Schema, input_item};
 
 /// Structures within structures are looked into so deep for what the resource says elsewhere.
@@ -195,10 +195,27 @@ impl Compiler<'_> {
                 .filter(|(path, ..)| path.first() == Some(&Step::Member(member.name)))
                 .map(|(path, of, form)| (&path[1..], *of, *form))
                 .collect();
-            let source = if inner.is_empty() { self.aside(member, whole) } else { self.view(member, &inner) };
+            let source = if inner.is_empty() || self.is_given_list(member, &inner) {
+                self.aside(member, whole)
+            } else {
+                self.view(member, &inner)
+            };
             Slot { name: member.name, target: member.target, required: member.required, source }
         });
         Projection { shape, union: structure.is_some_and(|structure| structure.union), slots: slots.collect() }
+    }
+
+    /// Whether a list in the answer about one resource is what the caller gave it, not a list of such.
+    fn is_given_list(&self, member: &Member, views: &[(&[Step], TypeIx, Form)]) -> bool {
+        let ty = self.schema.ty(self.ix);
+        let kind = self.schema.lifecycle.resource(self.ix).kind;
+        let items = |(path, of, _): &(&[Step], TypeIx, Form)| *of == self.ix && matches!(path, [Step::Items]);
+        let given = || ty.settable.get(&ty.noun.attribute(member.name, true));
+        !self.list
+            && kind != TypeKind::Link
+            && !ty.bound.contains(&crate::names::plain(member.name, false))
+            && views.iter().all(items)
+            && given().is_some_and(|shape| is_list(self.schema.service, *shape))
     }
 
     /// A member that leads to a view.
@@ -364,7 +381,7 @@ impl Compiler<'_> {
         }
         if close && text {
             for (part, name) in [(Part::Arn, known.arn), (Part::Id, known.id), (Part::Name, known.name)] {
-                if name == Some(member.name) {
+                if name == Some(member.name) && !ty.is_given(member.name, part) {
                     return Source::Identity(part);
                 }
             }
@@ -377,7 +394,7 @@ impl Compiler<'_> {
         };
         if text
             && !contents()
-            && let Some(part) = ty.part(member.name, close)
+            && let Some(part) = ty.part(member.name, close).filter(|part| !ty.is_given(member.name, *part))
         {
             return Source::Identity(part);
         }
@@ -396,19 +413,20 @@ impl Compiler<'_> {
                 }
             }
         }
-        if close
-            && (is_tags(member.name) || resource.tags == Some(member.name) || member.name == "TagSpecifications")
+        let holds_tags = (is_tags(member.name) || member.name == "TagSpecifications")
             && matches!(target.kind, Kind::List(_) | Kind::Map(_))
-            && crate::tags::are_plain(service, member.target)
-        {
+            && crate::tags::are_plain(service, member.target);
+        if close && (holds_tags || resource.tags == Some(member.name)) {
             return Source::Tags;
         }
         if close && let Some(source) = self.inside(member) {
             return source;
         }
+        let named = |name: Str| ty.noun.attribute(name, is_list(service, member.target));
         let synonym = resource.synonyms.iter().find(|(_, shown)| close && *shown == member.name);
-        let attribute =
-            ty.noun.attribute(synonym.map_or(member.name, |(given, _)| given), is_list(service, member.target));
+        // What callers give under its own name is that.
+        let synonym = synonym.filter(|_| !ty.settable.contains_key(&named(member.name)));
+        let attribute = named(synonym.map_or(member.name, |(given, _)| given));
         let status = resource.status.as_ref();
         let tells = text || matches!(target.kind, Kind::Boolean);
         if close && tells && status.is_some_and(|status| status.member == member.name && status.inner.is_none()) {
@@ -472,7 +490,7 @@ impl Compiler<'_> {
             && !self.stack.contains(&member.target)
         {
             // `metadata` of a resource says what others say at the top.
-            let cover = close && (is_cover(member.name, &ty.noun.text) || self.is_itself(member));
+            let cover = close && (is_cover(member.name, &ty.noun) || self.is_itself(member));
             let depth_within = if cover { 0 } else { depth + 1 };
             let outer = (close && !cover).then(|| standin_model::words::squash(member.name));
             let around = std::mem::replace(&mut self.outer, outer);
@@ -528,18 +546,19 @@ fn named_as_ids(attribute: &str) -> impl Iterator<Item = String> {
     ["ids", "names", "arns"].into_iter().map(move |ending| format!("{one}{ending}"))
 }
 
-/// Whether a structure of this name only holds what others show without it: also the `Attachment` of a `VpcAttachment`.
-fn is_cover(member: &str, noun: &str) -> bool {
+/// Whether a structure of this name only holds what others show without it: also the `Attachment` of a `VpcAttachment`, and
+/// the `CategoryProperties` of a `CallAnalyticsCategory`.
+fn is_cover(member: &str, noun: &Noun) -> bool {
+    const COVERS: &[&str] = &["metadata", "summary", "details", "detail", "info", "properties"];
     let name = standin_model::words::squash(member);
-    if noun.len() > name.len() && name.len() > 4 && noun.ends_with(&name) {
+    if noun.text.len() > name.len() && name.len() > 4 && noun.text.ends_with(&name) {
         return true;
     }
-    matches!(
-        name.as_str(),
-        "metadata" | "meta" | "summary" | "details" | "detail" | "info" | "properties" | "attributes"
-    ) || name
-        .strip_prefix(noun)
-        .is_some_and(|rest| matches!(rest, "" | "metadata" | "summary" | "detail" | "details" | "info"))
+    let rest = |noun: &String| name.strip_prefix(noun.as_str()).filter(|rest| rest.is_empty() || COVERS.contains(rest));
+    COVERS.contains(&name.as_str())
+        || matches!(name.as_str(), "meta" | "attributes")
+        || rest(&noun.text).is_some()
+        || noun.endings.iter().any(|ending| rest(ending).is_some_and(|rest| !rest.is_empty()))
 }
 
 fn inner_shape(service: &standin_model::Service, shape: ShapeIx) -> Option<ShapeIx> {

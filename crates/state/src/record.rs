@@ -70,6 +70,17 @@ impl Record {
         self.body.get(TAGS)?.as_map()
     }
 
+    /// The body with other tags.
+    pub(crate) fn with_tags(&self, tags: Fields) -> Document {
+        let mut fields = self.body.as_map().cloned().unwrap_or_default();
+        if tags.is_empty() {
+            fields.remove(TAGS);
+        } else {
+            fields.insert(TAGS, tags);
+        }
+        Document::Map(fields)
+    }
+
     pub(crate) fn changes(&self) -> i64 {
         self.body.get(CHANGES).and_then(Document::as_i64).unwrap_or_default()
     }
@@ -127,6 +138,11 @@ impl<'r> Identity<'r> {
 
     pub(crate) fn arn(self) -> Option<&'r str> {
         self.0.get(ARN)?.as_str()
+    }
+
+    /// The tags of a whole resource that has some.
+    pub(crate) fn tags(self) -> Option<&'r Fields> {
+        self.0.get(TAGS)?.as_map().filter(|tags| !tags.is_empty())
     }
 
     /// The part that is asked for, else the next best.

@@ -24,6 +24,10 @@ const NAMESAKES_MAX: usize = 64;
 pub(crate) const BY_NAME: &str = "n";
 pub(crate) const BY_ID: &str = "i";
 pub(crate) const BY_ARN: &str = "a";
+/// What has tags, by ARN.
+pub(crate) const TAGGED: &str = "t";
+/// What has tags, by each of them.
+pub(crate) const BY_TAG: &str = "g";
 
 /// What a resource lies in, as a call names it.
 #[derive(Debug, Default)]
@@ -373,10 +377,19 @@ pub(crate) fn index(identity: Identity<'_>) -> Vec<IndexEntry> {
     let entry = |index: Str, text: Option<&str>| text.map(|text| IndexEntry::new(index, text));
     // Clients cut the path off `/hostedzone/Z1`.
     let tail = identity.id().filter(|id| id.starts_with('/')).and_then(|id| id.rsplit('/').next());
-    [entry(BY_NAME, identity.name()), entry(BY_ID, identity.id()), entry(BY_ID, tail), entry(BY_ARN, identity.arn())]
-        .into_iter()
-        .flatten()
-        .collect()
+    let own = [entry(BY_NAME, identity.name()), entry(BY_ID, identity.id()), entry(BY_ID, tail)];
+    let mut entries: Vec<IndexEntry> = own.into_iter().chain([entry(BY_ARN, identity.arn())]).flatten().collect();
+    if let (Some(arn), Some(tags)) = (identity.arn(), identity.tags()) {
+        entries.push(IndexEntry::new(TAGGED, arn));
+        let each = tags.iter().map(|(key, value)| tag_entry(key, value.as_str().unwrap_or_default()));
+        entries.extend(each.map(|value| IndexEntry::new(BY_TAG, value)));
+    }
+    entries
+}
+
+/// A tag as [`BY_TAG`] has it: by key, then by value.
+pub(crate) fn tag_entry(key: &str, value: &str) -> String {
+    format!("{key}{WITHIN}{value}")
 }
 
 /// The texts at a place in the input.

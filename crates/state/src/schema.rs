@@ -34,6 +34,8 @@ pub(crate) struct TypeSchema {
     pub table: Arc<str>,
     /// Members, in one spelling, that name such a resource somewhere, and how.
     pub identity: HashMap<String, Part>,
+    /// Members, in one spelling, by which requests name it.
+    pub bound: HashSet<String>,
     /// What callers can set, by attribute, with the shape in which they do.
     pub settable: HashMap<String, ShapeIx>,
     /// Of these, what is set in more than one shape.
@@ -46,6 +48,8 @@ pub(crate) struct TypeSchema {
     pub tagged_by: Vec<ShapeIx>,
     /// Of two numbers that count (`majorVersion`, `minorVersion`), the member of the outer one.
     pub outer_counter: Option<Str>,
+    /// Attributes that callers give when they make one.
+    pub given_first: HashSet<String>,
     /// ARNs of something else that callers give it.
     pub given_arns: HashSet<String>,
     /// Booleans that only updates and acts set and that are on at first: `Enabled`, `Active`.
@@ -136,6 +140,7 @@ impl TypeSchema {
 
         let mut identity = HashMap::new();
         let mut named_by = Vec::new();
+        let mut bound = HashSet::new();
         let known = &resource.identity;
         for (part, name) in [(Part::Name, known.name), (Part::Id, known.id), (Part::Arn, known.arn)] {
             if let Some(name) = name {
@@ -154,6 +159,9 @@ impl TypeSchema {
                 let Some(member) = last_member(&binding.path) else { continue };
                 let name = plain(member, false);
                 let one = standin_model::words::singular_of(&name);
+                if !role.any {
+                    bound.insert(one.clone());
+                }
                 // The `Resource` of tagging operations is any resource.
                 if role.any || matches!(one.as_str(), "resource" | "resourcearn" | "resourceid" | "identifier") {
                     continue;
@@ -315,12 +323,14 @@ impl TypeSchema {
             table: resource.name.as_str().into(),
             noun,
             identity,
+            bound,
             settable,
             mixed,
             wrappers,
             inward,
             by_qualifiers,
             acted,
+            given_first,
             given_arns,
             switches,
             outer_counter,
@@ -338,6 +348,16 @@ impl TypeSchema {
             children,
             projections: RwLock::default(),
         }
+    }
+
+    /// Whether a member that looks like part of its identity is nothing but what callers gave: the `ResourceArn` of what a
+    /// protection protects.
+    pub(crate) fn is_given(&self, member: &str, part: Part) -> bool {
+        let attribute = self.noun.attribute(member, false);
+        part != Part::Name
+            && self.given_first.contains(&attribute)
+            && self.settable.contains_key(&attribute)
+            && !self.bound.contains(&plain(member, false))
     }
 
     /// Which part of such a resource's identity a text member is. `close`: in its own description, where `Name` is its name.

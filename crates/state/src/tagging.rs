@@ -1,28 +1,37 @@
 //! Tag, untag and list the tags of any resource of a service.
 
-use standin_lifecycle::{Part, TypeIx};
+use standin_lifecycle::{Binding, Part, TypeIx};
 use standin_model::words::squash;
-use standin_model::{Document, Fields};
+use standin_model::{Document, Fields, Kind, ShapeIx, Str};
 use standin_store::Table;
 
+use crate::everywhere::Everywhere;
 use crate::handler::{Failed, Work};
 use crate::names::is_tags;
-use crate::record::{self, Record};
+use crate::record::Record;
+use crate::resolve::values;
+use crate::schema::last_member;
 use crate::tags;
 
 impl Work<'_> {
     /// The resource that a tagging operation names, of whatever type.
     async fn tagged(&self) -> Result<(Table, Record), Failed> {
-        let line = self.schema.lifecycle.lineage(self.role.resource);
-        let mut asked = self.bound(self.role.resource);
-        if asked.is_empty() {
-            asked = line.iter().flat_map(|ix| self.bound(*ix)).collect();
-        }
-        let Some((part, text)) = asked.first() else { return Err(Failed::Unknown) };
-        let arn = text.starts_with("arn:") || *part == Part::Arn;
-        let mut order: Vec<TypeIx> = vec![self.role.resource];
-        if arn || *part == Part::Any {
-            order.extend(self.schema.lifecycle.indices().filter(|ix| *ix != self.role.resource));
+        let own = self.role.resource;
+        let bindings = self.role.bindings.iter();
+        let mut asked: Vec<_> = bindings
+            .flat_map(|binding| values(self.input, &binding.path).into_iter().map(move |value| (binding, value)))
+            .collect();
+        // Besides what an operation on any type is about, it may ask for what that lies in.
+        let says_resource =
+            |binding: &Binding| last_member(&binding.path).is_some_and(|member| squash(member).contains("resource"));
+        asked.sort_by_key(|(binding, _)| {
+            (self.role.any && !says_resource(binding), binding.of != own, binding.part == Part::Name)
+        });
+        let Some((binding, text)) = asked.first() else { return Err(Failed::Unknown) };
+        let arn = text.starts_with("arn:");
+        let mut order: Vec<TypeIx> = vec![binding.of];
+        if arn || self.role.any || matches!(binding.part, Part::Arn | Part::Any) {
+            order.extend(self.schema.lifecycle.indices().filter(|ix| *ix != binding.of));
             // What the ARN says it is of comes first.
             let told = squash(text.splitn(6, ':').nth(5).unwrap_or(text).split(['/', ':']).next().unwrap_or_default());
             order.sort_by_key(|ix| {
@@ -32,24 +41,40 @@ impl Work<'_> {
                     || standin_model::words::singular_of(&told) == noun.text)
             });
         }
+        let all = Everywhere { store: &*self.resources.store, context: self.context };
+        if arn {
+            let own: Vec<Table> = order.iter().map(|ix| self.table(*ix)).collect();
+            if let Some(found) = all.by_arn(&own, text).await? {
+                return Ok(found);
+            }
+        }
         for ix in order {
-            if let Some(record) = self.find(ix, None, *part, text).await? {
+            let root = self.schema.lifecycle.resource(ix).parent.is_none().then_some("");
+            if let Some(record) = self.find(ix, root, binding.part, text).await? {
                 return Ok((self.table(ix), record));
             }
+        }
+        // Some services share their tagging operations: all that are signed as `chime`.
+        if arn && let Some(found) = all.by_arn(&all.tables().await?, text).await? {
+            return Ok(found);
         }
         Err(self.missing("resource", text).into())
     }
 
-    fn told(&self) -> Option<(&str, &Document)> {
-        let fields = self.input.as_map()?;
-        fields.iter().find(|(name, _)| is_tags(name)).map(|(name, value)| (&**name, value))
+    /// The tags that the input gives, or the keys of those that it takes away.
+    fn told(&self) -> Option<&Document> {
+        let path = self.plan.tags.as_ref().filter(|path| !path.is_empty());
+        let at = |path: &[Str]| path.iter().try_fold(self.input, |at, name| at.get(name));
+        path.and_then(|path| at(path)).or_else(|| {
+            let fields = self.input.as_map()?;
+            fields.iter().find(|(name, _)| is_tags(name)).map(|(_, value)| value)
+        })
     }
 
     pub(crate) async fn tag(&self) -> Result<Document, Failed> {
         let (table, record) = self.tagged().await?;
         let mut all = record.tags().cloned().unwrap_or_default();
-        let given = self.told().map(|(_, value)| tags::read(value)).unwrap_or_default();
-        for (key, value) in given {
+        for (key, value) in self.told().map(tags::read).unwrap_or_default() {
             all.insert(key, value);
         }
         self.store_tags(&table, &record, all).await
@@ -58,25 +83,22 @@ impl Work<'_> {
     pub(crate) async fn untag(&self) -> Result<Document, Failed> {
         let (table, record) = self.tagged().await?;
         let mut all = record.tags().cloned().unwrap_or_default();
-        let fields = self.input.as_map().into_iter().flat_map(Fields::iter);
-        let named = fields.filter(|(name, _)| {
-            let name = squash(name);
-            name.contains("tag") && !name.contains("arn")
-        });
-        for key in named.flat_map(|(_, value)| tags::keys(value)) {
+        let named = || {
+            let fields = self.input.as_map().into_iter().flat_map(Fields::iter);
+            let mut fields = fields.filter(|(name, _)| {
+                let name = squash(name);
+                name.contains("tag") && !name.contains("arn")
+            });
+            fields.next().map(|(_, value)| value)
+        };
+        for key in self.told().or_else(named).map(tags::keys).unwrap_or_default() {
             all.remove(&key);
         }
         self.store_tags(&table, &record, all).await
     }
 
     async fn store_tags(&self, table: &Table, record: &Record, all: Fields) -> Result<Document, Failed> {
-        let mut fields = record.body.as_map().cloned().unwrap_or_default();
-        if all.is_empty() {
-            fields.remove(record::TAGS);
-        } else {
-            fields.insert(record::TAGS, all);
-        }
-        let record = self.replace(table, record, Document::Map(fields)).await?;
+        let record = self.replace(table, record, record.with_tags(all)).await?;
         Ok(self.show_tags(&record))
     }
 
@@ -96,13 +118,28 @@ impl Work<'_> {
         let mut fields = Fields::with_capacity(1);
         for member in &output.members {
             if is_tags(member.name) || squash(member.name).contains("tag") {
-                if let Some(value) = tags::show(service, member.target, held) {
+                if let Some(mut value) = tags::show(service, member.target, held) {
+                    self.repeat(member.target, &mut value);
                     fields.push(member.name, value);
+                } else if member.required && matches!(service.target(member).kind, Kind::Boolean) {
+                    // `HasMoreTags`
+                    fields.push(member.name, false);
                 }
             } else if let Some(value) = self.input.get(member.name) {
                 fields.push(member.name, value.clone());
             }
         }
         Document::Map(fields)
+    }
+
+    /// Sets the members of a structure around tags that say again what was asked.
+    fn repeat(&self, shape: ShapeIx, value: &mut Document) {
+        let structure = self.context.service.structure(shape);
+        let (Some(structure), Document::Map(fields)) = (structure, value) else { return };
+        for member in &structure.members {
+            if let Some(asked) = self.input.get(member.name).filter(|_| !fields.contains_key(member.name)) {
+                fields.push(member.name, asked.clone());
+            }
+        }
     }
 }

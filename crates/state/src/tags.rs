@@ -67,7 +67,10 @@ pub(crate) fn show(service: &Service, shape: ShapeIx, tags: &Fields) -> Option<D
             Some(Document::List(entries.collect()))
         }
         Kind::Structure(structure) => {
-            let [member] = &*structure.members else { return None };
+            let member = match &*structure.members {
+                [only] => only,
+                several => several.iter().find(|member| crate::names::is_tags(member.name))?,
+            };
             let mut fields = Fields::with_capacity(1);
             fields.push(member.name, show(service, member.target, tags)?);
             Some(Document::Map(fields))

@@ -43,9 +43,14 @@ impl Draft {
         }
     }
 
-    /// The member of a structure that holds tags.
-    fn tags_in(&self, ix: ShapeIx) -> Option<(Str, Form)> {
-        let mut found: Vec<(usize, Str, Form)> = Vec::new();
+    /// Where a structure holds tags: a member, or one within it where that has nothing else (`Tags.Items`).
+    fn tags_in(&self, ix: ShapeIx) -> Option<(Path, Form)> {
+        self.ranked_tags(ix, usize::MAX)
+    }
+
+    /// The same, with names that say so surely enough: 0 is the surest.
+    fn ranked_tags(&self, ix: ShapeIx, rank_max: usize) -> Option<(Path, Form)> {
+        let mut found: Vec<(usize, Path, Form)> = Vec::new();
         for member in self.service.structure(ix).into_iter().flat_map(|structure| &structure.members) {
             let name = squash(member.name);
             let rank = match name.as_str() {
@@ -56,38 +61,53 @@ impl Draft {
                 _ => continue,
             };
             if let Some(form) = self.form(member.target) {
-                found.push((rank, member.name, form));
+                found.push((rank, [Step::Member(member.name)].into(), form));
+            } else if let Some([inner]) = self.service.structure(member.target).map(|inner| &*inner.members)
+                && squash(inner.name) == "items"
+                && let Some(form) = self.form(inner.target)
+            {
+                found.push((rank, [Step::Member(member.name), Step::Member(inner.name)].into(), form));
             }
         }
-        found.into_iter().min_by_key(|(rank, ..)| *rank).map(|(_, name, form)| (name, form))
+        found.retain(|(rank, ..)| *rank <= rank_max);
+        found.into_iter().min_by_key(|(rank, ..)| *rank).map(|(_, path, form)| (path, form))
     }
 
     /// The member of a type's structures that shows tags.
     pub(super) fn shown_tags(&self, ix: usize) -> Option<Str> {
         let shapes = self.types[ix].shapes.iter();
-        shapes.filter_map(|shape| self.tags_in(*shape)).find(|(_, form)| *form == Form::Pairs).map(|(name, _)| name)
+        let (path, _) = shapes.filter_map(|shape| self.tags_in(*shape)).find(|(_, form)| *form == Form::Pairs)?;
+        path.iter().find_map(|step| match step {
+            Step::Member(name) => Some(*name),
+            _ => None,
+        })
     }
 
-    /// Where an input takes the tags of what it makes.
-    pub(super) fn given_tags(&self, op: &Op) -> Option<Path> {
-        let root = op.operation.input?;
-        if let Some((name, Form::Pairs)) = self.tags_in(root) {
-            return Some(vec![Step::Member(name)].into());
+    /// Where a structure, or one in it, holds whole tags.
+    fn pairs_in(&self, root: ShapeIx, lists: impl Fn(Str) -> bool) -> Option<Path> {
+        if let Some((path, Form::Pairs)) = self.tags_in(root) {
+            return Some(path);
         }
         for member in self.service.structure(root).into_iter().flat_map(|structure| &structure.members) {
             let (inner, items) = match &self.service.shape(member.target).kind {
                 Kind::Structure(_) => (member.target, false),
-                Kind::List(list) if squash(member.name).contains("tag") => (list.member.target, true),
+                Kind::List(list) if lists(member.name) => (list.member.target, true),
                 _ => continue,
             };
-            if let Some((name, Form::Pairs)) = self.tags_in(inner) {
+            // The `tagMap` of a selection picks resources by their tags.
+            if let Some((within, Form::Pairs)) = self.ranked_tags(inner, 2) {
                 let mut path = vec![Step::Member(member.name)];
                 path.extend(items.then_some(Step::Items));
-                path.push(Step::Member(name));
+                path.extend(within);
                 return Some(path.into());
             }
         }
         None
+    }
+
+    /// Where an input takes the tags of what it makes.
+    pub(super) fn given_tags(&self, op: &Op) -> Option<Path> {
+        self.pairs_in(op.operation.input?, |name| squash(name).contains("tag"))
     }
 
     /// What an operation whose name speaks of tags does.
@@ -100,28 +120,12 @@ impl Draft {
         let first = words[0].as_str();
         let input = op.operation.input.and_then(|input| self.tags_in(input));
         let untags = matches!(first, "untag" | "remove" | "delete");
-        let root = |name: Str| -> Path { vec![Step::Member(name)].into() };
         if matches!(first, "list" | "get" | "describe") {
             let output = op.operation.output?;
-            if let Some((name, Form::Pairs)) = self.tags_in(output) {
-                return Some(Tagging { verb: Verb::ListTags, tags: root(name), batch: None });
-            }
-            for member in &self.service.structure(output)?.members {
-                let (inner, items) = match &self.service.shape(member.target).kind {
-                    Kind::Structure(_) => (member.target, false),
-                    Kind::List(list) => (list.member.target, true),
-                    _ => continue,
-                };
-                if let Some((name, Form::Pairs)) = self.tags_in(inner) {
-                    let mut path = vec![Step::Member(member.name)];
-                    path.extend(items.then_some(Step::Items));
-                    path.push(Step::Member(name));
-                    return Some(Tagging { verb: Verb::ListTags, tags: path.into(), batch: None });
-                }
-            }
-            return None;
+            let tags = self.pairs_in(output, |_| true)?;
+            return Some(Tagging { verb: Verb::ListTags, tags, batch: None });
         }
-        let (name, form) = match input {
+        let (tags, form) = match input {
             Some(found) => found,
             // `Tagging.TagSet`, `DeleteBucketTagging`
             None if untags => {
@@ -136,7 +140,7 @@ impl Draft {
         if verb == Verb::Tag && form == Form::Keys {
             return None;
         }
-        Some(Tagging { verb, tags: root(name), batch: None })
+        Some(Tagging { verb, tags, batch: None })
     }
 
     /// The role of an operation about tags.
@@ -264,8 +268,8 @@ impl Draft {
         if claim.verb == Verb::Read {
             let root = op.operation.output?;
             let beside = self.types[claim.of].shapes.contains(&root);
-            let (name, form) = self.tags_in(root)?;
-            return (!beside && form == Form::Pairs).then(|| vec![Step::Member(name)].into());
+            let (path, form) = self.tags_in(root)?;
+            return (!beside && form == Form::Pairs).then_some(path);
         }
         matches!(claim.verb, Verb::Create | Verb::Put | Verb::Update).then(|| self.given_tags(op))?
     }

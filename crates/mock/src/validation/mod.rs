@@ -17,8 +17,12 @@ pub use plain_json::input_from_json;
 pub use violation::{Constraint, Shown, Violation};
 pub use walk::{Options, check_shape, check_shape_with};
 
-use standin_core::OperationError;
+use standin_core::{Arn, OperationError};
+use standin_model::words::split;
 use standin_model::{Document, Operation, Service};
+
+/// ARNs are nowhere longer than this.
+const ARN_BYTES_MAX: usize = 2048;
 
 /// How much of an input is checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -50,6 +54,28 @@ pub fn validate(
         Strictness::Strict => false,
     };
     let Some(shape) = operation.input else { return Ok(()) };
-    let violations = check_shape_with(service, shape, input, Options { required_only, ..Options::default() });
+    let mut violations = check_shape_with(service, shape, input, Options { required_only, ..Options::default() });
+    if !violations.is_empty() && is_about_tags(operation) {
+        violations.retain(|violation| !is_of_an_arn(input, violation));
+    }
     if violations.is_empty() { Ok(()) } else { Err(refusal::refuse(service, operation, &violations)) }
+}
+
+/// Whether an operation takes the ARN of anything that can be tagged. Many a model lags behind there: its pattern or length
+/// refuses ARNs that the service itself makes (IVS, Bedrock, GuardDuty), and AWS does not hold callers to it.
+fn is_about_tags(operation: &Operation) -> bool {
+    split(operation.name).iter().any(|word| matches!(word.as_str(), "tag" | "tags" | "untag"))
+}
+
+/// Whether a member of the input is an ARN, whatever its shape says.
+fn is_of_an_arn(input: &Document, violation: &Violation) -> bool {
+    let fields = input.as_map().into_iter().flat_map(standin_model::Fields::iter);
+    let mut found = fields.filter(|(name, _)| name.eq_ignore_ascii_case(&violation.path));
+    found.any(|(_, value)| value.as_str().is_some_and(is_arn))
+}
+
+fn is_arn(text: &str) -> bool {
+    let plain = |c: char| !c.is_whitespace() && !c.is_control();
+    let whole = |arn: Arn<'_>| !arn.partition.is_empty() && !arn.service.is_empty() && !arn.resource.is_empty();
+    text.len() <= ARN_BYTES_MAX && text.chars().all(plain) && Arn::parse(text).is_some_and(whole)
 }
