@@ -374,7 +374,7 @@ fn finish(
     }
     let told = Told { input, outcome, fidelity, trace };
     write_down(app, parts, identity, context, told, response.status.as_u16(), progress);
-    to_http(app, response, body)
+    to_http(app, parts, response, body)
 }
 
 /// Answers a request that was answered before.
@@ -398,7 +398,7 @@ fn repeat(
     let trace = vec![Cow::Borrowed("asked before: the answer was remembered, as it depends on the request alone")];
     let told = Told { input: kept.input.clone(), outcome, fidelity: Some(Fidelity::Synthesized), trace };
     write_down(app, parts, identity, context, told, response.status.as_u16(), progress);
-    to_http(app, response, None)
+    to_http(app, parts, response, None)
 }
 
 /// What a record tells of an answer.
@@ -497,7 +497,7 @@ fn refuse(app: &App, parts: &Parts, miss: Unidentified, progress: &Progress) -> 
         trace: Trace::new(),
         duration,
     });
-    to_http(app, response, None)
+    to_http(app, parts, response, None)
 }
 
 /// Path and query for the journal, without what grants access: signatures and tokens of presigned URLs.
@@ -516,7 +516,7 @@ fn target(parts: &Parts) -> Box<str> {
     text.into()
 }
 
-fn to_http(app: &App, response: Response, body: Option<Box<dyn BodySource>>) -> HttpResponse {
+fn to_http(app: &App, parts: &Parts, response: Response, body: Option<Box<dyn BodySource>>) -> HttpResponse {
     let body = match body {
         Some(source) => Body::source(source),
         None => Body::from(response.body),
@@ -524,6 +524,10 @@ fn to_http(app: &App, response: Response, body: Option<Box<dyn BodySource>>) -> 
     let mut http = http::Response::new(body);
     *http.status_mut() = response.status;
     *http.headers_mut() = response.headers;
+    // An output may have a member for it, which need not be true. Only an answer without a body tells of another's.
+    if parts.method != Method::HEAD {
+        http.headers_mut().remove(http::header::CONTENT_LENGTH);
+    }
     // hyper dates answers by the system's clock; a virtual clock must show here too, since clients correct their skew by it.
     if app.clock.is_virtual()
         && let Ok(date) = HeaderValue::from_str(&app.clock.now().to_http_date())
