@@ -10,7 +10,7 @@ use standin_model::words::squash;
 use standin_model::{Document, Fields, Key, Kind, Member, ShapeIx};
 use standin_store::{Batch, StoreError};
 
-use crate::act::CASCADE_MAX;
+use crate::delete::CASCADE_MAX;
 use crate::handler::{ATTEMPTS_MAX, Failed, Work};
 
 /// The action that takes away what is not in the list.

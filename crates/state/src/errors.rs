@@ -1,9 +1,12 @@
 //! The errors that an operation models for what does not exist, exists already, or is in use.
 
 use standin_core::{CallContext, OperationError, codes};
+use standin_lifecycle::Codes;
 use standin_mock::synthesis;
 use standin_model::words::squash;
 use standin_model::{Document, ShapeIx, Str, WaiterState};
+
+use crate::handler::{Failed, Work};
 
 /// What is wrong with the resource that a call names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -209,4 +212,57 @@ pub(crate) fn error(
         }
     }
     error
+}
+
+impl Work<'_> {
+    pub(crate) fn fault(&self, fault: Fault, identifier: &str) -> Failed {
+        let resource = self.schema.lifecycle.resource(self.role.resource);
+        let kind = &resource.name;
+        if let Some(code) = self.code(fault).filter(|code| !code.is_empty()) {
+            let status = if fault == Fault::NotFound { 404 } else { 400 };
+            if let Some((code, message)) = code.split_once(": ") {
+                return OperationError::new(code.to_owned(), message).with_status(status).into();
+            }
+            return OperationError::new(code, format!("{kind} {identifier}: {}", fault.phrase()))
+                .with_status(status)
+                .into();
+        }
+        error(self.context, fault, self.known_error(fault), &squash(kind), kind, identifier).into()
+    }
+
+    /// The code for a fault that the model does not list.
+    pub(crate) fn code(&self, fault: Fault) -> Option<String> {
+        let of = |codes: &Codes| match fault {
+            Fault::NotFound => codes.missing.clone(),
+            Fault::Exists => codes.conflict.clone(),
+            Fault::InUse => codes.busy.clone(),
+            _ => None,
+        };
+        of(&self.role.codes).or_else(|| of(&self.schema.lifecycle.resource(self.role.resource).codes))
+    }
+
+    /// The error that the lifecycle knows for a fault.
+    pub(crate) fn known_error(&self, fault: Fault) -> Option<ShapeIx> {
+        match fault {
+            Fault::NotFound => self.role.missing,
+            Fault::Exists => self.role.conflict,
+            Fault::InUse => self.role.busy,
+            _ => None,
+        }
+    }
+
+    /// Whether an overlay says that such a thing is no error.
+    pub(crate) fn is_no_fault(&self, fault: Fault) -> bool {
+        self.code(fault).is_some_and(|code| code.is_empty())
+    }
+
+    pub(crate) fn models(&self, fault: Fault) -> bool {
+        if self.is_no_fault(fault) {
+            return false;
+        }
+        self.known_error(fault).is_some()
+            || self.code(fault).is_some()
+            || modelled(self.context, fault, &self.schema.ty(self.role.resource).noun.text).is_some()
+            || (fault == Fault::NotFound && awaited(self.context).is_some())
+    }
 }

@@ -23,7 +23,7 @@ impl Everywhere<'_> {
             all.extend(self.store.tables(&picked).await?);
         }
         // Others count numbers and keep tokens.
-        all.retain(|table| !table.name.starts_with('@'));
+        all.retain(|table| !table.name.starts_with(['@', '-']));
         Ok(all)
     }
 

@@ -11,6 +11,7 @@ use crate::handler::{Failed, Work};
 use crate::page;
 use crate::record::Record;
 use crate::resolve::WITHIN;
+use crate::transition::after;
 
 /// How long AWS knows a client token, as Proton's API reference says of its own and others do not contradict.
 const KNOWN_FOR: Duration = Duration::from_secs(8 * 60 * 60);
@@ -55,8 +56,7 @@ impl Work<'_> {
         let Some(AskedUnder { name, fingerprint, known }) = asked_under else { return };
         let mut result = Fields::with_capacity(1);
         result.push("key", record.key.to_string());
-        let known_for = i64::try_from(KNOWN_FOR.as_millis()).unwrap_or(i64::MAX);
-        let expires_ms = self.context.now.as_millis().saturating_add(known_for);
+        let expires_ms = after(self.context.now, KNOWN_FOR).as_millis();
         let token = Token { fingerprint, result: Document::Map(result), expires_ms };
         batch.keep_token(&self.space, &name, &known, token);
     }

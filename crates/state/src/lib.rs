@@ -10,10 +10,14 @@
 //!   checks, and decides anew where another call was faster.
 //! - Two reads of an unchanged resource agree, whichever operations read it.
 
-mod act;
+mod absorb;
 mod arns;
 mod batch;
+mod change;
 mod convert;
+mod count;
+mod create;
+mod delete;
 mod edits;
 mod errors;
 mod everywhere;
@@ -24,6 +28,7 @@ mod handler;
 mod idempotency;
 mod identifiers;
 mod implied;
+mod list;
 mod make;
 mod names;
 mod page;
@@ -33,6 +38,7 @@ mod record;
 mod resolve;
 mod resource_groups;
 mod schema;
+mod show;
 mod tagging;
 mod tags;
 mod ticket;

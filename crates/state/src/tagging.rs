@@ -13,7 +13,24 @@ use crate::resolve::values;
 use crate::schema::last_member;
 use crate::tags;
 
+/// The value at a way through structures.
+pub(crate) fn look<'d>(input: &'d Document, path: &[Str]) -> Option<&'d Document> {
+    path.iter().try_fold(input, |at, name| at.get(name))
+}
+
 impl Work<'_> {
+    /// The tags that the input gives.
+    pub(crate) fn given_tags(&self) -> Fields {
+        let Some(path) = &self.plan.tags else { return Fields::new() };
+        match look(self.said(), path).or_else(|| look(self.input, path)) {
+            Some(value @ Document::List(_)) if path.last() == Some(&"TagSpecifications") => {
+                tags::of_specifications(value)
+            }
+            Some(value) => tags::read(value),
+            None => Fields::new(),
+        }
+    }
+
     /// The resource that a tagging operation names, of whatever type.
     async fn tagged(&self) -> Result<(Table, Record), Failed> {
         let own = self.role.resource;

@@ -1,16 +1,23 @@
 //! Page tokens of services whose models allow no text in which a key could stand: a ticket of the modelled form, behind which
-//! the key is kept.
+//! the key is kept for a while.
+
+use std::time::Duration;
 
 use standin_core::Draw;
 use standin_mock::{pattern, validation};
-use standin_model::{Document, Fields};
-use standin_store::Batch;
+use standin_model::Document;
+use standin_store::tokens::{self, Token};
+use standin_store::{Batch, StoreError};
 
 use crate::handler::{Failed, Work};
 use crate::page;
+use crate::resolve::WITHIN;
+use crate::transition::after;
 
-/// The table of keys behind tickets.
-const TICKETS: &str = "@pages";
+/// How long a ticket is good: longer than any client takes from one page to the next.
+const GOOD_FOR: Duration = Duration::from_secs(60 * 60);
+/// Under what tickets are kept among the tokens. No operation is called so.
+const TICKETS: &str = "page";
 const LETTERS: &[u8] = b"abcdefghijklmnopqrstuvwxyz0123456789";
 /// The length of a ticket where the model leaves it open.
 const LENGTH_USUAL: i64 = 32;
@@ -45,12 +52,17 @@ impl Work<'_> {
         let mut plain = || (0..wanted).filter_map(|_| draw.pick(LETTERS)).map(|byte| char::from(*byte)).collect();
         let made = made.or_else(|| open.then(&mut plain));
         let Some(ticket) = made.filter(|ticket| fits(ticket)) else { return Ok(token) };
-        let mut fields = Fields::with_capacity(1);
-        fields.push("token", token);
+        let (name, now) = (named(&ticket), self.context.now);
+        let known = tokens::find(&*self.resources.store, &self.space, &name, now.as_millis()).await?;
+        let expires_ms = after(now, GOOD_FOR).as_millis();
+        let kept = Token { fingerprint: String::new(), result: Document::from(token), expires_ms };
         let mut batch = Batch::default();
-        batch.put(&self.space.table(TICKETS), ticket.as_str(), Document::Map(fields), Vec::new());
-        self.resources.store.commit(batch).await?;
-        Ok(ticket)
+        batch.keep_token(&self.space, &name, &known, kept);
+        match self.resources.store.commit(batch).await {
+            // Who is faster keeps the same: a ticket tells of one page of one list.
+            Ok(_) | Err(StoreError::Conflict) => Ok(ticket),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// The key after which a page begins; `None` where this operation gave no such token for this request.
@@ -59,8 +71,13 @@ impl Work<'_> {
         if let Some(rest) = page::after(self.context, question, token) {
             return Ok(Some(whole(rest)));
         }
-        let Some(row) = self.resources.store.get(&self.space.table(TICKETS), token).await? else { return Ok(None) };
-        let kept = row.body.get("token").and_then(Document::as_str);
+        let now = self.context.now.as_millis();
+        let known = tokens::find(&*self.resources.store, &self.space, &named(token), now).await?;
+        let kept = known.token.as_ref().and_then(|kept| kept.result.as_str());
         Ok(kept.and_then(|token| page::after(self.context, question, token)).map(whole))
     }
+}
+
+fn named(ticket: &str) -> String {
+    format!("{TICKETS}{WITHIN}{ticket}")
 }

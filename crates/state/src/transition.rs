@@ -99,7 +99,8 @@ impl Work<'_> {
     }
 }
 
-fn after(time: Timestamp, by: Duration) -> Timestamp {
+/// A time, and so much later.
+pub(crate) fn after(time: Timestamp, by: Duration) -> Timestamp {
     Timestamp::from_millis(time.as_millis().saturating_add(i64::try_from(by.as_millis()).unwrap_or(i64::MAX)))
 }
 

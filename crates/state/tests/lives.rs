@@ -1,5 +1,6 @@
 //! Lives of resources, through the handler alone.
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
@@ -8,19 +9,24 @@ use standin_mock::synthesis::Synthesizer;
 use standin_mock::validation::check_shape;
 use standin_model::{Catalogue, Document};
 use standin_state::Resources;
-use standin_store::MemoryStore;
+use standin_store::{MemoryStore, Selector, tokens};
 
 const ACCOUNT: &str = "111122223333";
+
+/// When the first call of a test is made, in seconds.
+const BEGIN: i64 = 1_800_000_000;
 
 struct Caller {
     resources: Resources,
     service: &'static str,
+    /// How many seconds after the beginning the next call is made.
+    later: Cell<i64>,
 }
 
 impl Caller {
     fn of(service: &'static str) -> Self {
         let synthesizer = Arc::new(Synthesizer::new(Catalogue::shared()));
-        Self { resources: Resources::new(Arc::new(MemoryStore::new()), synthesizer, 0), service }
+        Self { resources: Resources::new(Arc::new(MemoryStore::new()), synthesizer, 0), service, later: Cell::new(0) }
     }
 
     /// The answer of an operation, or the code of its error.
@@ -37,7 +43,7 @@ impl Caller {
             region: "us-east-1".into(),
             access_key: None,
             base_url: "http://localhost".into(),
-            now: standin_model::Timestamp::from_seconds(1_800_000_000),
+            now: standin_model::Timestamp::from_seconds(BEGIN + self.later.get()),
             origin: Clock::real().origin(),
             dice: Dice::new(0),
         };
@@ -132,6 +138,27 @@ async fn page_tokens_have_the_modelled_form() {
     assert_eq!(names.len(), 3);
     let foreign = outposts.try_call("ListSites", json!({"MaxResults": 1, "NextToken": "1##x"})).await;
     assert_eq!(foreign.expect_err("no token of this list"), "ValidationException");
+}
+
+#[tokio::test]
+async fn tickets_of_pages_expire_and_are_swept() {
+    let outposts = Caller::of("outposts");
+    for name in ["a", "b"] {
+        outposts.call("CreateSite", json!({"Name": name})).await;
+    }
+    let first = outposts.call("ListSites", json!({"MaxResults": 1})).await;
+    let second = json!({"MaxResults": 1, "NextToken": first["NextToken"]});
+    let hour = 60 * 60;
+    outposts.later.set(hour - 1);
+    outposts.call("ListSites", second.clone()).await;
+    outposts.later.set(hour);
+    let expired = outposts.try_call("ListSites", second).await;
+    assert_eq!(expired.expect_err("too late"), "ValidationException");
+    let store = &**outposts.resources.store();
+    let tables = async || store.tables(&Selector::all()).await.expect("reads").len();
+    assert_eq!(tables().await, 2, "the sites, and the ticket");
+    tokens::sweep(store, (BEGIN + hour) * 1000).await.expect("sweeps");
+    assert_eq!(tables().await, 1, "the sites");
 }
 
 #[tokio::test]

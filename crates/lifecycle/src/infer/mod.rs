@@ -7,13 +7,16 @@ mod errors;
 mod finish;
 mod grouping;
 mod identify;
+mod kind;
 mod members;
 mod names;
+mod parents;
 mod relations;
 mod rest;
 mod status;
 mod tags;
 mod views;
+mod whom;
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
