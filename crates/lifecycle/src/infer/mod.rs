@@ -6,6 +6,7 @@
 mod errors;
 mod finish;
 mod grouping;
+mod heard;
 mod identify;
 mod kind;
 mod members;
@@ -47,9 +48,13 @@ pub fn infer_with(service: &'static Service, overlays: &[Overlay]) -> Result<Lif
     draft.identify();
     draft.show();
     draft.claim_rest();
+    for overlay in all.iter().filter(|overlay| !overlay.lenient) {
+        draft.heard(overlay)?;
+    }
+    let renamed = draft.hints.renamed();
     let mut lifecycle = draft.finish();
     for overlay in &all {
-        overlay::patch(&mut lifecycle, overlay)?;
+        overlay::patch(&mut lifecycle, overlay, &renamed)?;
     }
     Ok(lifecycle)
 }

@@ -50,7 +50,7 @@ impl Overlay {
         &self.spec.service
     }
 
-    fn unknown(&self, key: impl Into<String>, message: impl Into<String>) -> OverlayError {
+    pub(crate) fn unknown(&self, key: impl Into<String>, message: impl Into<String>) -> OverlayError {
         OverlayError::Unknown { file: self.file.clone(), key: key.into(), message: message.into() }
     }
 }
@@ -228,6 +228,16 @@ mod tests {
             "service = \"mwaa\"\n[operations.GetEnvironment.bind]\nNam = \"name\"",
             "operations.GetEnvironment.bind: GetEnvironmentInput has no member Nam; did you mean Name?",
         );
+        check_refused(
+            "service = \"mwaa\"\n[types.Environmant]\nignore = true",
+            "types.Environmant: mwaa has no type Environmant; did you mean Environment?",
+        );
+        let environment = "service = \"mwaa\"\n[types.Environment]\n";
+        check_refused(&format!("{environment}named-by = [\"Nome\"]"), "types.Environment.named-by: no input");
+        check_refused(&format!("{environment}qualifiers = [\"Nome\"]"), "types.Environment.qualifiers: no input");
+        check_refused(&format!("{environment}counter.member = \"Nome\""), "types.Environment.counter: no input");
+        check_refused(&format!("{environment}merge = \"Nest\""), "types.Environment.merge: mwaa has no type Nest");
+        check_refused(&format!("{environment}parent = \"Nest\""), "types.Environment.parent: mwaa has no type Nest");
         check_refused("service = \"mwaa\"\n[types.Environment]\nknid = \"named\"", "mine.toml is not an overlay");
         check_refused("service = ", "mine.toml is not an overlay");
     }
@@ -270,6 +280,19 @@ mod tests {
         assert_eq!(written(&role.views[0].path), "WebToken");
         let free = service("mwaa").operation("InvokeRestApi").expect("modelled");
         assert!(lifecycle.role(free).is_none());
+    }
+
+    #[test]
+    fn a_later_overlay_calls_types_as_an_earlier_one_does_or_as_the_model() {
+        let overlay = |text: &str| Overlay::parse("mine.toml", &format!("service = \"mwaa\"\n{text}")).expect("parses");
+        let renames = overlay("[types.Environment]\nrename = \"Airflow\"\nid = \"one\"");
+        for name in ["Airflow", "Environment"] {
+            let later = overlay(&format!("[types.{name}]\nkind = \"assigned\"\narn = \"arn:x\""));
+            let lifecycle = infer_with(service("mwaa"), &[renames.clone(), later]).expect("applies");
+            let resource = &lifecycle.types[0];
+            assert_eq!((resource.name.as_str(), resource.kind), ("Airflow", TypeKind::Assigned));
+            assert!(resource.id_form.is_some() && resource.arn_form.is_some());
+        }
     }
 
     #[test]

@@ -1,17 +1,24 @@
 //! What overlays say of the finished lifecycle: bindings, views, statuses, forms.
 
+use std::collections::BTreeMap;
+
 use standin_model::{Document, Kind, Service, ShapeIx, Str};
 
 use super::{ErrorsSpec, OperationSpec, Overlay, OverlayError, StatusSpec, TypeSpec, meant};
 use crate::types::written;
-use crate::{Binding, Codes, Form, Lifecycle, Part, Path, Role, Status, Step, TypeIx, Verb, View};
+use crate::{Binding, Codes, Form, Lifecycle, Part, Path, Role, Status, Step, TypeIx, TypeKind, Verb, View};
 
-/// Applies what an overlay says to a lifecycle that was inferred with its hints.
+/// Applies what an overlay says to a lifecycle that was inferred with its hints. `renamed`: types that overlays give other
+/// names, with these.
 ///
 /// # Errors
 /// When it names what the model does not have.
-pub(crate) fn patch(lifecycle: &mut Lifecycle, overlay: &Overlay) -> Result<(), OverlayError> {
-    let patch = Patch { overlay, service: lifecycle.service };
+pub(crate) fn patch(
+    lifecycle: &mut Lifecycle,
+    overlay: &Overlay,
+    renamed: &BTreeMap<String, String>,
+) -> Result<(), OverlayError> {
+    let patch = Patch { overlay, service: lifecycle.service, renamed };
     for at in 0..lifecycle.types.len() {
         patch.codes(&mut lifecycle.types[at].codes, &overlay.spec.errors, Some(&lifecycle.types[at].name.clone()));
     }
@@ -19,8 +26,7 @@ pub(crate) fn patch(lifecycle: &mut Lifecycle, overlay: &Overlay) -> Result<(), 
         if spec.ignore || spec.merge.is_some() {
             continue;
         }
-        let shown = spec.rename.as_deref().unwrap_or(name);
-        let Some(ix) = patch.lenient(patch.named(lifecycle, &format!("types.{name}"), shown))? else { continue };
+        let Some(ix) = patch.lenient(patch.named(lifecycle, &format!("types.{name}"), name))? else { continue };
         patch.lenient(patch.resource(lifecycle, ix, name, spec))?;
     }
     for (name, spec) in &overlay.spec.operations {
@@ -34,6 +40,7 @@ pub(crate) fn patch(lifecycle: &mut Lifecycle, overlay: &Overlay) -> Result<(), 
 struct Patch<'o> {
     overlay: &'o Overlay,
     service: &'static Service,
+    renamed: &'o BTreeMap<String, String>,
 }
 
 impl Patch<'_> {
@@ -47,7 +54,8 @@ impl Patch<'_> {
     }
 
     fn named(&self, lifecycle: &Lifecycle, key: &str, name: &str) -> Result<TypeIx, OverlayError> {
-        let at = lifecycle.types.iter().position(|resource| resource.name == name).ok_or_else(|| {
+        let shown = self.renamed.get(name).map_or(name, String::as_str);
+        let at = lifecycle.types.iter().position(|resource| resource.name == shown).ok_or_else(|| {
             let known = meant(name, lifecycle.types.iter().map(|resource| resource.name.as_str()));
             self.overlay
                 .unknown(key, format!("{} has no type {name}, or nothing makes and shows it{known}", self.service.id))
@@ -63,6 +71,7 @@ impl Patch<'_> {
                 shapes.iter().map(|shape| self.shape(&key("shapes"), shape)).collect();
             lifecycle.types[at].shapes = shapes?.into();
         }
+        self.tied(lifecycle, name, spec, ix)?;
         let shapes = lifecycle.types[at].shapes.to_vec();
         let member = |rest: &str, name: &str| self.shown(&key(rest), &shapes, name);
         let shown = &spec.shown_as;
@@ -124,6 +133,21 @@ impl Patch<'_> {
         resource.synonyms = synonyms.into();
         self.codes(&mut resource.codes, &spec.errors, None);
         resource.why.push(format!("overlay {}", self.overlay.file));
+        Ok(())
+    }
+
+    /// What a type is said to lie in or to lead to must have stayed a type.
+    fn tied(&self, lifecycle: &Lifecycle, name: &str, spec: &TypeSpec, ix: TypeIx) -> Result<(), OverlayError> {
+        let resource = lifecycle.resource(ix);
+        let ends = [("parent", &spec.parent, resource.parent), ("target", &spec.target, resource.target)];
+        for (rest, said, found) in ends {
+            let Some(said) = said.as_deref().filter(|said| !said.is_empty()) else { continue };
+            let key = format!("types.{name}.{rest}");
+            let wanted = self.named(lifecycle, &key, said)?;
+            if found != Some(wanted) && (rest == "parent" || resource.kind == TypeKind::Link) {
+                return Err(self.overlay.unknown(key, format!("{said} cannot be that")));
+            }
+        }
         Ok(())
     }
 
@@ -203,6 +227,13 @@ impl Patch<'_> {
             let message = "has no role; say verb and type of what is made and shown".to_owned();
             return Err(self.overlay.unknown(format!("operations.{name}"), message));
         };
+        if let Some(said) = &spec.of
+            && self.overlay.spec.types.get(said).is_none_or(|spec| spec.merge.is_none())
+            && self.named(lifecycle, &key("type"), said)? != role.resource
+        {
+            let found = &lifecycle.resource(role.resource).name;
+            return Err(self.overlay.unknown(key("type"), format!("it is about {found}, not about {said}")));
+        }
         if let Some(bind) = &spec.bind {
             let mut bindings = Vec::new();
             for (path, what) in bind {

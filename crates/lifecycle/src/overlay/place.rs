@@ -45,10 +45,23 @@ impl Hints {
                 hint.verb = spec.verb.map(verb).or(hint.verb.take());
             }
             for (name, spec) in &overlay.spec.types {
-                hints.types.entry(name.clone()).and_modify(|known| known.extend(spec)).or_insert_with(|| spec.clone());
+                let name = hints.called(name).to_owned();
+                hints.types.entry(name).and_modify(|known| known.extend(spec)).or_insert_with(|| spec.clone());
             }
         }
         Ok(hints)
+    }
+
+    /// What the inference calls a type that an overlay may have given another name.
+    pub(crate) fn called<'n>(&'n self, name: &'n str) -> &'n str {
+        let renamed = self.types.iter().find(|(_, spec)| spec.rename.as_deref() == Some(name));
+        renamed.map_or(name, |(called, _)| called)
+    }
+
+    /// Types that overlays give other names, with these.
+    pub(crate) fn renamed(&self) -> BTreeMap<String, String> {
+        let renamed = self.types.iter().filter_map(|(called, spec)| Some((called.clone(), spec.rename.clone()?)));
+        renamed.collect()
     }
 }
 
