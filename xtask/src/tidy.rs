@@ -13,6 +13,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("standin-wire", &["standin-model", "standin-core"]),
     ("standin-mock", &["standin-model", "standin-core"]),
     ("standin-store", &["standin-model", "standin-core"]),
+    ("standin-template", &["standin-model", "standin-core"]),
     ("standin-lifecycle", &["standin-model", "standin-mock"]),
     ("standin-state", &["standin-model", "standin-core", "standin-mock", "standin-store", "standin-lifecycle"]),
     ("standin-s3", &["standin-model", "standin-core", "standin-wire", "standin-store"]),

@@ -1,0 +1,82 @@
+//! Handlebars as Mockoon has it.
+//!
+//! A text is read once, and rendered as often as wanted, within limits that keep a template from taking the process down:
+//!
+//! ```
+//! use standin_core::Clock;
+//! use standin_template::{Random, Scope, Template, Value};
+//!
+//! let template = Template::parse("{{#each users as |user|}}{{user.name}};{{/each}}")?;
+//! let (clock, random) = (Clock::real(), Random::unseeded());
+//! let context = Value::from_json_text(r#"{"users": [{"name": "Ann"}, {"name": "Bob"}]}"#).unwrap_or_default();
+//! let mut scope = Scope::new(&clock, &random).with_context(context);
+//! assert_eq!(template.render(&mut scope)?, "Ann;Bob;");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! Values have the semantics of JavaScript where these show in the output: what is undefined is not null, numbers print
+//! as they do there, objects keep the order of their members, and texts count in UTF-16 units.
+
+mod ast;
+mod error;
+mod helpers;
+mod lexer;
+mod number;
+mod parser;
+mod print;
+#[allow(dead_code, reason = "faker draws from it")]
+mod random;
+mod render;
+#[allow(dead_code, reason = "dates ask its clock")]
+mod scope;
+mod value;
+mod whitespace;
+
+pub use error::{RenderError, TemplateError};
+pub use random::Random;
+pub use scope::{Data, Limits, Request, Scope};
+pub use value::{List, Object, Value};
+
+/// A text that was read and can be rendered.
+#[derive(Debug)]
+pub struct Template {
+    program: ast::Program,
+}
+
+impl Template {
+    /// Reads a text.
+    ///
+    /// # Errors
+    ///
+    /// The text is not a template; the message is that of handlebars.js 4.7.
+    pub fn parse(text: &str) -> Result<Self, TemplateError> {
+        parser::parse(text).map(|program| Self { program })
+    }
+
+    /// The text that every rendering gives, if the template only has text.
+    pub fn as_static(&self) -> Option<&str> {
+        match self.program.body.as_slice() {
+            [] => Some(""),
+            [ast::Node::Content(content)] => Some(&content.text[content.from..content.to]),
+            _ => None,
+        }
+    }
+
+    /// Writes what the template says of a scope.
+    ///
+    /// # Errors
+    ///
+    /// A helper failed, with the message that it has in Mockoon; or the template exceeds the limits of the scope.
+    pub fn render(&self, scope: &mut Scope<'_>) -> Result<String, RenderError> {
+        match self.as_static() {
+            Some(text) => Ok(text.to_owned()),
+            None => render::Machine::run(&self.program, scope),
+        }
+    }
+}
+
+/// Prints a value as `JSON.stringify` of JavaScript does; nothing for undefined.
+pub fn to_json(value: &Value) -> Option<String> {
+    let zone = jiff::tz::TimeZone::UTC;
+    print::Printer { zone: &zone, limit: usize::MAX }.json(value, true, 0).ok().flatten()
+}
