@@ -160,7 +160,7 @@ async fn connection(port: u16, mut request: Request, traffic: Traffic, left: &At
     let mut latencies = Vec::new();
     let mut buffer = Vec::with_capacity(1 << 16);
     while let Ok(number) = left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)) {
-        if let Some(serial) = traffic.serial(number) {
+        if let Some(serial) = traffic.serial(number - 1) {
             request.number(serial);
         }
         let sent = Instant::now();

@@ -288,3 +288,19 @@ def test_explain_tells_the_role(server, admin):
     told = admin("GET", f"/_standin/explain/{answer['ResponseMetadata']['RequestId']}")
     assert told["fidelity"] == "stateful"
     assert told["decisions"][0] == "its lifecycle's role: Create of the type LogGroup"
+
+
+def test_lists_by_prefix_page(server):
+    events = make_client(server.url, "events")
+    for number in range(30):
+        events.put_rule(Name=f"{'heron' if number % 2 else 'grebe'}-{number:02}", ScheduleExpression="rate(5 minutes)")
+    found, token = [], {}
+    while True:
+        page = events.list_rules(NamePrefix="heron-", Limit=4, **token)
+        assert len(page["Rules"]) <= 4
+        found += [rule["Name"] for rule in page["Rules"]]
+        if "NextToken" not in page:
+            break
+        token = {"NextToken": page["NextToken"]}
+    assert found == [f"heron-{number:02}" for number in range(1, 30, 2)]
+    assert events.list_rules(NamePrefix="stork")["Rules"] == []

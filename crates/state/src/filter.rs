@@ -52,6 +52,19 @@ impl Filter {
     }
 }
 
+impl Filter {
+    /// Takes out what the names must begin with: keys that begin with names need not be looked at one by one for that.
+    pub(crate) fn take_name_prefix(&mut self) -> Option<String> {
+        let wanted =
+            |condition: &Condition| matches!((&condition.about, &condition.test), (About::Name, Test::Prefix(_)));
+        let at = self.conditions.iter().position(wanted)?;
+        match self.conditions.swap_remove(at).test {
+            Test::Prefix(prefix) => Some(prefix),
+            Test::Any(_) | Test::Contains(_) => None,
+        }
+    }
+}
+
 impl Condition {
     fn holds(&self, record: &Record) -> bool {
         let identity = record.identity();

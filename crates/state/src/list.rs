@@ -14,6 +14,8 @@ use crate::resolve::Lineage;
 /// A page where the caller does not say how long.
 const PAGE_USUAL: usize = 1000;
 const PAGE_MAX: usize = 10_000;
+/// Rows that one call looks at before it gives the page that it has.
+const LOOKED_AT_MAX: usize = 100_000;
 /// Rows that are looked at for one page of a filtered list at a time.
 const STRIDE: usize = 512;
 
@@ -85,7 +87,13 @@ impl Work<'_> {
             _ => PAGE_USUAL,
         };
         let limit = if self.plan.token.is_some() { limit } else { usize::MAX };
-        let filter = self.filter();
+        let mut filter = self.filter();
+        let resource = self.schema.lifecycle.resource(ix);
+        let by_name = resource.kind == TypeKind::Named
+            && (resource.identity.primary == Some(Part::Name) || resource.identity.name.is_none());
+        let begins = if by_name { filter.take_name_prefix() } else { None };
+        let keys = format!("{prefix}{}", begins.unwrap_or_default());
+        let mut looked_at = 0_usize;
         if let Some(default) = self.schema.lifecycle.resource(ix).default.as_deref()
             && self.schema.lifecycle.resource(ix).implicit
             && lineage.whole
@@ -97,8 +105,9 @@ impl Work<'_> {
             // One more than wanted tells whether there is a next page.
             let stride = if filter.is_none() { limit.saturating_add(1 - page.records.len().min(1)) } else { STRIDE };
             let stride = stride.min(limit.saturating_add(1)).max(1);
-            let rows = self.scan(ix, prefix, after.as_deref(), stride).await?;
+            let rows = self.scan(ix, &keys, after.as_deref(), stride).await?;
             let last = rows.len() < stride;
+            looked_at += rows.len();
             let gone = rows.iter().filter(|record| record.is_gone(self.context.now));
             let gone: Vec<(Arc<str>, u64)> = gone.map(|record| (record.key.clone(), record.version)).collect();
             self.purge(&self.table(ix), &gone).await;
@@ -115,6 +124,14 @@ impl Work<'_> {
                 page.records.push(record);
             }
             if last {
+                return Ok(());
+            }
+            // As AWS does it: a page may hold less than asked for, or nothing, and say how to go on.
+            if looked_at >= LOOKED_AT_MAX
+                && self.plan.token.is_some()
+                && let Some(after) = &after
+            {
+                page.next = Some(self.page_token(question, prefix, after).await?);
                 return Ok(());
             }
         }
