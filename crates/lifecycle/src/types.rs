@@ -173,6 +173,8 @@ pub struct Role {
     /// Of a batch whose items say themselves what is to be done (`ChangeResourceRecordSets`): the member that tells, with
     /// values such as `CREATE`, `UPSERT` and `DELETE`.
     pub action: Option<Path>,
+    /// Of a batch: whether all of its items succeed, or none.
+    pub atomic: bool,
     /// Codes of errors that are not modelled.
     pub codes: Codes,
     /// Whether it is about resources of any type (`TagResource`): the bindings with [`Part::Arn`] or [`Part::Any`] tell of

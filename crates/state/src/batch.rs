@@ -1,8 +1,12 @@
 //! Operations whose input is a list of requests, each carried out by itself: `PutTargets`, `ChangeResourceRecordSets`, or an
 //! operation that changes one resource and is told of several (`TerminateInstances`).
 //!
+//! Most items succeed or fail by themselves; those of an operation that its overlay calls atomic do so together.
+//!
 //! Of each item stays an answer as if it had been asked for alone; these are put together. What an item fails with goes into
 //! the output's list of failures, where there is one, and else fails the call.
+
+use std::sync::{Arc, Mutex, PoisonError};
 
 use standin_core::OperationError;
 use standin_lifecycle::{Part, Path, Role, Step, Verb};
@@ -10,8 +14,9 @@ use standin_model::words::squash;
 use standin_model::{Document, Fields, Key, Kind, Member, ShapeIx};
 use standin_store::{Batch, StoreError};
 
-use crate::delete::CASCADE_MAX;
+use crate::cascade::PAGE;
 use crate::handler::{ATTEMPTS_MAX, Failed, Work};
+use crate::rows::Staged;
 
 /// The action that takes away what is not in the list.
 const REPLACE: &str = "replace";
@@ -41,6 +46,18 @@ impl Work<'_> {
         if items.is_empty() {
             return self.once().await;
         }
+        if !self.role.atomic {
+            return self.carry_out(list, items).await;
+        }
+        let staged = Mutex::new(Staged::default());
+        let work = Work { rows: self.rows.staged(&staged), space: self.space.clone(), ..*self };
+        let output = work.carry_out(list, items).await?;
+        let staged = staged.into_inner().unwrap_or_else(PoisonError::into_inner);
+        self.rows.commit(staged.into_batch()).await?;
+        Ok(output)
+    }
+
+    async fn carry_out(&self, list: &[Step], items: &[Document]) -> Result<Document, Failed> {
         if self.replaces() {
             self.make_room(items).await?;
         }
@@ -66,7 +83,7 @@ impl Work<'_> {
                     None => output = Some(answer),
                     Some(output) => join(output, answer),
                 },
-                Err(Failed::Operation(error)) if self.failures().is_some() => {
+                Err(Failed::Operation(error)) if !self.role.atomic && self.failures().is_some() => {
                     failures.push((item, error));
                 }
                 Err(failed) => return Err(failed),
@@ -88,16 +105,26 @@ impl Work<'_> {
         let ix = self.role.resource;
         let lineage = self.lineage().await?;
         let table = self.table(ix);
-        let mut batch = Batch::default();
-        for row in self.scan(ix, &lineage.around, None, CASCADE_MAX).await? {
-            let identity = row.identity();
-            let name = identity.part(Part::Any);
-            if !items.iter().any(|item| item.as_str().is_some_and(|item| Some(item) == name)) {
-                batch.check(&table, row.key.clone(), Some(row.version)).delete(&table, row.key);
+        let mut after: Option<Arc<str>> = None;
+        loop {
+            let page = self.scan(ix, &lineage.around, after.as_deref(), PAGE).await?;
+            after = page.last().map(|row| row.key.clone());
+            let last = page.len() < PAGE;
+            let mut batch = Batch::default();
+            for row in page {
+                let identity = row.identity();
+                let name = identity.part(Part::Any);
+                if !items.iter().any(|item| item.as_str().is_some_and(|item| Some(item) == name)) {
+                    batch.check(&table, row.key.clone(), Some(row.version)).delete(&table, row.key);
+                }
+            }
+            if !batch.is_empty() {
+                self.rows.commit(batch).await?;
+            }
+            if last {
+                return Ok(());
             }
         }
-        self.resources.store.commit(batch).await?;
-        Ok(())
     }
 
     /// What an item that says itself what is to be done (`CREATE`, `UPSERT`, `DELETE`) makes of the operation.

@@ -8,7 +8,6 @@ use standin_model::{Document, Fields, Str};
 use standin_store::{Batch, StoreError, Table};
 
 use crate::absorb::absorb;
-use crate::delete::CASCADE_MAX;
 use crate::edits;
 use crate::errors::Fault;
 use crate::handler::{Failed, Work};
@@ -29,7 +28,7 @@ impl Work<'_> {
                 let mut batch = Batch::default();
                 batch.check(&table, record.key.clone(), None);
                 batch.put(&table, record.key.clone(), record.body.clone(), index(record.identity()));
-                self.resources.store.commit(batch).await?;
+                self.rows.commit(batch).await?;
                 self.show(&record, None).await
             }
             None => Err(self.not_found()),
@@ -106,13 +105,14 @@ impl Work<'_> {
         batch.put(&table, key, body.clone(), index(Identity(&body)));
         for child in self.schema.descendants(self.role.resource) {
             let table = self.table(child);
-            for row in self.scan(child, &format!("{}{WITHIN}", old.key), None, CASCADE_MAX).await? {
+            // All in one batch, however many: half of them under another key would be lost.
+            for row in self.scan(child, &format!("{}{WITHIN}", old.key), None, usize::MAX).await? {
                 let moved = format!("{key}{}", &row.key[old.key.len()..]);
                 batch.delete(&table, row.key.clone());
                 batch.put(&table, moved, row.body.clone(), index(row.identity()));
             }
         }
-        match self.resources.store.commit(batch).await {
+        match self.rows.commit(batch).await {
             Ok(version) => Ok(Record { key: key.into(), version, body }),
             Err(StoreError::Conflict) if self.get(self.role.resource, key).await?.is_some() => {
                 Err(self.fault(Fault::Exists, key))
@@ -165,7 +165,7 @@ impl Work<'_> {
         let mut batch = Batch::default();
         batch.check(table, old.key.clone(), Some(old.version));
         batch.put(table, old.key.clone(), body.clone(), index(Identity(&body)));
-        let version = self.resources.store.commit(batch).await?;
+        let version = self.rows.commit(batch).await?;
         Ok(Record { key: old.key.clone(), version, body })
     }
 }

@@ -39,7 +39,7 @@ impl Work<'_> {
     pub(crate) async fn count(&self, prefix: &str, within: Option<&str>, batch: &mut Batch) -> Result<i64, Failed> {
         let table = self.space.table(format!("{COUNTERS}{}", self.schema.ty(self.role.resource).table));
         let key = within.map_or_else(|| prefix.to_owned(), |within| format!("{prefix}{within}"));
-        let row = self.resources.store.get(&table, &key).await?;
+        let row = self.rows.get(&table, &key).await?;
         let last = row.as_ref().and_then(|row| row.body.get("last")).and_then(Document::as_i64).unwrap_or_default();
         let mut fields = Fields::with_capacity(1);
         fields.push("last", last + 1);

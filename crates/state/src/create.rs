@@ -88,7 +88,7 @@ impl Work<'_> {
         }
         batch.put(&table, record.key.clone(), record.body.clone(), index(record.identity()));
         self.keep(asked_under, &mut batch, &record);
-        self.resources.store.commit(batch).await?;
+        self.rows.commit(batch).await?;
         self.show(&record, None).await
     }
 
@@ -167,7 +167,7 @@ impl Work<'_> {
     /// Whether another resource has this one's key, id or ARN. `key`: whether the key is made of them.
     pub(crate) async fn is_taken(&self, record: &Record, key: bool) -> Result<bool, Failed> {
         let table = self.table(self.role.resource);
-        if key && self.resources.store.get(&table, &record.key).await?.is_some() {
+        if key && self.rows.get(&table, &record.key).await?.is_some() {
             return Ok(true);
         }
         let identity = record.identity();
@@ -175,7 +175,7 @@ impl Work<'_> {
         let id = identity.id().filter(|_| key);
         for (index, text) in [(BY_ID, id), (BY_ARN, identity.arn())] {
             if let Some(text) = text
-                && !self.resources.store.find(&table, index, text, None, 1).await?.is_empty()
+                && !self.rows.find(&table, index, text, None, 1).await?.is_empty()
             {
                 return Ok(true);
             }

@@ -1,17 +1,15 @@
 //! Deleting resources, and what lies in them.
 
-use standin_lifecycle::{Part, TypeKind};
+use standin_lifecycle::Part;
 use standin_model::Document;
 use standin_model::words::squash;
 use standin_store::Batch;
 
+use crate::cascade::{Cascade, PAGE};
 use crate::errors::Fault;
 use crate::handler::{Failed, Work};
 use crate::record::Identity;
-use crate::resolve::{WITHIN, index};
-
-/// Rows that one delete takes with it at most, per type.
-pub(crate) const CASCADE_MAX: usize = 100_000;
+use crate::resolve::index;
 
 impl Work<'_> {
     pub(crate) async fn delete(&self) -> Result<Document, Failed> {
@@ -26,9 +24,14 @@ impl Work<'_> {
         if record.is_leaving() {
             return self.show(&record, leaving).await;
         }
-        let mut batch = Batch::default();
         let table = self.table(self.role.resource);
-        batch.check(&table, record.key.clone(), Some(record.version));
+        let cascade = Cascade { rows: self.rows, schema: self.schema, space: &self.space, page: PAGE };
+        if self.refuses_in_use() && cascade.is_occupied(self.role.resource, &record.key).await? {
+            return Err(self.fault(Fault::InUse, record.identity().part(Part::Any).unwrap_or_default()));
+        }
+        let mut guard = Batch::default();
+        guard.check(&table, record.key.clone(), Some(record.version));
+        let mut batch = guard.clone();
         match self.farewell(&record) {
             Some(body) => {
                 let index = index(Identity(&body));
@@ -38,24 +41,13 @@ impl Work<'_> {
                 batch.delete(&table, record.key.clone());
             }
         }
-        let refuses = self.refuses_in_use();
-        for child in self.schema.descendants(self.role.resource) {
-            let table = self.table(child);
-            let inside = self.scan(child, &format!("{}{WITHIN}", record.key), None, CASCADE_MAX).await?;
-            let own = matches!(self.schema.lifecycle.resource(child).kind, TypeKind::Named | TypeKind::Assigned);
-            if refuses && own && inside.iter().any(|row| !row.is_leaving()) {
-                return Err(self.fault(Fault::InUse, record.identity().part(Part::Any).unwrap_or_default()));
-            }
-            for row in inside {
-                batch.delete(&table, row.key);
-            }
-        }
-        self.resources.store.commit(batch).await?;
+        cascade.empty(self.role.resource, &record.key, &guard, &mut batch).await?;
+        self.rows.commit(batch).await?;
         self.show(&record, leaving).await
     }
 
     /// Whether the operation models that something may still lie in what is deleted.
-    pub(crate) fn refuses_in_use(&self) -> bool {
+    fn refuses_in_use(&self) -> bool {
         self.context.operation.errors.iter().any(|shape| {
             let name = squash(self.context.service.shape(*shape).name);
             ["notempty", "contains", "deleteconflict", "haschild", "dependency"].iter().any(|mark| name.contains(mark))

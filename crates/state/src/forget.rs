@@ -1,16 +1,12 @@
 //! Forgetting resources by their tags.
 
-use standin_lifecycle::TypeIx;
 use standin_model::Catalogue;
-use standin_store::{Batch, Scan, Selector, Store, StoreError, Table};
+use standin_store::{Batch, Scan, Selector, StoreError};
 
+use crate::cascade::{Cascade, PAGE};
 use crate::handler::Resources;
 use crate::record::Record;
-use crate::resolve::WITHIN;
-use crate::schema::Schema;
-
-/// Rows that are looked at at once.
-const PAGE: usize = 1000;
+use crate::rows::Rows;
 
 impl Resources {
     /// Removes the resources that have a tag, and what lies in them; without a value, whatever the tag's is. How many had it.
@@ -47,7 +43,9 @@ impl Resources {
                     if tagged {
                         count += 1;
                         batch.delete(&table, record.key.clone());
-                        within(store, &schema, &table, ix, &record.key, &mut batch).await?;
+                        let (rows, schema) = (Rows::of(store), &*schema);
+                        let cascade = Cascade { rows, schema, space: &table.space, page: PAGE };
+                        cascade.empty(ix, &record.key, &Batch::default(), &mut batch).await?;
                     }
                 }
                 if !batch.is_empty() {
@@ -60,24 +58,4 @@ impl Resources {
         }
         Ok(count)
     }
-}
-
-/// Adds what lies in a resource to those that are removed.
-async fn within(
-    store: &dyn Store,
-    schema: &Schema,
-    table: &Table,
-    ix: TypeIx,
-    key: &str,
-    batch: &mut Batch,
-) -> Result<(), StoreError> {
-    let prefix = format!("{key}{WITHIN}");
-    for child in schema.descendants(ix) {
-        let child_table = table.space.table(schema.ty(child).table.clone());
-        let scan = Scan { prefix: &prefix, after: None, limit: usize::MAX };
-        for row in store.scan(&child_table, scan).await? {
-            batch.delete(&child_table, row.key);
-        }
-    }
-    Ok(())
 }

@@ -14,6 +14,7 @@ use standin_store::{Space, Store, StoreError};
 use crate::everywhere::Everywhere;
 use crate::plan::OperationPlan;
 use crate::resource_groups;
+use crate::rows::Rows;
 use crate::schema::Schema;
 
 /// How often a call decides anew because others were faster, before it gives up.
@@ -104,6 +105,7 @@ impl From<StoreError> for Failed {
 /// One call on its way.
 pub(crate) struct Work<'a> {
     pub resources: &'a Resources,
+    pub rows: Rows<'a>,
     pub schema: &'a Schema,
     pub role: &'a Role,
     pub plan: &'a OperationPlan,
@@ -212,7 +214,9 @@ impl Resources {
                 Some((role, plan)) => {
                     let (schema, space) = (&schema, space.clone());
                     let salt = self.next_salt();
-                    let work = Work { resources: self, schema, role, plan, context, input, item: None, space, salt };
+                    let rows = Rows::of(&*self.store);
+                    let item = None;
+                    let work = Work { resources: self, rows, schema, role, plan, context, input, item, space, salt };
                     work.run().await
                 }
                 None => Everywhere { store: &*self.store, context }.answer(input).await,

@@ -35,7 +35,7 @@ impl Work<'_> {
         }
         let name = format!("{}{WITHIN}{given}", self.context.operation.name);
         let fingerprint = format!("{:016x}", page::question(self.context, self.input, &[member]));
-        let known = tokens::find(&*self.resources.store, &self.space, &name, self.context.now.as_millis()).await?;
+        let known = tokens::find(self.rows.store(), &self.space, &name, self.context.now.as_millis()).await?;
         Ok(Some(AskedUnder { name, fingerprint, known }))
     }
 

@@ -25,7 +25,7 @@ impl Work<'_> {
         let table = self.table(ix);
         let mut batch = Batch::default();
         batch.put_new(&table, key.clone(), record.body.clone(), index(record.identity()));
-        self.resources.store.commit(batch).await?;
+        self.rows.commit(batch).await?;
         // With the version that it has in the store.
         match self.get(ix, &key).await? {
             Some(record) => Ok(Some(record)),

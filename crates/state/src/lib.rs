@@ -13,6 +13,7 @@
 mod absorb;
 mod arns;
 mod batch;
+mod cascade;
 mod change;
 mod convert;
 mod count;
@@ -37,6 +38,7 @@ mod project;
 mod record;
 mod resolve;
 mod resource_groups;
+mod rows;
 mod schema;
 mod show;
 mod tagging;

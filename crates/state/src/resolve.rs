@@ -113,7 +113,7 @@ impl Work<'_> {
         let mut ends = record.key.match_indices(WITHIN).map(|(at, _)| at);
         for ix in &line[..line.len() - 1] {
             let row = match ends.next() {
-                Some(end) => self.resources.store.get(&self.table(*ix), &record.key[..end]).await?,
+                Some(end) => self.rows.get(&self.table(*ix), &record.key[..end]).await?,
                 None => None,
             };
             found.push(row.map(Record::from));
@@ -258,7 +258,7 @@ impl Work<'_> {
     }
 
     pub(crate) async fn get(&self, ix: TypeIx, key: &str) -> Result<Option<Record>, Failed> {
-        let row = self.resources.store.get(&self.table(ix), key).await?;
+        let row = self.rows.get(&self.table(ix), key).await?;
         Ok(row.map(Record::from).filter(|record| !record.is_gone(self.context.now)))
     }
 
@@ -289,7 +289,7 @@ impl Work<'_> {
         };
         let table = self.table(ix);
         for index in indexes {
-            let rows = self.resources.store.find(&table, index, text, None, NAMESAKES_MAX).await?;
+            let rows = self.rows.find(&table, index, text, None, NAMESAKES_MAX).await?;
             let mut records = rows.into_iter().map(Record::from).filter(|record| !record.is_gone(self.context.now));
             let inside = |record: &Record| prefix.is_none_or(|prefix| record.key.starts_with(prefix));
             if let Some(found) = records.find(inside) {
@@ -316,7 +316,7 @@ impl Work<'_> {
                 return Ok(Some(found));
             }
             for index in [BY_ID, BY_NAME] {
-                let rows = self.resources.store.find(&table, index, tail, None, 2).await?;
+                let rows = self.rows.find(&table, index, tail, None, 2).await?;
                 // Two of that name: which one is meant, the ARN does not tell.
                 if let [row] = &rows[..] {
                     let record = Record::from(row.clone());
@@ -349,7 +349,7 @@ impl Work<'_> {
         after: Option<&str>,
         limit: usize,
     ) -> Result<Vec<Record>, Failed> {
-        let rows = self.resources.store.scan(&self.table(ix), Scan { prefix, after, limit }).await?;
+        let rows = self.rows.scan(&self.table(ix), Scan { prefix, after, limit }).await?;
         Ok(rows.into_iter().map(Record::from).collect())
     }
 }

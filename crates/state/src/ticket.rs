@@ -53,12 +53,12 @@ impl Work<'_> {
         let made = made.or_else(|| open.then(&mut plain));
         let Some(ticket) = made.filter(|ticket| fits(ticket)) else { return Ok(token) };
         let (name, now) = (named(&ticket), self.context.now);
-        let known = tokens::find(&*self.resources.store, &self.space, &name, now.as_millis()).await?;
+        let known = tokens::find(self.rows.store(), &self.space, &name, now.as_millis()).await?;
         let expires_ms = after(now, GOOD_FOR).as_millis();
         let kept = Token { fingerprint: String::new(), result: Document::from(token), expires_ms };
         let mut batch = Batch::default();
         batch.keep_token(&self.space, &name, &known, kept);
-        match self.resources.store.commit(batch).await {
+        match self.rows.commit(batch).await {
             // Who is faster keeps the same: a ticket tells of one page of one list.
             Ok(_) | Err(StoreError::Conflict) => Ok(ticket),
             Err(error) => Err(error.into()),
@@ -72,7 +72,7 @@ impl Work<'_> {
             return Ok(Some(whole(rest)));
         }
         let now = self.context.now.as_millis();
-        let known = tokens::find(&*self.resources.store, &self.space, &named(token), now).await?;
+        let known = tokens::find(self.rows.store(), &self.space, &named(token), now).await?;
         let kept = known.token.as_ref().and_then(|kept| kept.result.as_str());
         Ok(kept.and_then(|token| page::after(self.context, question, token)).map(whole))
     }

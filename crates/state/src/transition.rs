@@ -80,7 +80,7 @@ impl Work<'_> {
 
     /// The version of a row that a new resource may replace: one whose deletion is over.
     pub(crate) async fn replaceable(&self, table: &Table, key: &str) -> Result<Option<u64>, Failed> {
-        let row = self.resources.store.get(table, key).await?;
+        let row = self.rows.get(table, key).await?;
         Ok(row.map(Record::from).filter(|record| record.is_over(self.context.now)).map(|record| record.version))
     }
 
@@ -93,7 +93,7 @@ impl Work<'_> {
         for (key, version) in gone {
             batch.check(table, key.clone(), Some(*version)).delete(table, key.clone());
         }
-        if let Err(error) = self.resources.store.commit(batch).await {
+        if let Err(error) = self.rows.commit(batch).await {
             tracing::debug!(%error, "rows of deleted resources stay for now");
         }
     }

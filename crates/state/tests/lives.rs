@@ -189,6 +189,51 @@ async fn versions_of_two_numbers_live_apart() {
 }
 
 #[tokio::test]
+async fn all_items_of_an_atomic_batch_succeed_or_none() {
+    let dns = Caller::of("route53");
+    let zone = dns.call("CreateHostedZone", json!({"Name": "birds.example.", "CallerReference": "1"})).await;
+    let zone = zone["HostedZone"]["Id"].clone();
+    let change = |action: &str, name: &str, ttl: u32| {
+        let records = json!([{"Value": "192.0.2.1"}]);
+        let set = json!({"Name": name, "Type": "A", "TTL": ttl, "ResourceRecords": records});
+        json!({"Action": action, "ResourceRecordSet": set})
+    };
+    let changes = async |changes: Value| {
+        let batch = json!({"HostedZoneId": zone, "ChangeBatch": {"Changes": changes}});
+        dns.try_call("ChangeResourceRecordSets", batch).await
+    };
+    let shown = async || {
+        let listed = dns.call("ListResourceRecordSets", json!({"HostedZoneId": zone})).await;
+        let sets = listed["ResourceRecordSets"].as_array().expect("a list").iter();
+        let shown = sets.map(|set| (set["Name"].as_str().expect("a name").to_owned(), set["TTL"].clone()));
+        shown.collect::<Vec<_>>()
+    };
+    let owl = "owl.birds.example.";
+    let failed = changes(json!([change("CREATE", owl, 60), change("DELETE", "kiwi.birds.example.", 60)])).await;
+    assert_eq!(failed.expect_err("there is no kiwi"), "InvalidChangeBatch");
+    assert_eq!(shown().await, []);
+    let twice = changes(json!([change("CREATE", owl, 60), change("CREATE", owl, 60)])).await;
+    assert_eq!(twice.expect_err("there is an owl by then"), "InvalidChangeBatch");
+    assert_eq!(shown().await, []);
+    changes(json!([change("CREATE", owl, 60)])).await.expect("changes");
+    // Each item sees what those before it did.
+    let moved =
+        json!([change("DELETE", owl, 60), change("CREATE", owl, 300), change("UPSERT", "emu.birds.example.", 5)]);
+    changes(moved).await.expect("changes");
+    let expect = [("emu.birds.example.", json!(5)), (owl, json!(300))];
+    assert_eq!(shown().await, expect.map(|(name, ttl)| (name.to_owned(), ttl)));
+
+    // Where items fail by themselves, the others succeed.
+    let events = Caller::of("events");
+    events.call("PutRule", json!({"Name": "dawn", "ScheduleExpression": "rate(1 day)"})).await;
+    let target = |id: &str| json!({"Id": id, "Arn": "arn:aws:sqs:us-east-1:111122223333:birds"});
+    events.call("PutTargets", json!({"Rule": "dawn", "Targets": [target("owl")]})).await;
+    let removed = events.call("RemoveTargets", json!({"Rule": "dawn", "Ids": ["kiwi", "owl"]})).await;
+    assert_eq!(removed["FailedEntryCount"], 1, "{removed}");
+    assert_eq!(events.call("ListTargetsByRule", json!({"Rule": "dawn"})).await["Targets"], json!([]));
+}
+
+#[tokio::test]
 async fn identifiers_suit_whatever_takes_them() {
     let check = async |service: &'static str, create: &str, input: Value, member: &str, asked: (&str, &str)| {
         let made = Caller::of(service).call(create, input).await;

@@ -198,6 +198,7 @@ impl Draft {
             rename: (claim.verb == Verb::Update).then(|| self.rename(op, claim.of)).flatten(),
             sets: self.sets(op, claim),
             action: None,
+            atomic: false,
             codes: Codes::default(),
             any: false,
             tags: self.role_tags(op, claim),

@@ -253,6 +253,7 @@ impl Draft {
             rename: None,
             sets: Box::default(),
             action: None,
+            atomic: false,
             codes: Codes::default(),
             why,
         })

@@ -172,6 +172,9 @@ pub(crate) struct OperationSpec {
     pub tags: Option<String>,
     pub rename: Option<String>,
     pub action: Option<String>,
+    /// Of a batch: whether all of its items succeed, or none.
+    #[serde(default)]
+    pub atomic: bool,
     pub clears: Option<Vec<String>>,
     #[serde(default)]
     pub sets: BTreeMap<String, String>,
