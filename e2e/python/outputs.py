@@ -19,6 +19,10 @@ class Findings:
         self.loose = []
 
 
+# What AppConfig says, and its waiter waits for; the model spells it READY_FOR_DEPLOYMENT.
+SPELT = {"EnvironmentState": ("ReadyForDeployment",)}
+
+
 def check(shape, value, path, findings):
     """Checks a value that botocore parsed."""
     kind = shape.type_name
@@ -81,7 +85,7 @@ def _string(shape, value, path, findings):
             findings.wrong.append(f"{path}: {type(value).__name__} instead of a string")
         return
     if shape.enum:
-        if value not in shape.enum:
+        if value not in shape.enum and value not in SPELT.get(shape.name, ()):
             findings.wrong.append(f"{path}: {value[:40]!r} is not of the enumeration")
         return
     _bounds(shape, len(value), path, "characters", findings)

@@ -34,6 +34,7 @@ OTHER = {
     r"medialive\.SignalMapUpdated": "StartUpdateSignalMap",
     r"ec2\.VolumeInUse": "AttachVolume",
     r"ec2\.(BundleTaskComplete|SpotInstanceRequestFulfilled|PasswordDataAvailable)": "the work of an instance, or a market",
+    r"rekognition\.ProjectVersionRunning": "StartProjectVersion",
     r"omics\.RunRunning": "the middle of a run that is over at once",
 }
 ATTEMPTS = 4

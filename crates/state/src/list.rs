@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use standin_lifecycle::{Part, TypeIx, TypeKind};
+use standin_lifecycle::{Form, Part, TypeIx, TypeKind};
 use standin_model::Document;
 
 use crate::errors::Fault;
@@ -93,6 +93,8 @@ impl Work<'_> {
             && (resource.identity.primary == Some(Part::Name) || resource.identity.name.is_none());
         let begins = if by_name { filter.take_name_prefix() } else { None };
         let keys = format!("{prefix}{}", begins.unwrap_or_default());
+        // A list of identifiers cannot tell that what it names is deleted.
+        let bare = !self.role.views.iter().any(|view| view.of == ix && view.form == Form::Structure);
         let mut looked_at = 0_usize;
         if let Some(default) = self.schema.lifecycle.resource(ix).default.as_deref()
             && self.schema.lifecycle.resource(ix).implicit
@@ -113,7 +115,8 @@ impl Work<'_> {
             self.purge(&self.table(ix), &gone).await;
             for record in rows {
                 after = Some(record.key.to_string());
-                if record.is_gone(self.context.now) || !filter.passes(&record) {
+                let unseen = if bare { record.is_over(self.context.now) } else { record.is_gone(self.context.now) };
+                if unseen || !filter.passes(&record) {
                     continue;
                 }
                 if page.records.len() == limit {

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use standin_core::{CallContext, Hasher};
 use standin_lifecycle::{Part, Status, TypeIx};
 use standin_mock::synthesis::Synthesizer;
-use standin_model::{Document, Fields, Key, Kind, ShapeIx, Str};
+use standin_model::words::squash;
+use standin_model::{Document, Fields, Key, Kind, Service, ShapeIx, Str};
 
 use crate::convert::fit;
 use crate::plan::{Item, Items, Projection, Slot, Source};
@@ -159,6 +160,7 @@ impl Answering<'_> {
                     self.status.or_else(|| record.passing(self.context.now)).or_else(given).or_else(|| record.status());
                 let text = text.or(status.map(|status| status.settled))?;
                 fit(service, slot.target, &Document::from(text.to_owned()))
+                    .or_else(|| spelt(service, slot.target, text))
             }
             Source::Data { attribute, alike } => {
                 let given = record.data(attribute);
@@ -268,7 +270,7 @@ fn salt(context: &CallContext) -> u64 {
 }
 
 /// Only what a shape requires of a value: no contents of lists and maps that may be empty.
-pub(crate) fn least(service: &standin_model::Service, shape: ShapeIx, value: &Document) -> Document {
+pub(crate) fn least(service: &Service, shape: ShapeIx, value: &Document) -> Document {
     let target = service.shape(shape);
     let fewest = target.constraints.as_ref().and_then(|limits| limits.min).map_or(0, standin_model::Bound::as_i64);
     match (&target.kind, value) {
@@ -314,4 +316,12 @@ fn turned(value: &Document, record: &Record) -> Document {
         }
         other => other.clone(),
     }
+}
+
+/// A status that the service spells otherwise than its model does: waiters want `ReadyForDeployment` of what the model calls
+/// `READY_FOR_DEPLOYMENT`.
+fn spelt(service: &Service, shape: ShapeIx, text: &str) -> Option<Document> {
+    let Kind::String { enum_values } = &service.shape(shape).kind else { return None };
+    let plain = squash(text);
+    enum_values.iter().any(|known| squash(known) == plain).then(|| Document::from(text.to_owned()))
 }

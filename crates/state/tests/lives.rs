@@ -234,6 +234,24 @@ async fn all_items_of_an_atomic_batch_succeed_or_none() {
 }
 
 #[tokio::test]
+async fn statuses_are_those_that_waiters_want() {
+    let config = Caller::of("appconfig");
+    let application = config.call("CreateApplication", json!({"Name": "birds"})).await["Id"].clone();
+    let nest = config.call("CreateEnvironment", json!({"ApplicationId": application, "Name": "nest"})).await;
+    assert_eq!(nest["State"], "ReadyForDeployment", "the model spells it otherwise");
+
+    let ecs = Caller::of("ecs");
+    ecs.call("CreateService", json!({"serviceName": "web"})).await;
+    ecs.call("DeleteService", json!({"service": "web"})).await;
+    let seen = ecs.call("DescribeServices", json!({"services": ["web"]})).await;
+    assert_eq!(seen["services"][0]["status"], "INACTIVE");
+    assert_eq!(ecs.call("ListServices", json!({})).await["serviceArns"], json!([]));
+    ecs.later.set(60 * 60);
+    let gone = ecs.try_call("DescribeServices", json!({"services": ["web"]})).await;
+    assert!(gone.is_err(), "{gone:?}");
+}
+
+#[tokio::test]
 async fn identifiers_suit_whatever_takes_them() {
     let check = async |service: &'static str, create: &str, input: Value, member: &str, asked: (&str, &str)| {
         let made = Caller::of(service).call(create, input).await;
