@@ -1,0 +1,135 @@
+//! The last transactions, as the admin API shows them.
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, StatusCode};
+use serde_json::{Value, json};
+use standin_core::Draw;
+
+use crate::ids::Ids;
+use crate::reply::Body;
+use crate::request::Incoming;
+
+/// Headers whose values nobody shall read.
+const SECRET: &[&str] =
+    &["authorization", "proxy-authorization", "cookie", "set-cookie", "x-api-key", "api-key", "x-auth-token"];
+
+/// What of one body is kept.
+const BODY_BYTES_MAX: usize = 64 << 10;
+
+/// A request and its answer, kept cheaply: nothing is written before somebody asks.
+#[derive(Clone, Debug)]
+pub struct Transaction {
+    method: Method,
+    path: String,
+    query: String,
+    headers: HeaderMap,
+    body: Bytes,
+    status: StatusCode,
+    response_headers: HeaderMap,
+    response_body: Option<Bytes>,
+    at: jiff::Timestamp,
+}
+
+impl Transaction {
+    pub fn of(incoming: &Incoming<'_>, response: &http::Response<Body>, at: jiff::Timestamp) -> Self {
+        let cut = |bytes: &Bytes| {
+            if bytes.len() > BODY_BYTES_MAX { Bytes::copy_from_slice(&bytes[..BODY_BYTES_MAX]) } else { bytes.clone() }
+        };
+        Self {
+            method: incoming.method.clone(),
+            path: incoming.original_path.to_owned(),
+            query: incoming.query_text().to_owned(),
+            headers: incoming.request_headers.clone(),
+            body: cut(incoming.bytes()),
+            status: response.status(),
+            response_headers: response.headers().clone(),
+            response_body: match response.body() {
+                Body::Bytes(bytes) => Some(cut(bytes)),
+                Body::File { .. } => None,
+            },
+            at,
+        }
+    }
+
+    /// As JSON; secrets are left out.
+    pub fn to_json(&self) -> Value {
+        let body = self.response_body.as_ref();
+        let query = crate::path::decode(&self.query).unwrap_or_else(|| self.query.clone());
+        let mut ids = Ids::drawing(Draw::from_seed(self.at.as_millisecond().unsigned_abs()));
+        json!({
+            "request": {
+                "method": self.method.as_str().to_ascii_lowercase(),
+                "urlPath": self.path,
+                "query": query,
+                "queryParams": crate::form::parse(&self.query, 5),
+                "body": String::from_utf8_lossy(&self.body),
+                "headers": headers(&self.headers),
+            },
+            "response": {
+                "statusCode": self.status.as_u16(),
+                "statusMessage": self.status.canonical_reason().unwrap_or("unknown"),
+                "headers": headers(&self.response_headers),
+                "body": body.map_or("#######BINARY-CONTENT#######".into(), |body| String::from_utf8_lossy(body)),
+            },
+            "proxied": false,
+            "timestampMs": self.at.as_millisecond(),
+            "uuid": ids.uuid(),
+        })
+    }
+}
+
+fn headers(headers: &HeaderMap) -> Vec<Value> {
+    let mut names: Vec<_> = headers.keys().map(http::HeaderName::as_str).collect();
+    names.sort_unstable();
+    let value = |name: &str| {
+        let values: Vec<_> =
+            headers.get_all(name).iter().map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned()).collect();
+        let value = values.join(",");
+        if !SECRET.contains(&name) {
+            return value;
+        }
+        match value.split_once(' ') {
+            Some((scheme, _)) if name.ends_with("authorization") => format!("{scheme} [REDACTED]"),
+            _ => "[REDACTED]".to_owned(),
+        }
+    };
+    names.into_iter().map(|name| json!({ "key": name, "value": value(name) })).collect()
+}
+
+/// The last few transactions.
+#[derive(Debug)]
+pub struct Log {
+    transactions: VecDeque<Transaction>,
+    most: usize,
+}
+
+impl Log {
+    pub fn new(most: usize) -> Self {
+        Self { transactions: VecDeque::new(), most }
+    }
+
+    pub fn push(&mut self, transaction: impl FnOnce() -> Transaction) {
+        if self.most == 0 {
+            return;
+        }
+        if self.transactions.len() >= self.most {
+            self.transactions.pop_front();
+        }
+        self.transactions.push_back(transaction());
+    }
+
+    pub fn clear(&mut self) {
+        self.transactions.clear();
+    }
+
+    /// Some of them, the oldest first.
+    pub fn page(&self, start: usize, length: usize) -> Vec<Value> {
+        self.transactions.iter().skip(start).take(length).map(Transaction::to_json).collect()
+    }
+
+    pub fn last(&self) -> Option<&Transaction> {
+        self.transactions.back()
+    }
+}
