@@ -33,10 +33,13 @@ impl Server {
         let last = decode(last)?;
         let message = |status: u16, message: &str| Some((status, json!({ "message": message })));
         let answer = match (incoming.method.as_str(), segments.as_slice()) {
-            ("GET", []) => Some((200, json!({
-                "response": "Welcome to Mockoon's admin API. Check the documentation at \
-                             https://mockoon.com/docs/latest/admin-api/overview/ for more information."
-            }))),
+            ("GET", []) => Some((
+                200,
+                json!({
+                    "response": "Welcome to Mockoon's admin API. Check the documentation at \
+                                 https://mockoon.com/docs/latest/admin-api/overview/ for more information."
+                }),
+            )),
             ("PURGE", ["state"]) | ("POST", ["state", "purge"]) => {
                 self.purge();
                 Some((200, json!({ "response": "Server has been reset to its initial state" })))

@@ -176,9 +176,11 @@ impl Rendered<'_> {
             Ok(path) => path,
             Err(message) => return reply.send_error(&format!("Error while serving the content: {message}"), None),
         };
-        let names_type = self.response.headers.iter().any(|header| {
-            header.key.eq_ignore_ascii_case("content-type") && !header.value.is_empty()
-        });
+        let names_type = self
+            .response
+            .headers
+            .iter()
+            .any(|header| header.key.eq_ignore_ascii_case("content-type") && !header.value.is_empty());
         let kind = files::content_type(&path);
         if let Some(kind) = kind.filter(|_| !names_type) {
             reply.set("content-type", kind);

@@ -196,8 +196,7 @@ fn asks_for_request(text: &str) -> bool {
 
 /// The buckets that `data` and `dataRaw` name in a text.
 pub fn mentions(text: &str) -> Vec<String> {
-    static CALLS: LazyLock<Option<Regex>> =
-        LazyLock::new(|| Regex::new(r#"data(?:Raw)? +['|"]([^('|")]*)"#).ok());
+    static CALLS: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r#"data(?:Raw)? +['|"]([^('|")]*)"#).ok());
     if !text.contains("data") {
         return Vec::new();
     }
@@ -230,9 +229,10 @@ pub fn referred(environment: &Environment, route: &Route) -> Vec<String> {
 }
 
 fn in_callbacks(environment: &Environment, response: &Response) -> Vec<String> {
-    let called = response.callbacks.iter().filter_map(|call| {
-        environment.callbacks.iter().find(|callback| callback.uuid == call.uuid)
-    });
+    let called = response
+        .callbacks
+        .iter()
+        .filter_map(|call| environment.callbacks.iter().find(|callback| callback.uuid == call.uuid));
     called
         .flat_map(|callback| {
             let texts = [&callback.uri, &callback.body, &callback.file_path];

@@ -3,8 +3,8 @@
 use std::cmp::Ordering;
 use std::sync::LazyLock;
 
-use fancy_regex::Regex;
 use http::Method;
+use regex::Regex;
 use standin_template::{Request as _, Value};
 
 use crate::pattern::{Pattern, PatternError};
@@ -332,16 +332,14 @@ pub fn id_template(source: &str, key: &str) -> Option<String> {
         LazyLock::new(|| Regex::new(r"\{\{\{[\s\S]*?\}\}\}|\{\{[\s\S]*?\}\}").ok());
     static TOKEN: LazyLock<Option<Regex>> =
         LazyLock::new(|| Regex::new(r#"\{|\}|["']?([A-Za-z_$][0-9A-Za-z_$]*)["']?\s*:"#).ok());
-    static VALUE: LazyLock<Option<Regex>> = LazyLock::new(|| {
-        Regex::new(r#"^\s*"?((?:\{\{\{[\s\S]*?\}\}\}|\{\{[\s\S]*?\}\})+)"?"#).ok()
-    });
+    static VALUE: LazyLock<Option<Regex>> =
+        LazyLock::new(|| Regex::new(r#"^\s*"?((?:\{\{\{[\s\S]*?\}\}\}|\{\{[\s\S]*?\}\})+)"?"#).ok());
     // Expressions must not be taken for objects.
-    let blanked = EXPRESSION.as_ref()?.replace_all(source, |found: &fancy_regex::Captures<'_>| " ".repeat(found[0].len()));
+    let blanked = EXPRESSION.as_ref()?.replace_all(source, |found: &regex::Captures<'_>| " ".repeat(found[0].len()));
     let wanted = values::names(key);
     let mut objects: Vec<Vec<String>> = Vec::new();
     let mut pending: Option<Vec<String>> = None;
     for token in TOKEN.as_ref()?.captures_iter(&blanked) {
-        let token = token.ok()?;
         let whole = token.get(0)?;
         match (whole.as_str(), token.get(1)) {
             ("{", _) => objects.push(pending.take().or_else(|| objects.last().cloned()).unwrap_or_default()),
@@ -352,7 +350,7 @@ pub fn id_template(source: &str, key: &str) -> Option<String> {
             (_, Some(name)) => {
                 let mut path = objects.last().cloned().unwrap_or_default();
                 path.push(name.as_str().to_owned());
-                let value = VALUE.as_ref()?.captures(&source[whole.end()..]).ok()?;
+                let value = VALUE.as_ref()?.captures(&source[whole.end()..]);
                 if let Some(value) = value.filter(|_| path == wanted) {
                     return Some(value.get(1)?.as_str().to_owned());
                 }

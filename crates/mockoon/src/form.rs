@@ -29,7 +29,8 @@ pub fn parse(text: &str, depth: usize) -> Value {
     }
     let mut root = Node::Object(Vec::new());
     for (name, mut values) in flat {
-        let value = if values.len() == 1 { values.remove(0) } else { Node::List(values.into_iter().map(Some).collect()) };
+        let value =
+            if values.len() == 1 { values.remove(0) } else { Node::List(values.into_iter().map(Some).collect()) };
         root = root.merge(nested(&keys(&name, depth), value));
     }
     root.into_value()

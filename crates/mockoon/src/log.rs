@@ -29,11 +29,12 @@ pub struct Transaction {
     status: StatusCode,
     response_headers: HeaderMap,
     response_body: Option<Bytes>,
-    at: jiff::Timestamp,
+    /// Milliseconds since 1970.
+    at: i64,
 }
 
 impl Transaction {
-    pub fn of(incoming: &Incoming<'_>, response: &http::Response<Body>, at: jiff::Timestamp) -> Self {
+    pub fn of(incoming: &Incoming<'_>, response: &http::Response<Body>, at: i64) -> Self {
         let cut = |bytes: &Bytes| {
             if bytes.len() > BODY_BYTES_MAX { Bytes::copy_from_slice(&bytes[..BODY_BYTES_MAX]) } else { bytes.clone() }
         };
@@ -57,7 +58,7 @@ impl Transaction {
     pub fn to_json(&self) -> Value {
         let body = self.response_body.as_ref();
         let query = crate::path::decode(&self.query).unwrap_or_else(|| self.query.clone());
-        let mut ids = Ids::drawing(Draw::from_seed(self.at.as_millisecond().unsigned_abs()));
+        let mut ids = Ids::drawing(Draw::from_seed(self.at.unsigned_abs()));
         json!({
             "request": {
                 "method": self.method.as_str().to_ascii_lowercase(),
@@ -74,7 +75,7 @@ impl Transaction {
                 "body": body.map_or("#######BINARY-CONTENT#######".into(), |body| String::from_utf8_lossy(body)),
             },
             "proxied": false,
-            "timestampMs": self.at.as_millisecond(),
+            "timestampMs": self.at,
             "uuid": ids.uuid(),
         })
     }
@@ -127,9 +128,5 @@ impl Log {
     /// Some of them, the oldest first.
     pub fn page(&self, start: usize, length: usize) -> Vec<Value> {
         self.transactions.iter().skip(start).take(length).map(Transaction::to_json).collect()
-    }
-
-    pub fn last(&self) -> Option<&Transaction> {
-        self.transactions.back()
     }
 }

@@ -119,7 +119,9 @@ mod tests {
             "--x y\nContent-Disposition: form-data; name=\"a\"\n\n1\n2\n--x y\n\
              content-disposition: form-data; name=f; filename=\"dir/n.txt\"\nContent-Type: image/PNG; a=b\n\nabc\n\
              --x y\nContent-Disposition: form-data; name=\"b[c]\"\n\n3\n--x y--\n",
-            Some(json!({ "a": "1\r\n2", "f": { "filename": "n.txt", "mimetype": "image/png", "size": 3 }, "b": { "c": "3" } })),
+            Some(
+                json!({ "a": "1\r\n2", "f": { "filename": "n.txt", "mimetype": "image/png", "size": 3 }, "b": { "c": "3" } }),
+            ),
         );
         check("--x y--", None);
         check("nothing", None);

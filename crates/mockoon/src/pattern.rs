@@ -58,8 +58,11 @@ fn translated(pattern: &str) -> String {
                     Some('b') => out.push_str("\\x08"),
                     Some('0') => out.push_str("\\x00"),
                     // An escaped letter without a meaning is that letter.
-                    Some(letter @ ('a' | 'e' | 'g' | 'h' | 'i' | 'j' | 'l' | 'm' | 'o' | 'q' | 'y' | 'z' | 'A' | 'C' | 'E'
-                    | 'F' | 'G' | 'H' | 'I' | 'J' | 'K' | 'L' | 'M' | 'N' | 'O' | 'Q' | 'R' | 'T' | 'U' | 'V' | 'X' | 'Y' | 'Z')) => {
+                    Some(
+                        letter @ ('a' | 'e' | 'g' | 'h' | 'i' | 'j' | 'l' | 'm' | 'o' | 'q' | 'y' | 'z' | 'A' | 'C'
+                        | 'E' | 'F' | 'G' | 'H' | 'I' | 'J' | 'K' | 'L' | 'M' | 'N' | 'O' | 'Q' | 'R' | 'T'
+                        | 'U' | 'V' | 'X' | 'Y' | 'Z'),
+                    ) => {
                         out.push(letter);
                     }
                     Some(other) => {

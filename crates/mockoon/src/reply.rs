@@ -14,7 +14,11 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 pub enum Body {
     Bytes(Bytes),
     /// A part of a file, from `start`, `length` bytes.
-    File { path: PathBuf, start: u64, length: u64 },
+    File {
+        path: PathBuf,
+        start: u64,
+        length: u64,
+    },
 }
 
 impl Body {
@@ -68,7 +72,8 @@ impl Reply {
     /// # Errors
     /// When the content type is none; the message is what a client sees.
     pub fn send_text(&mut self, text: &str) -> Result<(), String> {
-        let content_type = self.headers.get(CONTENT_TYPE).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
+        let content_type =
+            self.headers.get(CONTENT_TYPE).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
         match content_type {
             None => {
                 self.headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
@@ -230,9 +235,9 @@ fn with_utf8(content_type: &str) -> Result<String, String> {
         named.push((name, value));
     }
     named.sort();
-    let parameters = named.iter().map(|(name, value)| {
-        if is_token(value) { format!("; {name}={value}") } else { format!("; {name}={value:?}") }
-    });
+    let parameters = named
+        .iter()
+        .map(|(name, value)| if is_token(value) { format!("; {name}={value}") } else { format!("; {name}={value:?}") });
     Ok(kind + &parameters.collect::<String>())
 }
 

@@ -74,7 +74,10 @@ impl Router {
                 Err(error) => tell(format!("{error}; the route is never reached")),
             }
             if route.endpoint.contains('#') && !options.match_hash {
-                tell("an endpoint with a # is never reached; --match-hash makes it match what stands behind the #".to_owned());
+                tell(
+                    "an endpoint with a # is never reached; --match-hash makes it match what stands behind the #"
+                        .to_owned(),
+                );
             }
         }
         for route in environment.routes.iter().filter(|route| route.kind == RouteKind::WebSocket) {
@@ -266,9 +269,7 @@ fn unsupported(route: &Route) -> Vec<&'static str> {
     if route.responses.iter().any(|response| (100..200).contains(&response.status)) {
         messages.push("statuses below 200 cannot be sent as answers: the client gets 500");
     }
-    if route.kind == RouteKind::Crud
-        && route.responses.iter().all(|response| response.body_type != BodyType::Bucket)
-    {
+    if route.kind == RouteKind::Crud && route.responses.iter().all(|response| response.body_type != BodyType::Bucket) {
         messages.push("no response has a data bucket: the route only answers with its bodies");
     }
     messages

@@ -49,12 +49,7 @@ impl Rules {
     ///
     /// # Errors
     /// When a regular expression is none.
-    pub fn hold(
-        &self,
-        request: &Incoming<'_>,
-        number: u64,
-        around: &dyn Surroundings,
-    ) -> Result<bool, PatternError> {
+    pub fn hold(&self, request: &Incoming<'_>, number: u64, around: &dyn Surroundings) -> Result<bool, PatternError> {
         for rule in &self.rules {
             if rule.holds(request, number, around)? != self.all {
                 return Ok(!self.all);
@@ -92,7 +87,9 @@ impl Compiled {
         // A text that fails as a template stands for itself.
         let render = |text: &Text, raw: &str| match text.plain() {
             Some(plain) => plain.as_ref().to_owned(),
-            None => text.render(&mut around.scope()).map_or_else(|_| raw.to_owned(), |text| text.as_ref().to_owned()),
+            None => text
+                .render(&mut around.scope().with_request(request))
+                .map_or_else(|_| raw.to_owned(), |text| text.as_ref().to_owned()),
         };
         let modifier = render(&self.modifier, &self.raw_modifier);
         let target = self.target_value(request, &modifier, number, around);
@@ -133,13 +130,7 @@ impl Compiled {
         Ok(holds != self.invert)
     }
 
-    fn target_value(
-        &self,
-        request: &Incoming<'_>,
-        modifier: &str,
-        number: u64,
-        around: &dyn Surroundings,
-    ) -> Value {
+    fn target_value(&self, request: &Incoming<'_>, modifier: &str, number: u64, around: &dyn Surroundings) -> Value {
         match self.target {
             #[expect(clippy::cast_precision_loss, reason = "no server counts that far")]
             Target::RequestNumber => Value::Number(number as f64),
@@ -166,9 +157,7 @@ impl Compiled {
 
     fn is_valid(&self, target: &Value, around: &dyn Surroundings) -> bool {
         let schema = values::at(&around.buckets(), &values::names(&self.raw_value));
-        let json = |value: &Value| {
-            serde_json::from_str::<serde_json::Value>(&standin_template::to_json(value)?).ok()
-        };
+        let json = |value: &Value| serde_json::from_str::<serde_json::Value>(&standin_template::to_json(value)?).ok();
         let (Some(schema), Some(instance)) = (json(&schema), json(target)) else { return false };
         let options = jsonschema::draft7::options().should_validate_formats(true);
         options.build(&schema).is_ok_and(|validator| validator.is_valid(&instance))
@@ -188,7 +177,9 @@ impl Discriminator {
         let parts = text.split('&').filter(|part| !part.is_empty());
         parts
             .map(|part| match part.split_once('=') {
-                Some((name, value)) if !value.is_empty() => Self { name: name.to_owned(), value: Some(value.to_owned()) },
+                Some((name, value)) if !value.is_empty() => {
+                    Self { name: name.to_owned(), value: Some(value.to_owned()) }
+                }
                 Some((name, _)) => Self { name: name.to_owned(), value: None },
                 None => Self { name: part.to_owned(), value: None },
             })

@@ -14,7 +14,7 @@ use jiff::tz::TimeZone;
 use standin_core::Clock;
 use standin_template::{Data, Random, Scope, Value};
 
-use crate::answer::{Prepared, ResponsePlan, Rendered};
+use crate::answer::{Prepared, Rendered};
 use crate::buckets::Buckets;
 use crate::environment::Environment;
 use crate::log::{Log, Transaction};
@@ -188,7 +188,7 @@ impl Server {
         };
         let response = reply.finish(&parts.method, &parts.headers);
         if self.options.admin_api && !path.starts_with("/mockoon-admin") {
-            self.state.log().push(|| Transaction::of(&incoming, &response, self.state.clock.now()));
+            self.state.log().push(|| Transaction::of(&incoming, &response, self.state.clock.now().as_millis()));
         }
         Answer { response, latency: Duration::from_millis(latency) }
     }
@@ -386,7 +386,11 @@ impl State {
 
     /// The name of an environment variable with its prefix, which is added where it is missing.
     pub fn env_var_name(&self, name: &str) -> String {
-        if name.starts_with(&self.env_vars_prefix) { name.to_owned() } else { format!("{}{name}", self.env_vars_prefix) }
+        if name.starts_with(&self.env_vars_prefix) {
+            name.to_owned()
+        } else {
+            format!("{}{name}", self.env_vars_prefix)
+        }
     }
 
     pub fn set_env_var(&self, name: String, value: String) {

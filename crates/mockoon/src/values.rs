@@ -127,7 +127,9 @@ pub fn with<N: AsRef<str>>(value: &Value, names: &[N], new: Value) -> Value {
         Some((_, place)) => *place = member,
         None => members.push((Arc::from(name), member)),
     }
-    if let (Value::List(_), true) = (value, members.iter().enumerate().all(|(index, (name, _))| **name == *index.to_string())) {
+    if let (Value::List(_), true) =
+        (value, members.iter().enumerate().all(|(index, (name, _))| **name == *index.to_string()))
+    {
         return Value::list(members.into_iter().map(|(_, item)| item).collect());
     }
     Value::object(members)
@@ -176,7 +178,7 @@ mod tests {
         check("a.0.b\\.c", "1");
         check("d.e", "2");
         check("d.x", "undefined");
-            let set = with(&value, &["d", "f", "g"], json("3"));
+        let set = with(&value, &["d", "f", "g"], json("3"));
         assert_eq!(to_json(&set).unwrap(), "{\"a\":[{\"b.c\":1}],\"d\":{\"e\":2,\"f\":{\"g\":3}}}");
         assert_eq!(to_json(&merged(&json("{\"a\":1,\"b\":2}"), &json("{\"a\":3}"))).unwrap(), "{\"a\":3,\"b\":2}");
     }

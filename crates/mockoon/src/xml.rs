@@ -133,7 +133,9 @@ mod tests {
         check("<n:a>x &lt; &#65;</n:a>", Some(json!({ "n:a": { "_text": "x < A" } })));
         check(
             "<?xml version=\"1.0\"?><!--c--><a><![CDATA[<d>]]></a>",
-            Some(json!({ "_declaration": { "_attributes": { "version": "1.0" } }, "_comment": "c", "a": { "_cdata": "<d>" } })),
+            Some(
+                json!({ "_declaration": { "_attributes": { "version": "1.0" } }, "_comment": "c", "a": { "_cdata": "<d>" } }),
+            ),
         );
         check("<a></b>", None);
         check("<a>", None);

@@ -290,10 +290,7 @@ fn each(environment: &mut Object, list: &str, mut change: impl FnMut(&mut Object
 }
 
 /// Calls with every response and its place in its route.
-fn each_response(
-    environment: &mut Object,
-    mut change: impl FnMut(&mut Object, usize) -> Option<()>,
-) -> Option<()> {
+fn each_response(environment: &mut Object, mut change: impl FnMut(&mut Object, usize) -> Option<()>) -> Option<()> {
     each(environment, "routes", |route| {
         let responses = route.get_mut("responses")?.as_array_mut()?;
         responses.iter_mut().enumerate().try_for_each(|(index, response)| change(response.as_object_mut()?, index))
@@ -366,8 +363,7 @@ impl Renamed {
         let pattern = self.pattern.get_or_init(|| {
             Regex::new(&format!(r"(\{{{{2,3}}[^{{]*faker[^}}]*){old}([^}})]*)([^}}]*\}}{{2,3}})")).ok()
         });
-        if let Some(Cow::Owned(replaced)) =
-            pattern.as_ref().map(|pattern| pattern.replace_all(text, &self.replacement))
+        if let Some(Cow::Owned(replaced)) = pattern.as_ref().map(|pattern| pattern.replace_all(text, &self.replacement))
         {
             *text = replaced;
         }

@@ -217,7 +217,9 @@ pub enum LoadError {
     Json(#[from] serde_json::Error),
     #[error("the file is an OpenAPI document, which standin does not convert yet")]
     OpenApi,
-    #[error("{name} is not a Mockoon environment, or of a version from before migrations; --repair loads it as well as it can")]
+    #[error(
+        "{name} is not a Mockoon environment, or of a version from before migrations; --repair loads it as well as it can"
+    )]
     TooOld { name: String },
     #[error(
         "the environment was written by a newer Mockoon: its last migration is {found}, the newest known one is {MIGRATION_LAST}"
@@ -241,7 +243,9 @@ impl Environment {
         match value.get("lastMigration") {
             None if !repair => {
                 let name = value.get("name").and_then(Value::as_str).filter(|name| !name.is_empty());
-                return Err(LoadError::TooOld { name: name.map_or("this file".to_owned(), |name| format!("\"{name}\"")) });
+                return Err(LoadError::TooOld {
+                    name: name.map_or("this file".to_owned(), |name| format!("\"{name}\"")),
+                });
             }
             Some(last) if last.as_f64().is_some_and(|last| last > f64::from(MIGRATION_LAST)) => {
                 return Err(LoadError::TooNew { found: last.as_f64().unwrap_or_default() as u64 });

@@ -9,8 +9,20 @@ use super::{
 use crate::ids::Ids;
 
 const METHODS: &[&str] = &[
-    "get", "post", "put", "patch", "delete", "head", "options", "propfind", "proppatch", "move", "copy", "mkcol",
-    "lock", "unlock",
+    "get",
+    "post",
+    "put",
+    "patch",
+    "delete",
+    "head",
+    "options",
+    "propfind",
+    "proppatch",
+    "move",
+    "copy",
+    "mkcol",
+    "lock",
+    "unlock",
 ];
 
 pub(super) fn environment(value: &Value, ids: &mut Ids) -> Environment {
@@ -83,9 +95,9 @@ fn bucket(value: &Value, ids: &mut Ids) -> Option<Bucket> {
 
 fn route(value: &Value, ids: &mut Ids) -> Route {
     let fields = Fields::of(value);
-    let method = fields.known_text("method").filter(|method| {
-        method.is_empty() || method == "all" || METHODS.contains(&method.as_str())
-    });
+    let method = fields
+        .known_text("method")
+        .filter(|method| method.is_empty() || method == "all" || METHODS.contains(&method.as_str()));
     Route {
         uuid: fields.uuid(ids),
         kind: fields

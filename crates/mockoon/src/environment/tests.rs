@@ -92,7 +92,10 @@ fn faker_methods_are_renamed() {
     };
     check("{{faker 'name.firstName'}} name.firstName", "{{faker 'person.firstName'}} name.firstName");
     check("{{faker 'datatype.number'}}", "{{faker 'number.int' max=99999}}");
-    check("{{ faker \"address.city\" }} and {{{faker 'datatype.uuid'}}}", "{{ faker \"location.city\" }} and {{{faker 'string.uuid'}}}");
+    check(
+        "{{ faker \"address.city\" }} and {{{faker 'datatype.uuid'}}}",
+        "{{ faker \"location.city\" }} and {{{faker 'string.uuid'}}}",
+    );
     check("{{faker 'mersenne.rand'}}!", "!");
     // The shorter name comes first.
     check("{{faker 'address.cityPrefix'}}", "{{faker 'location.cityPrefix'}}");
