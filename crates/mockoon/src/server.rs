@@ -202,7 +202,7 @@ impl Server {
         if self.router.is_plain()
             && let Some(prepared) = self.router.prepared(incoming)
         {
-            return self.from_prepared(prepared);
+            return self.ready(prepared);
         }
         let mut reply = Reply::new(self.headers(incoming));
         if decode(&incoming.path).is_none() {
@@ -226,7 +226,7 @@ impl Server {
         }
     }
 
-    fn from_prepared(&self, prepared: &Prepared) -> (Reply, u64) {
+    fn ready(&self, prepared: &Prepared) -> (Reply, u64) {
         let reply = Reply {
             status: prepared.status,
             headers: prepared.headers.clone(),
@@ -240,7 +240,7 @@ impl Server {
         chosen.route.count.fetch_add(1, Ordering::Relaxed);
         let plan = &chosen.route.responses[chosen.response];
         if let Some(prepared) = plan.prepared.as_ref() {
-            return self.from_prepared(prepared);
+            return self.ready(prepared);
         }
         let response = &self.environment.routes[chosen.route.index].responses[chosen.response];
         reply.status = response.status;

@@ -58,7 +58,8 @@ fn header(answer: &Answer, name: &str) -> String {
     values.join(" | ")
 }
 
-fn route(method: &str, endpoint: &str, responses: Value) -> Value {
+fn route(method: &str, endpoint: &str, responses: impl Into<Value>) -> Value {
+    let responses: Value = responses.into();
     json!({ "method": method, "endpoint": endpoint, "responses": responses })
 }
 
@@ -202,7 +203,8 @@ fn modes_choose_responses() {
 }
 
 /// A rule, a request, and whether it holds.
-fn check_rule(rule: Value, request: &str, expect: bool) {
+fn check_rule(rule: impl Into<Value>, request: &str, expect: bool) {
+    let rule: Value = rule.into();
     let environment = json!({
         "data": [
             { "id": "abcd", "name": "my bucket", "value": "{\"a\": {\"b\": \"x\"}}" },
