@@ -18,16 +18,16 @@
 //! as they do there, objects keep the order of their members, and texts count in UTF-16 units.
 
 mod ast;
+mod date;
 mod error;
+mod faker;
 mod helpers;
 mod lexer;
 mod number;
 mod parser;
 mod print;
-#[allow(dead_code, reason = "faker draws from it")]
 mod random;
 mod render;
-#[allow(dead_code, reason = "dates ask its clock")]
 mod scope;
 mod value;
 mod whitespace;

@@ -109,7 +109,11 @@ impl<'s> Parser<'s> {
                     "Parse error on line {line}:\n{excerpt}\nExpecting {expected}, got '1'"
                 ));
             }
-            let excerpt = excerpt(self.source, at, at);
+            // The start of a comment that does not end counts as read, but for its last character.
+            let rest = &self.source[at..];
+            let opening = ["{{!--", "{{~!--"].into_iter().find(|opening| rest.starts_with(opening));
+            let past = opening.map(|opening| &opening[..opening.len() - 1]).unwrap_or_default();
+            let excerpt = excerpt_after(&format!("{}{past}", &self.source[..at]), rest, 0);
             TemplateError::new(format!("Lexical error on line {line}. Unrecognized text.\n{excerpt}"))
         })?;
         self.token = Some(token);
@@ -631,13 +635,16 @@ fn names(kinds: &[Kind]) -> String {
 
 /// Twenty characters before and after a token, and a caret under its start.
 fn excerpt(source: &str, start: usize, end: usize) -> String {
-    let before = &source[..start];
+    excerpt_after(&source[..start], &source[start..], end - start)
+}
+
+/// Twenty characters of what was read and of what follows, which starts with a token of that length.
+fn excerpt_after(before: &str, after: &str, length: usize) -> String {
     let from = before.char_indices().rev().nth(19).map_or(0, |(at, _)| at);
     let dots = if from > 0 { "..." } else { "" };
     let past = format!("{dots}{}", before[from..].replace('\n', ""));
-    let token = &source[start..end];
-    let long = token.chars().nth(20).is_some();
-    let upcoming: String = source[start..].chars().take(20).collect();
+    let long = after[..length].chars().nth(20).is_some();
+    let upcoming: String = after.chars().take(20).collect();
     let line = format!("{past}{}{}", upcoming, if long { "..." } else { "" }).replace('\n', "");
     format!("{line}\n{}^", "-".repeat(past.chars().count()))
 }

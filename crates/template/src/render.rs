@@ -283,7 +283,7 @@ impl<'p, 's, 'r> Machine<'p, 's, 'r> {
                 Node::Block(_) => {}
                 Node::Partial(partial) => self.partial(partial, place, out)?,
                 Node::Decorator { name, .. } => {
-                    return Err(RenderError::new(format!("Cannot read properties of undefined (reading '{name}')")));
+                    return Err(RenderError::new(format!("Missing decorator: \"{name}\"")));
                 }
             }
             if matches!(node, Node::Content(_) | Node::Mustache { .. }) {
@@ -462,7 +462,7 @@ impl<'p, 's, 'r> Machine<'p, 's, 'r> {
     fn inline_partial(&mut self, block: &'p Block, place: &Place<'p>) -> Rendered<Place<'p>> {
         if *block.call.callee.original != *"inline" {
             let name = &block.call.callee.original;
-            return Err(RenderError::new(format!("Cannot read properties of undefined (reading '{name}')")));
+            return Err(RenderError::new(format!("Missing decorator: \"{name}\"")));
         }
         let name = match block.call.params.first() {
             Some(expression) => self.expression(expression, place)?,

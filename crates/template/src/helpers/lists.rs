@@ -109,15 +109,36 @@ fn sorted(items: &mut [(Value, Value)], descending: bool) -> Rendered<()> {
 }
 
 /// Letters before their accents before their case, lower case first; punctuation before digits before letters.
-fn collation(text: &str) -> (Vec<(u8, u32)>, Vec<bool>, String) {
+fn collation(text: &str) -> (Vec<(u8, u32)>, String, Vec<bool>) {
     let class = |character: char| match character {
         _ if character.is_whitespace() => 0,
         _ if character.is_alphabetic() => 3,
         _ if character.is_numeric() => 2,
         _ => 1,
     };
-    let folded = text.chars().flat_map(char::to_lowercase).map(|letter| (class(letter), u32::from(letter)));
-    (folded.collect(), text.chars().map(char::is_uppercase).collect(), text.to_owned())
+    let folded = text.chars().flat_map(char::to_lowercase).map(|letter| (class(letter), u32::from(unaccented(letter))));
+    (folded.collect(), text.to_lowercase(), text.chars().map(char::is_uppercase).collect())
+}
+
+/// A small Latin letter without its accent.
+fn unaccented(letter: char) -> char {
+    match letter {
+        'à'..='å' | 'ā' | 'ă' | 'ą' => 'a',
+        'ç' | 'ć' | 'ĉ' | 'ċ' | 'č' => 'c',
+        'ď' => 'd',
+        'è'..='ë' | 'ē' | 'ĕ' | 'ė' | 'ę' | 'ě' => 'e',
+        'ĝ' | 'ğ' | 'ġ' | 'ģ' => 'g',
+        'ì'..='ï' | 'ĩ' | 'ī' | 'ĭ' | 'į' => 'i',
+        'ñ' | 'ń' | 'ņ' | 'ň' => 'n',
+        'ò'..='ö' | 'ō' | 'ŏ' | 'ő' => 'o',
+        'ŕ' | 'ř' => 'r',
+        'ś' | 'ŝ' | 'ş' | 'š' => 's',
+        'ţ' | 'ť' => 't',
+        'ù'..='ü' | 'ũ' | 'ū' | 'ŭ' | 'ů' | 'ű' | 'ų' => 'u',
+        'ý' | 'ÿ' => 'y',
+        'ź' | 'ż' | 'ž' => 'z',
+        other => other,
+    }
 }
 
 fn sort(args: &mut Args<'_, '_, '_, '_>) -> Rendered<Value> {

@@ -2,9 +2,11 @@
 
 mod blocks;
 mod data;
+mod dates;
 mod lists;
 mod math;
 mod path;
+mod random;
 mod request;
 mod text;
 
@@ -45,6 +47,8 @@ pub(crate) fn find(name: &str) -> Option<Helper> {
         .map(|run| Helper { run, needs: Needs::Nothing })
         .or_else(|| text::find(name).map(|run| value(run, Needs::Nothing)))
         .or_else(|| lists::find(name).map(|run| value(run, Needs::Nothing)))
+        .or_else(|| dates::find(name).map(|run| value(run, Needs::Nothing)))
+        .or_else(|| random::find(name).map(|run| value(run, Needs::Nothing)))
         .or_else(|| math::find(name).map(|run| value(run, Needs::Nothing)))
         .or_else(|| request::find(name).map(|run| value(run, Needs::Request)))
         .or_else(|| data::find(name))

@@ -68,21 +68,21 @@ pub struct Store {
 
 impl Data for Store {
     fn bucket(&self, id_or_name: &str) -> Option<Value> {
-        self.buckets.lock().unwrap().get(id_or_name).cloned()
+        self.buckets.lock().expect("no test panics while it holds it").get(id_or_name).cloned()
     }
 
     fn change_bucket(&self, id_or_name: &str, change: &mut dyn FnMut(&mut Value)) {
-        if let Some(bucket) = self.buckets.lock().unwrap().get_mut(id_or_name) {
+        if let Some(bucket) = self.buckets.lock().expect("no test panics while it holds it").get_mut(id_or_name) {
             change(bucket);
         }
     }
 
     fn global(&self, name: &str) -> Option<Value> {
-        self.globals.lock().unwrap().get(name).cloned()
+        self.globals.lock().expect("no test panics while it holds it").get(name).cloned()
     }
 
     fn set_global(&self, name: &str, value: Value) {
-        self.globals.lock().unwrap().insert(name.to_owned(), value);
+        self.globals.lock().expect("no test panics while it holds it").insert(name.to_owned(), value);
     }
 
     fn env_var(&self, name: &str) -> Option<String> {
@@ -108,7 +108,7 @@ pub fn request(body: &str) -> Asked {
 pub fn store() -> Store {
     let store = Store::default();
     let bucket = json(r#"{"list": [1, 2], "count": 5, "on": true, "user": {"name": "Ann <a>"}}"#);
-    store.buckets.lock().unwrap().insert("b".to_owned(), bucket);
+    store.buckets.lock().expect("nobody else has it yet").insert("b".to_owned(), bucket);
     store
 }
 
