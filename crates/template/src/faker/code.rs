@@ -69,7 +69,7 @@ impl Faker<'_> {
         }
     }
 
-    fn whole(&self, min: f64, max: f64, step: f64) -> Result<f64, Failure> {
+    pub(super) fn whole(&self, min: f64, max: f64, step: f64) -> Result<f64, Failure> {
         let (low, high) = ((min / step).ceil(), (max / step).floor());
         if low == high {
             return Ok(low * step);
