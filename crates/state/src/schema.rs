@@ -266,7 +266,10 @@ impl TypeSchema {
                 if attribute.ends_with("arn") && !names_it() && !own() {
                     given_arns.insert(attribute.clone());
                 }
-                given_first.insert(attribute);
+                // Its own ARN, which callers may repeat and need not know.
+                if !(attribute.ends_with("arn") && own() && !member.required) {
+                    given_first.insert(attribute);
+                }
             }
         }
         tokens.retain(|token| !settable.contains_key(token));
