@@ -86,8 +86,8 @@ pub(crate) struct Token<'s> {
     pub(crate) end: usize,
     /// From 1; where it starts.
     pub(crate) line: usize,
-    /// From 0, in UTF-16 units.
-    pub(crate) column: usize,
+    /// Where its line starts.
+    pub(crate) line_start: usize,
     /// From 1; where it ends.
     pub(crate) end_line: usize,
 }
@@ -108,6 +108,8 @@ pub(crate) struct Lexer<'s> {
     state: State,
     /// Raw blocks that are open.
     raw: usize,
+    /// Where the next NUL is, which no rule takes.
+    nul: usize,
 }
 
 /// Nothing matches at this offset.
@@ -118,7 +120,15 @@ pub(crate) struct Unrecognized {
 
 impl<'s> Lexer<'s> {
     pub(crate) fn new(source: &'s str) -> Self {
-        Self { source, at: 0, line: 1, line_start: 0, state: State::Initial, raw: 0 }
+        Self {
+            source,
+            at: 0,
+            line: 1,
+            line_start: 0,
+            state: State::Initial,
+            raw: 0,
+            nul: source.find('\0').unwrap_or(source.len()),
+        }
     }
 
     pub(crate) fn next(&mut self) -> Result<Token<'s>, Unrecognized> {
@@ -162,7 +172,7 @@ impl<'s> Lexer<'s> {
     fn take(&mut self, kind: Kind, length: usize) -> Token<'s> {
         let (start, end, line) = (self.at, self.at + length, self.line);
         let text = &self.source[start..end];
-        let column = self.source[self.line_start..start].encode_utf16().count();
+        let line_start = self.line_start;
         let bytes = text.as_bytes();
         for (index, byte) in bytes.iter().enumerate() {
             if *byte == b'\n' || (*byte == b'\r' && bytes.get(index + 1) != Some(&b'\n')) {
@@ -171,12 +181,15 @@ impl<'s> Lexer<'s> {
             }
         }
         self.at = end;
-        Token { kind, text, start, end, line, column, end_line: self.line }
+        Token { kind, text, start, end, line, line_start, end_line: self.line }
     }
 
     /// Text up to the next mustache, and what the backslashes before it mean.
     fn content(&mut self, rest: &'s str) -> Result<Option<Token<'s>>, Unrecognized> {
-        let nul = rest.find('\0').unwrap_or(rest.len());
+        if self.nul < self.at {
+            self.nul = rest.find('\0').map_or(self.source.len(), |nul| self.at + nul);
+        }
+        let nul = self.nul - self.at;
         let Some(open) = rest.find("{{").filter(|open| *open <= nul) else {
             if nul == 0 {
                 return Err(Unrecognized { at: self.at, line: self.line });

@@ -26,6 +26,7 @@ mod lexer;
 mod number;
 mod parser;
 mod print;
+mod query;
 mod random;
 mod render;
 mod scope;

@@ -66,7 +66,8 @@ struct Parser<'s> {
 struct Name {
     expression: Expression,
     line: usize,
-    column: usize,
+    line_start: usize,
+    start: usize,
     original: Box<str>,
 }
 
@@ -280,7 +281,7 @@ impl<'s> Parser<'s> {
         let open = self.expect(Kind::OpenEndblock)?;
         let name = self.name(VALUES, false)?;
         let close = self.expect(Kind::Close)?;
-        same_name(opening, &name.original)?;
+        self.same_name(opening, &name.original)?;
         Ok(strip(open.text, close.text))
     }
 
@@ -298,7 +299,7 @@ impl<'s> Parser<'s> {
                 _ => return Err(self.unexpected(token, &[Kind::Content, Kind::EndRawBlock])),
             }
         };
-        same_name(&name, end.text)?;
+        self.same_name(&name, end.text)?;
         Ok(Node::Block(Box::new(Block {
             decorator: false,
             call: call(name, arguments, line),
@@ -429,7 +430,8 @@ impl<'s> Parser<'s> {
         let literal = |value, original: String| Name {
             expression: Expression::Literal(value),
             line: token.line,
-            column: token.column,
+            line_start: token.line_start,
+            start: token.start,
             original: original.into(),
         };
         let name = match token.kind {
@@ -441,13 +443,14 @@ impl<'s> Parser<'s> {
                 self.next()?;
                 let id = self.expect(Kind::Id)?;
                 let mut name = self.path(true, id, false)?;
-                (name.line, name.column) = (token.line, token.column);
+                (name.line, name.line_start, name.start) = (token.line, token.line_start, token.start);
                 return Ok(name);
             }
             Kind::OpenSexpr if takes_expression => Name {
                 expression: self.subexpression()?,
                 line: token.line,
-                column: token.column,
+                line_start: token.line_start,
+                start: token.start,
                 original: "undefined".into(),
             },
             Kind::String => {
@@ -477,6 +480,20 @@ impl<'s> Parser<'s> {
         if allowed.contains(&token.kind) { Ok(()) } else { Err(self.unexpected(token, allowed)) }
     }
 
+    /// From 0, in UTF-16 units.
+    fn column(&self, line_start: usize, start: usize) -> usize {
+        self.source[line_start..start].encode_utf16().count()
+    }
+
+    fn same_name(&self, opening: &Name, close: &str) -> Parsed<()> {
+        if *opening.original == *close {
+            return Ok(());
+        }
+        let Name { original, line, .. } = opening;
+        let column = self.column(opening.line_start, opening.start);
+        Err(TemplateError::new(format!("{original} doesn't match {close} - {line}:{column}")))
+    }
+
     /// The rest of a path whose first part was read.
     fn path(&mut self, data: bool, first: Token<'s>, may_be_key: bool) -> Parsed<Name> {
         let mut path =
@@ -489,7 +506,7 @@ impl<'s> Parser<'s> {
             original.push_str(&text);
             if !literal && matches!(&*text, ".." | "." | "this") {
                 if !path.parts.is_empty() {
-                    let (line, column) = (first.line, first.column - usize::from(data));
+                    let (line, column) = (first.line, self.column(first.line_start, first.start) - usize::from(data));
                     return Err(TemplateError::new(format!("Invalid path: {original} - {line}:{column}")));
                 }
                 path.scoped |= is_first;
@@ -516,7 +533,8 @@ impl<'s> Parser<'s> {
         Ok(Name {
             expression: Expression::Path(path),
             line: first.line,
-            column: first.column,
+            line_start: first.line_start,
+            start: first.start,
             original: original.into(),
         })
     }
@@ -572,14 +590,6 @@ fn finish_chain(inverse: Option<Inverse>, close: Strip) -> (Option<Strip>, Optio
         block.close = close;
     }
     (Some(strip), Some(program))
-}
-
-fn same_name(opening: &Name, close: &str) -> Parsed<()> {
-    if *opening.original == *close {
-        return Ok(());
-    }
-    let Name { original, line, column, .. } = opening;
-    Err(TemplateError::new(format!("{original} doesn't match {close} - {line}:{column}")))
 }
 
 /// The name in an identifier, and whether it stood in brackets.

@@ -75,7 +75,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { bytes: 256 << 20, steps: 50_000_000 }
+        Self { bytes: 256 << 20, steps: 10_000_000 }
     }
 }
 

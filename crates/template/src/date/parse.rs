@@ -137,8 +137,10 @@ fn loose(text: &str, zone: &TimeZone) -> Option<f64> {
             }
         } else {
             for field in lower.split(['/', '-']) {
-                let digits = field.trim_end_matches(|character: char| character.is_ascii_alphabetic());
-                numbers.push(digits.parse::<f64>().ok()?);
+                if !field.bytes().all(|byte| byte.is_ascii_digit()) {
+                    return None;
+                }
+                numbers.push(field.parse::<f64>().ok()?);
             }
         }
     }
@@ -149,6 +151,7 @@ fn loose(text: &str, zone: &TimeZone) -> Option<f64> {
         (Some(month), [day]) => (2001.0, month, *day),
         (None, [year, month, day]) if *year > 31.0 => (*year, month - 1.0, *day),
         (None, [month, day, year]) => (*year, month - 1.0, *day),
+        (None, [month]) if *month <= 12.0 => (2001.0, month - 1.0, 1.0),
         (None, [month, day]) => (2001.0, month - 1.0, *day),
         _ => return None,
     };

@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 use std::sync::Arc;
 
-use crate::helpers::{GiveValue, path, random_between};
+use crate::helpers::{GiveValue, random_between};
 use crate::render::{Args, Rendered};
 use crate::{RenderError, Value};
 
@@ -18,7 +18,6 @@ pub(super) fn find(name: &str) -> Option<GiveValue> {
         "sortBy" => sort_by,
         "filter" => filter,
         "find" => find_first,
-        "objectPath" => object_path,
         "oneOf" => one_of,
         "someOf" => some_of,
         _ => return None,
@@ -220,15 +219,6 @@ fn find_first(args: &mut Args<'_, '_, '_, '_>) -> Rendered<Value> {
         }
     }
     Ok(Value::Undefined)
-}
-
-fn object_path(args: &mut Args<'_, '_, '_, '_>) -> Rendered<Value> {
-    if args.count() < 2 {
-        return Ok(Value::Undefined);
-    }
-    let (value, path) = (args.plain(0), args.plain(1));
-    let default = if args.get(2).is_nullish() { Value::text("") } else { args.get(2).clone() };
-    path::value_at_names(args, &value, &path, &default)
 }
 
 fn one_of(args: &mut Args<'_, '_, '_, '_>) -> Rendered<Value> {

@@ -47,6 +47,7 @@ pub(crate) fn find(name: &str) -> Option<Helper> {
         .map(|run| Helper { run, needs: Needs::Nothing })
         .or_else(|| text::find(name).map(|run| value(run, Needs::Nothing)))
         .or_else(|| lists::find(name).map(|run| value(run, Needs::Nothing)))
+        .or_else(|| path::find(name).map(|run| value(run, Needs::Nothing)))
         .or_else(|| dates::find(name).map(|run| value(run, Needs::Nothing)))
         .or_else(|| random::find(name).map(|run| value(run, Needs::Nothing)))
         .or_else(|| math::find(name).map(|run| value(run, Needs::Nothing)))

@@ -1,6 +1,8 @@
 //! Finding values in values.
 
 use crate::Value;
+use crate::helpers::GiveValue;
+use crate::query::{jmespath, jsonpath};
 use crate::render::{Args, Rendered};
 use crate::value::index;
 
@@ -16,10 +18,8 @@ pub(super) fn value_at(
     if path.is_empty() || !value.is_object_type() {
         return Ok(value.clone());
     }
-    let found = match path.strip_prefix('$') {
-        Some(_) => Value::Undefined,
-        None => at_names(value, &names(path)),
-    };
+    let found =
+        if path.starts_with('$') { jsonpath::find(args.machine, value, path)? } else { at_names(value, &names(path)) };
     args.machine.step(1)?;
     Ok(if found.is_undefined() { default.clone() } else { found })
 }
@@ -114,18 +114,34 @@ pub(super) fn remove(whole: Value, names: &[String]) -> Value {
     }
 }
 
-/// What is at names with dots between.
-pub(super) fn value_at_names(
-    args: &mut Args<'_, '_, '_, '_>,
-    value: &Value,
-    path: &Value,
-    default: &Value,
-) -> Rendered<Value> {
-    let Value::Text(path) = path else { return Ok(value.clone()) };
-    if path.is_empty() || !value.is_object_type() {
-        return Ok(value.clone());
+pub(super) fn find(name: &str) -> Option<GiveValue> {
+    Some(match name {
+        "objectPath" => |args| queried(args, |_, value, path| Ok(at_names(value, &names(path)))),
+        "jsonPath" => |args| queried(args, |args, value, path| jsonpath::find(args.machine, value, path)),
+        "jmesPath" => |args| {
+            queried(args, |args, value, path| {
+                let found = jmespath::find(args.machine, value, path)?;
+                Ok(if found.is_nullish() { Value::Undefined } else { found })
+            })
+        },
+        _ => return None,
+    })
+}
+
+type Query = fn(&mut Args<'_, '_, '_, '_>, &Value, &str) -> Rendered<Value>;
+
+/// What a language finds in the first argument by the second, or the third.
+fn queried(args: &mut Args<'_, '_, '_, '_>, query: Query) -> Rendered<Value> {
+    if args.count() < 2 {
+        return Ok(Value::Undefined);
     }
+    let value = args.plain(0);
+    let path = match args.plain(1) {
+        Value::Text(path) if !path.is_empty() && value.is_object_type() => path,
+        _ => return Ok(value),
+    };
+    let default = if args.get(2).is_nullish() { Value::text("") } else { args.get(2).clone() };
     args.machine.step(1)?;
-    let found = at_names(value, &names(path));
-    Ok(if found.is_undefined() { default.clone() } else { found })
+    let found = query(args, &value, &path)?;
+    Ok(if found.is_undefined() { default } else { found })
 }

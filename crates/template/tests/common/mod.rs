@@ -117,13 +117,17 @@ pub fn clock() -> Clock {
     Clock::frozen_at(Timestamp::from_millis(1_795_310_625_678))
 }
 
-/// What a template gives, or the message of its error.
-pub fn render(text: &str) -> Result<String, String> {
+/// A scope with everything in it.
+pub fn asked_scope<T>(use_it: impl FnOnce(Scope<'_>) -> T) -> T {
     let (clock, random, store) = (clock(), Random::seeded(1), store());
     let asked = request(r#"{"a": {"b": [10, {"c": "d"}]}, "x.y": 1, "text": "<t>", "nothing": null, "yes": true}"#);
-    let mut scope = Scope::new(&clock, &random).with_request(&asked).with_data(&store).with_status();
+    use_it(Scope::new(&clock, &random).with_request(&asked).with_data(&store).with_status())
+}
+
+/// What a template gives, or the message of its error.
+pub fn render(text: &str) -> Result<String, String> {
     let template = Template::parse(text).map_err(|error| error.to_string())?;
-    template.render(&mut scope).map_err(|error| error.to_string())
+    asked_scope(|mut scope| template.render(&mut scope)).map_err(|error| error.to_string())
 }
 
 #[track_caller]
