@@ -63,6 +63,13 @@ pub fn markdown(findings: &Findings) -> String {
     text
 }
 
+/// The cells of a row that tells how many times as long each of some times is as that of another list.
+pub fn ratios(times: &[Duration], others: &[Duration]) -> String {
+    let pairs = times.iter().zip(others);
+    let cells = pairs.map(|(one, other)| format!("{:.2}", one.as_secs_f64() / other.as_secs_f64()));
+    cells.collect::<Vec<_>>().join(" | ")
+}
+
 fn ms(duration: Duration) -> String {
     format!("{:.2} ms", duration.as_secs_f64() * 1e3)
 }

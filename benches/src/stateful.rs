@@ -13,6 +13,7 @@ use anyhow::{Context as _, Result, ensure};
 use crate::cases::Case;
 use crate::load::{self, Measurement, REQUESTS, Traffic};
 use crate::process::Server;
+use crate::report;
 
 /// Resources of the small type.
 const FEW: usize = 1000;
@@ -172,13 +173,7 @@ fn markdown(found: &[(&str, Findings)]) -> String {
     }
     text.push_str("\nFrom few to many (goal ≤ 1.3), and compared to memory with many:\n\n");
     text.push_str("| backend | | put | read | first page | last page | page by prefix |\n| --- | --- | ---: | ---: | ---: | ---: | ---: |\n");
-    let ratio = |one: &Findings, other: &Findings| {
-        let pairs = times(one).into_iter().zip(times(other));
-        pairs
-            .map(|(one, other)| format!("{:.2}", one.as_secs_f64() / other.as_secs_f64()))
-            .collect::<Vec<_>>()
-            .join(" | ")
-    };
+    let ratio = |one: &Findings, other: &Findings| report::ratios(&times(one), &times(other));
     for pair in found.chunks(2) {
         let [(name, few), (_, many)] = pair else { continue };
         let _ = writeln!(text, "| {name} | {} to {} | {} |", few.rows, many.rows, ratio(many, few));

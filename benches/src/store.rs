@@ -13,6 +13,8 @@ use anyhow::{Context as _, Result};
 use standin_model::{Document, Fields, Timestamp};
 use standin_store::{Batch, Durability, IndexEntry, Scan, Selector, Space, Store, StoreLocation, Table, open};
 
+use crate::report;
+
 /// Rows of the small table.
 const FEW: usize = 1000;
 /// Rows of the large one, unless the command line says otherwise.
@@ -237,13 +239,7 @@ fn markdown(found: &[(&str, Findings)]) -> String {
     text.push_str("\nFrom few rows to many, and compared to memory with many:\n\n");
     text.push_str("| backend | | create | update | get | first page | last page | index page |\n| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |\n");
     let times = |one: &Findings| [one.create, one.update, one.get, one.first_page, one.last_page, one.index_page];
-    let ratio = |one: &Findings, other: &Findings| {
-        let pairs = times(one).into_iter().zip(times(other));
-        pairs
-            .map(|(one, other)| format!("{:.2}", one.as_secs_f64() / other.as_secs_f64()))
-            .collect::<Vec<_>>()
-            .join(" | ")
-    };
+    let ratio = |one: &Findings, other: &Findings| report::ratios(&times(one), &times(other));
     let memory = found.iter().rfind(|(name, _)| *name == "memory").map(|(_, one)| *one);
     for pair in found.chunks(2) {
         let [(name, few), (_, many)] = pair else { continue };

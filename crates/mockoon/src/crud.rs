@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use http::Method;
 use regex::Regex;
-use standin_template::{Request as _, Value};
+use standin_template::{Request as _, Value, path_names};
 
 use crate::pattern::{Pattern, PatternError};
 use crate::request::Incoming;
@@ -73,7 +73,7 @@ pub fn act(
     key: &str,
     new_id: impl FnOnce(&[Value]) -> Value,
 ) -> Result<Outcome, PatternError> {
-    let escaped_key = values::names(key);
+    let escaped_key = path_names(key);
     let sent = || match request.parsed() {
         Some(body) => body.clone(),
         None if request.raw_body().is_empty() => Value::object::<&str>([]),
@@ -318,7 +318,7 @@ impl Filter {
 
 /// One above the highest number among the identifiers; `None` when none is a number.
 pub fn next_number(items: &[Value], key: &str) -> Option<f64> {
-    let key = values::names(key);
+    let key = path_names(key);
     let numbers = items.iter().filter_map(|item| match values::at(item, &key) {
         Value::Number(number) => Some(number),
         _ => None,
@@ -336,7 +336,7 @@ pub fn id_template(source: &str, key: &str) -> Option<String> {
         LazyLock::new(|| Regex::new(r#"^\s*"?((?:\{\{\{[\s\S]*?\}\}\}|\{\{[\s\S]*?\}\})+)"?"#).ok());
     // Expressions must not be taken for objects.
     let blanked = EXPRESSION.as_ref()?.replace_all(source, |found: &regex::Captures<'_>| " ".repeat(found[0].len()));
-    let wanted = values::names(key);
+    let wanted = path_names(key);
     let mut objects: Vec<Vec<String>> = Vec::new();
     let mut pending: Option<Vec<String>> = None;
     for token in TOKEN.as_ref()?.captures_iter(&blanked) {

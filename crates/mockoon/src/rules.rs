@@ -1,6 +1,6 @@
 //! Rules: which response of a route answers a request.
 
-use standin_template::{Request as _, Scope, Value};
+use standin_template::{Request as _, Scope, Value, path_names};
 
 use crate::environment::{Operator, Response, Rule, Target};
 use crate::pattern::{Pattern, PatternError};
@@ -156,7 +156,7 @@ impl Compiled {
     }
 
     fn is_valid(&self, target: &Value, around: &dyn Surroundings) -> bool {
-        let schema = values::at(&around.buckets(), &values::names(&self.raw_value));
+        let schema = values::at(&around.buckets(), &path_names(&self.raw_value));
         let json = |value: &Value| serde_json::from_str::<serde_json::Value>(&standin_template::to_json(value)?).ok();
         let (Some(schema), Some(instance)) = (json(&schema), json(target)) else { return false };
         let options = jsonschema::draft7::options().should_validate_formats(true);

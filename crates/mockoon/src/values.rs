@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 use std::sync::Arc;
 
-use standin_template::{Value, to_json};
+use standin_template::{Value, path_names, to_json};
 
 /// What `String(value)` gives.
 pub fn text(value: &Value) -> String {
@@ -71,23 +71,6 @@ pub fn leading_integer(text: &str) -> Option<i64> {
     text[..sign_length + length].trim_start_matches('+').parse().ok()
 }
 
-/// The names of a path: `a.0.b`; `a\.b` is one name.
-pub fn names(path: &str) -> Vec<String> {
-    let mut names = vec![String::new()];
-    let mut characters = path.chars().peekable();
-    while let Some(character) = characters.next() {
-        match character {
-            '.' => names.push(String::new()),
-            '\\' if characters.peek() == Some(&'.') => {
-                characters.next();
-                names.last_mut().into_iter().for_each(|name| name.push('.'));
-            }
-            other => names.last_mut().into_iter().for_each(|name| name.push(other)),
-        }
-    }
-    names
-}
-
 pub fn at<N: AsRef<str>>(value: &Value, names: &[N]) -> Value {
     names.iter().fold(value.clone(), |value, name| value.get(name.as_ref()))
 }
@@ -100,7 +83,7 @@ pub fn find(value: &Value, path: &str) -> Value {
     if path.starts_with('$') {
         return Value::Undefined;
     }
-    at(value, &names(path))
+    at(value, &path_names(path))
 }
 
 /// The members of an object, or of a list by index; none of anything else.

@@ -96,8 +96,8 @@ impl Work<'_> {
         // A list of identifiers cannot tell that what it names is deleted.
         let bare = !self.role.views.iter().any(|view| view.of == ix && view.form == Form::Structure);
         let mut looked_at = 0_usize;
-        if let Some(default) = self.schema.lifecycle.resource(ix).default.as_deref()
-            && self.schema.lifecycle.resource(ix).implicit
+        if let Some(default) = resource.default.as_deref()
+            && resource.implicit
             && lineage.whole
             && self.find(ix, Some(prefix), Part::Any, default).await?.is_none()
         {

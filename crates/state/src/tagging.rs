@@ -81,8 +81,7 @@ impl Work<'_> {
     /// The tags that the input gives, or the keys of those that it takes away.
     fn told(&self) -> Option<&Document> {
         let path = self.plan.tags.as_ref().filter(|path| !path.is_empty());
-        let at = |path: &[Str]| path.iter().try_fold(self.input, |at, name| at.get(name));
-        path.and_then(|path| at(path)).or_else(|| {
+        path.and_then(|path| look(self.input, path)).or_else(|| {
             let fields = self.input.as_map()?;
             fields.iter().find(|(name, _)| is_tags(name)).map(|(_, value)| value)
         })

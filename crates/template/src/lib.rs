@@ -34,6 +34,7 @@ mod value;
 mod whitespace;
 
 pub use error::{RenderError, TemplateError};
+pub use helpers::path::names as path_names;
 pub use random::Random;
 pub use scope::{Data, Limits, Request, Scope};
 pub use value::{List, Object, Value};

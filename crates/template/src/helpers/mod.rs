@@ -5,7 +5,7 @@ mod data;
 mod dates;
 mod lists;
 mod math;
-mod path;
+pub(crate) mod path;
 mod random;
 mod request;
 mod text;

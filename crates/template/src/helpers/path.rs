@@ -25,7 +25,7 @@ pub(super) fn value_at(
 }
 
 /// The names in a path with dots; a dot after a backslash is part of a name.
-pub(super) fn names(path: &str) -> Vec<String> {
+pub fn names(path: &str) -> Vec<String> {
     let mut names = vec![String::new()];
     let mut characters = path.chars().peekable();
     while let Some(character) = characters.next() {
