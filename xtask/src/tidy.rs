@@ -17,6 +17,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("standin-mockoon", &["standin-model", "standin-core", "standin-template"]),
     ("standin-lifecycle", &["standin-model", "standin-mock"]),
     ("standin-state", &["standin-model", "standin-core", "standin-mock", "standin-store", "standin-lifecycle"]),
+    ("standin-faults", &["standin-model", "standin-core", "standin-mock"]),
     ("standin-s3", &["standin-model", "standin-core", "standin-wire", "standin-store"]),
     (
         "standin-server",
@@ -28,6 +29,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "standin-store",
             "standin-lifecycle",
             "standin-state",
+            "standin-faults",
             "standin-s3",
         ],
     ),
@@ -41,6 +43,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "standin-store",
             "standin-lifecycle",
             "standin-state",
+            "standin-faults",
             "standin-s3",
             "standin-mockoon",
             "standin-server",

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use standin_model::{Document, Operation, Protocol, Service, Str, Timestamp};
@@ -36,6 +37,26 @@ pub struct CallContext {
     /// The reference of synthesised timestamps (`Clock::origin`).
     pub origin: Timestamp,
     pub dice: Dice,
+    /// What a fault rule makes of this call, for the handler to carry out.
+    pub mishap: Option<Arc<Mishap>>,
+}
+
+/// How the work of a call goes wrong.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Mishap {
+    /// Reads see what is created and deleted only after this time.
+    pub lag: Duration,
+    /// Where the transition that the call begins ends.
+    pub transition: Option<Twist>,
+}
+
+/// Where a transition ends that should have ended well.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Twist {
+    /// In the failed status of what was begun (`CREATE_FAILED`).
+    Failed,
+    /// Never.
+    Stuck,
 }
 
 impl CallContext {

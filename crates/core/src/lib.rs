@@ -16,7 +16,7 @@ mod error;
 mod registry;
 
 pub use arn::Arn;
-pub use call::{Answer, BodySource, BoxFuture, Call, CallContext, Fidelity, Trace};
+pub use call::{Answer, BodySource, BoxFuture, Call, CallContext, Fidelity, Mishap, Trace, Twist};
 pub use clock::{Clock, Stopwatch};
 pub use dice::{Dice, Draw, Hasher};
 pub use duration::{duration_text, parse_duration};

@@ -48,6 +48,7 @@ impl World {
             now: self.now,
             origin: Clock::real().origin(),
             dice: Dice::new(0),
+            mishap: None,
         };
         let body = body.map(|bytes| body_of(Bytes::copy_from_slice(bytes)));
         let mut call = Call { context, input: Document::from_json(&input), body };

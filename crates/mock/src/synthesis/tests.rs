@@ -31,6 +31,7 @@ fn context(service: &'static Service, operation: &'static Operation) -> CallCont
         now: Timestamp::from_seconds(ORIGIN + 7_000_000),
         origin: Timestamp::from_seconds(ORIGIN),
         dice: Dice::new(42),
+        mishap: None,
     }
 }
 
