@@ -115,7 +115,8 @@ impl Work<'_> {
             self.purge(&self.table(ix), &gone).await;
             for record in rows {
                 after = Some(record.key.to_string());
-                let unseen = if bare { record.is_over(self.context.now) } else { record.is_gone(self.context.now) };
+                let over = bare && record.is_over(self.context.now) && !record.is_late();
+                let unseen = over || !self.sees(&record);
                 if unseen || !filter.passes(&record) {
                     continue;
                 }

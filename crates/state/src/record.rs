@@ -12,7 +12,7 @@
 //! | `c` `u` | when it was created and last updated |
 //! | `r` | how often it was changed |
 //! | `st` | its settled status |
-//! | `w` | a transition: `{via, until, gone}`: shows `via` before `until`; is deleted, and not seen any more from `gone` on |
+//! | `w` | a transition: `{via, until, gone, from}`: shows `via` before `until`; is deleted, and not seen any more from `gone` on; reads do not see it before `from`; `late`: lists of bare names show it until `gone`, too |
 
 use std::sync::Arc;
 
@@ -105,6 +105,17 @@ impl Record {
     pub(crate) fn is_over(&self, now: Timestamp) -> bool {
         let until = || self.body.get(WAY)?.get("until").and_then(timestamp);
         self.is_leaving() && until().is_none_or(|until| until <= now)
+    }
+
+    /// Whether it is deleted and reads are only late to see so.
+    pub(crate) fn is_late(&self) -> bool {
+        self.body.get(WAY).is_some_and(|way| way.get("late").is_some())
+    }
+
+    /// Whether reads do not see it yet.
+    pub(crate) fn is_hidden(&self, now: Timestamp) -> bool {
+        let from = || self.body.get(WAY)?.get("from").and_then(timestamp);
+        from().is_some_and(|from| now < from)
     }
 
     /// Whether it is not seen any more.

@@ -251,7 +251,7 @@ impl Work<'_> {
         let mut found = self.scan(ix, prefix, None, NAMESAKES_MAX).await?;
         found.retain(|record| {
             let own = &record.key[prefix.len()..];
-            !own.contains(WITHIN) && own.ends_with(&tail) && !record.is_gone(self.context.now)
+            !own.contains(WITHIN) && own.ends_with(&tail) && self.sees(record)
         });
         // Of several, none is meant rather than another.
         Ok(if found.len() == 1 { found.pop() } else { None })
@@ -259,7 +259,7 @@ impl Work<'_> {
 
     pub(crate) async fn get(&self, ix: TypeIx, key: &str) -> Result<Option<Record>, Failed> {
         let row = self.rows.get(&self.table(ix), key).await?;
-        Ok(row.map(Record::from).filter(|record| !record.is_gone(self.context.now)))
+        Ok(row.map(Record::from).filter(|record| self.sees(record)))
     }
 
     /// The resource of a type that a text names: by key, id, name or ARN.
@@ -290,7 +290,7 @@ impl Work<'_> {
         let table = self.table(ix);
         for index in indexes {
             let rows = self.rows.find(&table, index, text, None, NAMESAKES_MAX).await?;
-            let mut records = rows.into_iter().map(Record::from).filter(|record| !record.is_gone(self.context.now));
+            let mut records = rows.into_iter().map(Record::from).filter(|record| self.sees(record));
             let inside = |record: &Record| prefix.is_none_or(|prefix| record.key.starts_with(prefix));
             if let Some(found) = records.find(inside) {
                 return Ok(Some(found));
@@ -322,7 +322,7 @@ impl Work<'_> {
                     let record = Record::from(row.clone());
                     // An ARN of its own says better.
                     let other = record.identity().arn().is_some_and(|own| !same_resource(own, arn));
-                    if !other && !record.is_gone(self.context.now) {
+                    if !other && self.sees(&record) {
                         return Ok(Some(record));
                     }
                 }

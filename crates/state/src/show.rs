@@ -61,8 +61,7 @@ impl<'w> Work<'w> {
             for record in records {
                 let found = self.scan(*child, &format!("{}{WITHIN}", record.key), None, INSIDE_MAX).await?;
                 let own = |row: &Record| !row.key[record.key.len() + WITHIN.len_utf8()..].contains(WITHIN);
-                let found: Vec<Record> =
-                    found.into_iter().filter(|row| own(row) && !row.is_gone(self.context.now)).collect();
+                let found: Vec<Record> = found.into_iter().filter(|row| own(row) && self.sees(row)).collect();
                 inside.insert((*child, record.key.clone()), found);
             }
         }

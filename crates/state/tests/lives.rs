@@ -46,6 +46,7 @@ impl Caller {
             now: standin_model::Timestamp::from_seconds(BEGIN + self.later.get()),
             origin: Clock::real().origin(),
             dice: Dice::new(0),
+            mishap: None,
         };
         let mut call = Call { context, input: Document::from_json(&input), body: None };
         let answer = self.resources.handle(&mut call).await;
