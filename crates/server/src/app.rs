@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 use standin_core::{Clock, Dice, Fidelity, Hasher, Registry, Stopwatch};
+use standin_faults::Faults;
 use standin_mock::synthesis::Synthesizer;
 use standin_mock::validation::Strictness;
 use standin_model::Catalogue;
@@ -39,6 +40,7 @@ pub(crate) struct App {
     pub(crate) objects: Arc<ObjectStorage>,
     pub(crate) history: History,
     pub(crate) responses: Responses,
+    pub(crate) faults: Faults,
     pub(crate) memo: Memo,
     pub(crate) journal: Journal,
     pub(crate) coverage: Coverage,
@@ -112,6 +114,7 @@ impl App {
             objects,
             history,
             responses: Responses::default(),
+            faults: config.faults,
             memo: Memo::default(),
             journal: Journal::new(config.journal_size),
             coverage: Coverage::default(),
@@ -161,6 +164,22 @@ impl App {
 
     pub(crate) fn serves(&self, service: &str) -> bool {
         self.served.as_ref().is_none_or(|list| list.iter().any(|id| id == service))
+    }
+
+    /// What fault rules did, as metrics. A rule's series go with it.
+    pub(crate) fn fault_metrics(&self) -> String {
+        let rules = self.faults.list();
+        if rules.is_empty() {
+            return String::new();
+        }
+        let mut text = String::from(
+            "# HELP standin_faults_injected_total Calls that went wrong by a fault rule.\n# TYPE standin_faults_injected_total counter\n",
+        );
+        for state in rules {
+            let id = state.rule.id.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
+            text.push_str(&format!("standin_faults_injected_total{{rule=\"{id}\"}} {}\n", state.hit));
+        }
+        text
     }
 
     /// Forgets what was asked: journal, coverage, canned answers and counters.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use standin_core::{Clock, Fidelity};
+use standin_faults::Faults;
 use standin_lifecycle::Overlay;
 use standin_mock::validation::Strictness;
 use standin_model::Service;
@@ -81,6 +82,8 @@ pub struct ServerConfig {
     /// How long resources are on their way from one status to the next.
     pub transitions: Transitions,
     pub clock: Clock,
+    /// What goes wrong on request.
+    pub faults: Faults,
     /// What is told of init hooks.
     pub init: Arc<InitReport>,
     /// Where S3 is, if it is not here.
@@ -111,6 +114,7 @@ impl Default for ServerConfig {
             store: StoreLocation::Memory,
             transitions: Transitions::default(),
             clock: Clock::real(),
+            faults: Faults::default(),
             init: Arc::default(),
             s3: None,
         }

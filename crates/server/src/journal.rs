@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use standin_core::{Fidelity, Trace};
+use standin_faults::Hit;
 use standin_model::{Document, Fields, Key, Operation, Protocol, Service, Str, Timestamp};
 use standin_wire::{Response, client};
 use tokio::sync::broadcast;
@@ -44,6 +45,8 @@ pub(crate) struct Record {
     pub(crate) outcome: Outcome,
     pub(crate) fidelity: Option<Fidelity>,
     pub(crate) trace: Trace,
+    /// The fault rules that it suffered from.
+    pub(crate) faults: Vec<Hit>,
     pub(crate) duration: Duration,
 }
 
@@ -82,6 +85,13 @@ impl Record {
             "fidelity": self.fidelity.map(Fidelity::name),
             "durationMicros": u64::try_from(self.duration.as_micros()).unwrap_or(u64::MAX),
         });
+        if !self.faults.is_empty() {
+            let told = self
+                .faults
+                .iter()
+                .map(|hit| json!({"rule": hit.rule, "number": hit.number, "draw": hit.draw, "what": hit.what}));
+            value["faults"] = told.collect();
+        }
         match &self.outcome {
             Outcome::Output(output) => value["output"] = output.to_json(),
             Outcome::Encoded { response, service, operation } => {

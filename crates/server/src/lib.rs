@@ -15,6 +15,7 @@ mod init;
 mod journal;
 mod memo;
 pub mod metrics;
+mod mishap;
 pub mod net;
 mod objects;
 mod pass;

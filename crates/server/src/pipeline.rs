@@ -8,6 +8,7 @@ use http::header::{HeaderMap, HeaderName, HeaderValue};
 use http::request::Parts;
 use http::{Method, StatusCode};
 use standin_core::{Answer, BodySource, Call, CallContext, Fidelity, OperationError, Stopwatch, Trace, codes};
+use standin_faults::Verdict;
 use standin_mock::validation;
 use standin_model::{Document, Kind};
 use standin_wire::sigv4::presigned_until;
@@ -20,6 +21,7 @@ use crate::identify::{Identity, Unidentified};
 use crate::journal::{LONG_BODY_BYTES, Outcome, Record, kept_message, shorten};
 use crate::memo::{self, Kept, MemoKey};
 use crate::metrics::Observation;
+use crate::mishap::{self, Start};
 use crate::net::{Body, Front, Limits, Peer, RequestBody};
 use crate::payload::{self, Expected};
 
@@ -46,10 +48,13 @@ struct Progress {
     stopwatch: Stopwatch,
     ordinal: u64,
     body_bytes: u64,
+    /// Under which the answer is remembered, if it depends on the request alone.
+    memo_key: Option<MemoKey>,
 }
 
 async fn serve_aws(app: &Arc<App>, request: HttpRequest, peer: &Peer) -> HttpResponse {
-    let mut progress = Progress { stopwatch: Stopwatch::start(), ordinal: app.next_ordinal(), body_bytes: 0 };
+    let mut progress =
+        Progress { stopwatch: Stopwatch::start(), ordinal: app.next_ordinal(), body_bytes: 0, memo_key: None };
     let (mut parts, body) = request.into_parts();
 
     // The operation stands in the body of forms only; whatever else can be identified before the body is read.
@@ -105,7 +110,7 @@ async fn serve_aws(app: &Arc<App>, request: HttpRequest, peer: &Peer) -> HttpRes
     progress.body_bytes = bytes.as_ref().map_or(0, |bytes| bytes.len() as u64);
 
     let memo_key = match &bytes {
-        Ok(bytes) if stream.is_none() && may_remember(app, &identity) => {
+        Ok(bytes) if stream.is_none() && may_remember(app, &parts, &identity) => {
             memo::key(app.dice, &parts, &identity, &peer.authority.base_url, bytes)
         }
         _ => None,
@@ -118,6 +123,7 @@ async fn serve_aws(app: &Arc<App>, request: HttpRequest, peer: &Peer) -> HttpRes
     }
 
     let asked = identity.operation;
+    let own = mishap::own_rules(&parts.headers);
     let hashed = bytes.as_ref().map_or_else(|_| Bytes::new(), Bytes::clone);
     let (input, verdict) = match bytes {
         Ok(bytes) => understand(app, &mut parts, &mut identity, form.as_deref(), bytes),
@@ -126,13 +132,22 @@ async fn serve_aws(app: &Arc<App>, request: HttpRequest, peer: &Peer) -> HttpRes
     let context = context(app, &parts, peer, &identity, &hashed, progress.ordinal);
     drop(hashed);
     let mut call = Call { context, input, body: stream };
+    let (mut faults, verdict) = match own {
+        Ok(own) => (app.faults.judge(&call.context, &call.input, &own), verdict),
+        Err(error) => (Verdict::default(), Err(error)),
+    };
+    call.context.mishap = faults.mishap().map(Arc::new);
     let answer = match verdict {
-        Ok(()) => answer(app, &identity, &mut call).await,
+        Ok(()) => match mishap::start(&mut faults).await {
+            Start::Work => work(app, &identity, &mut call, faults.twice).await,
+            Start::Fail(error) => read_rest(&mut call).await.and(Err(error)),
+        },
         Err(error) => Err(error),
     };
     // What turned out to be a sibling's request is identified anew each time.
-    let memo_key = memo_key.filter(|_| std::ptr::eq(asked, identity.operation));
-    finish(app, &parts, identity, call, answer, &progress, memo_key)
+    progress.memo_key = memo_key.filter(|_| std::ptr::eq(asked, identity.operation));
+    let response = finish(app, &parts, identity, call, answer, &progress, &faults);
+    mishap::end(faults, response, app.fidelity_header).await
 }
 
 /// Why a presigned URL is not good any more. The virtual clock decides, so that a test need not wait.
@@ -144,10 +159,12 @@ fn expired(app: &App, parts: &Parts) -> Option<OperationError> {
 }
 
 /// Whether an answer depends on the request alone.
-fn may_remember(app: &App, identity: &Identity) -> bool {
+fn may_remember(app: &App, parts: &Parts, identity: &Identity) -> bool {
     let (service, operation) = (identity.service.id, identity.operation.name);
     app.strict.is_none()
         && app.responses.is_empty()
+        && !app.faults.concern(identity.service, identity.operation)
+        && !parts.headers.contains_key(mishap::FAULT_HEADER)
         && app.registry.find_by_name(service, operation).fidelity(identity.service, identity.operation)
             == Fidelity::Synthesized
 }
@@ -204,6 +221,23 @@ fn understand(
             identity.become_sibling(&sibling);
             return second;
         }
+    }
+    first
+}
+
+/// Does what a call asks for. Where a fault rule says so, the request comes twice, as over a network that repeats it; the
+/// client gets the first answer.
+async fn work(app: &Arc<App>, identity: &Identity, call: &mut Call, twice: bool) -> Result<Answered, OperationError> {
+    let again = (twice && call.body.is_none()).then(|| Call {
+        context: call.context.clone(),
+        input: call.input.clone(),
+        body: None,
+    });
+    let first = answer(app, identity, call).await;
+    if let Some(mut again) = again
+        && let Err(error) = answer(app, identity, &mut again).await
+    {
+        tracing::debug!(%error, "the second of two equal requests failed");
     }
     first
 }
@@ -313,6 +347,7 @@ fn context(app: &App, parts: &Parts, peer: &Peer, identity: &Identity, body: &[u
         now: app.clock.now(),
         origin: app.clock.origin(),
         dice: app.dice,
+        mishap: None,
     }
 }
 
@@ -324,7 +359,7 @@ fn finish(
     call: Call,
     answered: Result<Answered, OperationError>,
     progress: &Progress,
-    memo_key: Option<MemoKey>,
+    faults: &Verdict,
 ) -> HttpResponse {
     let Call { context, mut input, body: unread } = call;
     drop(unread);
@@ -344,7 +379,7 @@ fn finish(
                     response.headers.insert(HeaderName::from_static(name), value);
                 }
             }
-            if let Some(key) = memo_key
+            if let Some(key) = progress.memo_key
                 && body.is_none()
                 && fidelity == Fidelity::Synthesized
             {
@@ -372,7 +407,7 @@ fn finish(
         let level = fidelity.unwrap_or_else(|| app.registry.find(&context).fidelity(service, operation));
         response.headers.insert(FIDELITY_HEADER, HeaderValue::from_static(level.name()));
     }
-    let told = Told { input, outcome, fidelity, trace };
+    let told = Told { input, outcome, fidelity, trace, faults: faults.hits.clone() };
     write_down(app, parts, identity, context, told, response.status.as_u16(), progress);
     to_http(app, parts, response, body)
 }
@@ -396,7 +431,8 @@ fn repeat(
         response.headers.insert(FIDELITY_HEADER, HeaderValue::from_static(Fidelity::Synthesized.name()));
     }
     let trace = vec![Cow::Borrowed("asked before: the answer was remembered, as it depends on the request alone")];
-    let told = Told { input: kept.input.clone(), outcome, fidelity: Some(Fidelity::Synthesized), trace };
+    let told =
+        Told { input: kept.input.clone(), outcome, fidelity: Some(Fidelity::Synthesized), trace, faults: Vec::new() };
     write_down(app, parts, identity, context, told, response.status.as_u16(), progress);
     to_http(app, parts, response, None)
 }
@@ -407,6 +443,7 @@ struct Told {
     outcome: Outcome,
     fidelity: Option<Fidelity>,
     trace: Trace,
+    faults: Vec<standin_faults::Hit>,
 }
 
 /// Writes an answered call into the journal, the coverage and the metrics.
@@ -420,7 +457,7 @@ fn write_down(
     progress: &Progress,
 ) {
     let (service, operation) = (identity.service, identity.operation);
-    let Told { input, outcome, fidelity, trace } = told;
+    let Told { input, outcome, fidelity, trace, faults } = told;
     let duration = progress.stopwatch.elapsed();
     tracing::debug!(
         request = &*context.request_id,
@@ -456,6 +493,7 @@ fn write_down(
         outcome,
         fidelity,
         trace,
+        faults,
         duration,
     });
 }
@@ -495,6 +533,7 @@ fn refuse(app: &App, parts: &Parts, miss: Unidentified, progress: &Progress) -> 
         outcome: Outcome::Error { code: miss.error.code.as_ref().into(), message: kept_message(miss.error.message) },
         fidelity: None,
         trace: Trace::new(),
+        faults: Vec::new(),
         duration,
     });
     to_http(app, parts, response, None)

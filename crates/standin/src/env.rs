@@ -59,6 +59,8 @@ variables! { STANDIN:
     STATELESS = "STANDIN_STATELESS";
     /// `--transitions`; several, separated by commas
     TRANSITIONS = "STANDIN_TRANSITIONS";
+    /// `--faults`
+    FAULTS = "STANDIN_FAULTS";
     /// `--clock`
     CLOCK = "STANDIN_CLOCK";
     /// `--validation`

@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize as _;
 use standin_core::Clock;
+use standin_faults::{Faults, Preset, presets};
 use standin_lifecycle::Overlay;
-use standin_model::{Catalogue, Service, nearest};
+use standin_model::{Catalogue, Service, Timestamp, nearest};
 use standin_server::net::{CertAuthority, CorsPolicy, Limits, NetError, ProxyPolicy};
 use standin_server::{
     Durability, InitStage, RunningServer, Server, ServerConfig, Stateless, StoreLocation, Strictness, Transitions,
@@ -15,7 +16,7 @@ use standin_server::{
 use tracing_subscriber::EnvFilter;
 
 use crate::cli::{models, names};
-use crate::config::{self, ConfigError, Limit, LogFormat, Settings, Transition, Validation};
+use crate::config::{self, ConfigError, FaultSetting, Limit, LogFormat, Settings, Transition, Validation};
 use crate::env;
 use crate::error::{Attempt as _, CommandError};
 use crate::init::Hooks;
@@ -72,6 +73,7 @@ pub fn server_config(settings: &Settings) -> Result<ServerConfig, CommandError> 
         Some(names) => Stateless::Some(service_ids(names, &models)?),
     };
     let cors = CorsPolicy::parse(settings.cors_origin.iter().flatten().map(String::as_str));
+    let clock = settings.clock.map_or(defaults.clock, |time| Clock::frozen_at(time.0));
     Ok(ServerConfig {
         listen: settings.addresses(),
         limits: limits(settings.limits.as_deref().unwrap_or_default())?,
@@ -105,7 +107,8 @@ pub fn server_config(settings: &Settings) -> Result<ServerConfig, CommandError> 
         transitions: transitions(settings.transitions.as_deref().unwrap_or_default(), &models)?,
         models,
         tls: defaults.tls,
-        clock: settings.clock.map_or(defaults.clock, |time| Clock::frozen_at(time.0)),
+        faults: faults(settings.faults.as_deref().unwrap_or_default(), clock.now())?,
+        clock,
         init: defaults.init,
         s3: settings.s3.as_deref().map(elsewhere::read).transpose()?,
     })
@@ -144,6 +147,28 @@ fn transitions(list: &[Transition], models: &[Service]) -> Result<Transitions, C
         }
     }
     Ok(transitions)
+}
+
+/// The rules of presets and those given.
+fn faults(list: &[FaultSetting], now: Timestamp) -> Result<Faults, CommandError> {
+    let faults = Faults::default();
+    let mut rules = Vec::new();
+    for setting in list {
+        match setting {
+            FaultSetting::Preset(name) => match Preset::find(name) {
+                Some(preset) => rules.extend(preset.rules()),
+                None => {
+                    let near: Vec<&str> = presets().iter().map(|preset| preset.name).collect();
+                    return Err(CommandError::usage(anyhow::anyhow!("there is no preset {name:?}")).near(&near));
+                }
+            },
+            FaultSetting::Rule(rule) => rules.push((**rule).clone()),
+        }
+    }
+    faults
+        .set(Catalogue::shared(), rules, now)
+        .map_err(|refused| CommandError::usage(anyhow::Error::new(refused).context("faults")))?;
+    Ok(faults)
 }
 
 /// The overlays in files.

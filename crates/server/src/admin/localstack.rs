@@ -4,7 +4,7 @@ use http::StatusCode;
 use serde_json::{Map, Value, json};
 use standin_store::Selector;
 
-use super::{Asked, Reply, empty, fail, json_reply, not_found};
+use super::{Asked, Reply, empty, fail, faults, json_reply, not_found};
 use crate::app::App;
 use crate::init::InitStage;
 use crate::state::Forget;
@@ -41,6 +41,7 @@ pub(super) async fn serve(asked: Asked<'_>, rest: &[&str]) -> Reply {
             }
             None => fail(StatusCode::NOT_FOUND, format!("no service `{service}`")),
         },
+        (_, ["chaos", rest @ ..]) => faults::localstack(asked, rest).await,
         (_, rest) => not_found(&format!("/_localstack/{}", rest.join("/"))),
     }
 }

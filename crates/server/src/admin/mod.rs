@@ -1,6 +1,7 @@
 //! The introspection API under `/_standin/`, and the addresses of other stand-ins that scripts and test containers ask.
 
 mod clock;
+mod faults;
 mod localstack;
 mod requests;
 mod services;
@@ -116,12 +117,13 @@ async fn own(asked: Asked<'_>, rest: &[&str]) -> Reply {
             app.responses.clear();
             empty()
         }
+        (_, ["faults", rest @ ..]) => faults::serve(asked, rest).await,
         (_, ["state", rest @ ..]) => state::serve(asked, rest).await,
         ("POST", ["reset"]) => {
             app.reset().await;
             empty()
         }
-        ("GET", ["metrics"]) => text_reply(metrics::CONTENT_TYPE, app.metrics.render()),
+        ("GET", ["metrics"]) => text_reply(metrics::CONTENT_TYPE, app.metrics.render() + &app.fault_metrics()),
         ("GET", ["ca"]) => match app.authority.as_ref().map(|authority| authority.ca_pem()) {
             Some(Ok(pem)) => text_reply("application/x-pem-file", pem),
             Some(Err(error)) => fail(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
@@ -152,6 +154,10 @@ fn allowed(rest: &[&str]) -> &'static str {
         ["state", "diff" | "log"] => "GET",
         ["state", "branches"] => "GET, POST, DELETE",
         ["state", "commit" | "checkout"] => "POST",
+        ["faults"] => "GET, POST, PUT, DELETE",
+        ["faults", "presets"] => "GET",
+        ["faults", "presets", _] => "POST, PUT",
+        ["faults", _] => "GET, PUT, PATCH, DELETE",
         ["requests"] => "GET, DELETE",
         ["responses"] => "GET, PUT, DELETE",
         ["requests", "verify"] | ["reset"] => "POST",
@@ -198,7 +204,7 @@ fn not_found(path: &str) -> Reply {
         StatusCode::NOT_FOUND,
         format!(
             "nothing at {path}; /_standin/ has health, services, services/ID, requests, requests/stream, \
-             requests/verify, explain/ID, coverage, responses, clock, state, reset, metrics and ca"
+             requests/verify, explain/ID, coverage, responses, faults, clock, state, reset, metrics and ca"
         ),
     )
 }

@@ -50,6 +50,19 @@ impl Body {
         Self(Kind::Source { step: Step::Resting(source), left })
     }
 
+    /// The next piece, for whoever reads a body instead of sending it.
+    pub async fn next_piece(&mut self) -> Option<io::Result<Bytes>> {
+        loop {
+            let frame = std::future::poll_fn(|cx| http_body::Body::poll_frame(Pin::new(&mut *self), cx)).await?;
+            match frame.map(Frame::into_data) {
+                Ok(Ok(piece)) => return Some(Ok(piece)),
+                // Trailers.
+                Ok(Err(_)) => {}
+                Err(error) => return Some(Err(error)),
+            }
+        }
+    }
+
     /// Pieces from tasks, as for server-sent events; the body ends when the last sender is gone. At most `capacity`
     /// pieces wait for the client; `capacity` must not be 0.
     pub fn channel(capacity: usize) -> (BodySender, Self) {

@@ -12,7 +12,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::error::CommandError;
-use commands::{aws, ca, call, clock, completions, describe, env, introspect, run, serve, services, state};
+use commands::{aws, ca, call, clock, completions, describe, env, faults, introspect, run, serve, services, state};
 
 pub use models::Models;
 pub use output::Out;
@@ -43,6 +43,7 @@ pub enum Command {
     Explain(introspect::ExplainArgs),
     Coverage(introspect::CoverageArgs),
     Clock(clock::ClockArgs),
+    Faults(faults::FaultsArgs),
     State(state::StateArgs),
     Env(env::EnvArgs),
     Aws(aws::AwsArgs),
@@ -94,6 +95,7 @@ fn run_command(cli: Cli, out: &mut Out) -> Result<u8, CommandError> {
         Some(Command::Explain(explain)) => explain.run(out),
         Some(Command::Coverage(coverage)) => coverage.run(out),
         Some(Command::Clock(clock)) => clock.run(out),
+        Some(Command::Faults(faults)) => faults.run(out),
         Some(Command::State(state)) => state.run(out),
         Some(Command::Env(env)) => env.run(out),
         Some(Command::Aws(aws)) => aws.run(out),

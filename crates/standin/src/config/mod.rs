@@ -12,8 +12,8 @@ use crate::env::{self, Get};
 use crate::error::CommandError;
 
 pub use settings::{
-    Account, DEFAULT_PORT, Durability, Fidelity, FrozenTime, Limit, Listen, LogFormat, ProxyPolicy, Settings,
-    Transition, Validation,
+    Account, DEFAULT_PORT, Durability, FaultSetting, Fidelity, FrozenTime, Limit, Listen, LogFormat, ProxyPolicy,
+    Settings, Transition, Validation,
 };
 
 /// The file that is read without being named, where it exists.

@@ -10,6 +10,7 @@ use clap::builder::BoolishValueParser;
 use clap::{Args, ValueEnum};
 use serde::{Deserialize, Deserializer};
 use standin_core::parse_duration;
+use standin_faults::{Preset, Rule, presets};
 use standin_model::Timestamp;
 
 use crate::env;
@@ -122,6 +123,13 @@ pub struct Settings {
     #[serde(default, deserialize_with = "from_text")]
     pub clock: Option<FrozenTime>,
 
+    /// Make things go wrong: a preset such as flaky, or a rule as JSON
+    ///
+    /// May be given several times; tables `[[faults]]` in the file. `standin faults` changes the rules of a running server
+    /// and lists the presets.
+    #[arg(long, value_name = "PRESET|RULE", env = env::FAULTS, help_heading = "Faults")]
+    pub faults: Option<Vec<FaultSetting>>,
+
     /// How much of an input is checked against the model [default: strict]
     #[arg(long, value_name = "LEVEL", env = env::VALIDATION)]
     pub validation: Option<Validation>,
@@ -202,6 +210,7 @@ impl Settings {
             load,
             init,
             clock,
+            faults,
             seed,
             account,
             region,
@@ -228,6 +237,31 @@ impl Settings {
             .get_arguments()
             .filter_map(|argument| argument.get_long().map(str::to_owned))
             .collect()
+    }
+}
+
+/// Rules of a preset, or one of one's own.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(untagged)]
+pub enum FaultSetting {
+    Preset(String),
+    Rule(Box<Rule>),
+}
+
+impl FromStr for FaultSetting {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text.trim_start().starts_with('{') {
+            return serde_json::from_str(text).map(Self::Rule).map_err(|error| error.to_string());
+        }
+        match Preset::find(text) {
+            Some(preset) => Ok(Self::Preset(preset.name.to_owned())),
+            None => {
+                let names: Vec<&str> = presets().iter().map(|preset| preset.name).collect();
+                Err(format!("there is no preset {text:?}; there are {}", names.join(", ")))
+            }
+        }
     }
 }
 
