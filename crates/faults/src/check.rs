@@ -3,10 +3,9 @@
 use std::fmt;
 
 use standin_core::OperationError;
-use standin_model::{Catalogue, Document, Entry, Service, Str, Timestamp, nearest};
+use standin_model::{Catalogue, Service, Str, nearest};
 
 use crate::errors::{self, Kind};
-use crate::globs::Globs;
 use crate::rule::{Outcome, Rule};
 
 /// Why a rule is refused, in a sentence that says what would be right.
@@ -21,17 +20,6 @@ impl fmt::Display for Refused {
 
 impl std::error::Error for Refused {}
 
-/// What a rule is about, worked out once.
-#[derive(Debug)]
-pub(crate) struct Checked {
-    /// Catalogue ids; `None` for all.
-    pub services: Option<Vec<Str>>,
-    pub input: Option<Document>,
-    pub from_ms: Option<i64>,
-    pub until_ms: Option<i64>,
-    pub error: Option<Wanted>,
-}
-
 /// Which error a rule asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Wanted {
@@ -40,17 +28,12 @@ pub(crate) enum Wanted {
     Named(String),
 }
 
-pub(crate) fn check(catalogue: &Catalogue, rule: &Rule, now: Timestamp) -> Result<Checked, Refused> {
+/// Checks what a rule does; which calls it is about is [`Matching`](crate::Matching)'s to check. The error that it asks for.
+pub(crate) fn check(catalogue: &Catalogue, rule: &Rule) -> Result<Option<Wanted>, Refused> {
     if rule.outcome.is_nothing() {
         return refuse(
             "the rule does nothing: give an error, latency, network, rate, lag, partial, transition, trickle or twice",
         );
-    }
-    if !(0.0..=1.0).contains(&rule.probability) {
-        return refuse(format!("the probability {} is not from 0 to 1", rule.probability));
-    }
-    if rule.every == Some(0) {
-        return refuse("every 0th call is none; every = 1 is each");
     }
     if rule.outcome.partial.is_some_and(|share| !(0.0..=1.0).contains(&share)) {
         return refuse("partial is a share from 0 to 1");
@@ -58,69 +41,13 @@ pub(crate) fn check(catalogue: &Catalogue, rule: &Rule, now: Timestamp) -> Resul
     if rule.outcome.trickle == Some(0) {
         return refuse("trickle is a number of bytes per second above 0");
     }
-    let entries = services(catalogue, &rule.service)?;
-    let known: Vec<&'static Service> = match &entries {
-        Some(entries) => entries.iter().filter_map(|entry| entry.open().ok()).collect(),
-        None => Vec::new(),
-    };
-    operations(&known, &rule.operation)?;
-    let error = match &rule.outcome.error {
-        None => None,
-        Some(name) => Some(error(&known, rule, name)?),
-    };
-    let input = match &rule.input {
-        None => None,
-        Some(value) if value.is_object() => Some(Document::from_json(value)),
-        Some(_) => return refuse("input is an object: the members that the call's input must have"),
-    };
-    Ok(Checked {
-        services: entries.map(|entries| entries.iter().map(|entry| entry.id).collect()),
-        input,
-        from_ms: rule.from.as_deref().map(|text| time(text, now)).transpose()?,
-        until_ms: rule.until.as_deref().map(|text| time(text, now)).transpose()?,
-        error,
-    })
+    let entries = rule.matcher.entries(catalogue)?;
+    let known: Vec<&'static Service> = entries.iter().flatten().filter_map(|entry| entry.open().ok()).collect();
+    rule.outcome.error.as_ref().map(|name| error(&known, rule, name)).transpose()
 }
 
-fn refuse<T>(text: impl Into<String>) -> Result<T, Refused> {
+pub(crate) fn refuse<T>(text: impl Into<String>) -> Result<T, Refused> {
     Err(Refused(text.into()))
-}
-
-/// The services that patterns name; `None` for all.
-fn services<'c>(catalogue: &'c Catalogue, globs: &Globs) -> Result<Option<Vec<&'c Entry>>, Refused> {
-    if globs.patterns().iter().all(|pattern| pattern == "*") {
-        return Ok(None);
-    }
-    let mut found: Vec<&Entry> = Vec::new();
-    for pattern in globs.patterns() {
-        let one = Globs::One(pattern.clone());
-        let before = found.len();
-        found.extend(catalogue.entries().iter().filter(|entry| one.matches(entry.id)));
-        // Whatever else people call it.
-        if found.len() == before
-            && let Some(entry) = catalogue.find(pattern)
-        {
-            found.extend(catalogue.entries().iter().filter(|other| other.id == entry.id));
-        }
-        if found.len() == before {
-            let hints = nearest(pattern, catalogue.services().map(|entry| entry.id), 3);
-            return refuse(format!("there is no service `{pattern}`{}", hint(&hints)));
-        }
-    }
-    Ok(Some(found))
-}
-
-fn operations(services: &[&'static Service], globs: &Globs) -> Result<(), Refused> {
-    for pattern in globs.patterns() {
-        let one = Globs::One(pattern.clone());
-        let mut all = services.iter().flat_map(|service| service.operations.iter());
-        if !services.is_empty() && !all.any(|operation| one.matches(operation.name)) {
-            let names = services.iter().flat_map(|service| service.operations.iter()).map(|operation| operation.name);
-            let list = services.iter().map(|service| service.id).collect::<Vec<_>>().join(", ");
-            return refuse(format!("{list} has no operation `{pattern}`{}", hint(&nearest(pattern, names, 3))));
-        }
-    }
-    Ok(())
 }
 
 /// A named error must be one that each operation of the rule can return.
@@ -139,13 +66,13 @@ fn error(services: &[&'static Service], rule: &Rule, name: &str) -> Result<Wante
     let asked = OperationError::new(name.to_owned(), "");
     let mut any = false;
     for service in services {
-        for operation in service.operations.iter().filter(|operation| rule.operation.matches(operation.name)) {
+        for operation in service.operations.iter().filter(|operation| rule.matcher.operation.matches(operation.name)) {
             let listed = operation.errors.iter();
             let knows = listed
                 .clone()
                 .any(|shape| service.shape(*shape).name == name || OperationError::wire_code(service, *shape) == name);
             any |= knows;
-            if !knows && rule.operation.patterns().len() == 1 && !rule.operation.patterns()[0].contains('*') {
+            if !knows && rule.matcher.operation.patterns().len() == 1 && !rule.matcher.operation.patterns()[0].contains('*') {
                 let have: Vec<Str> = listed.map(|shape| service.shape(*shape).name).collect();
                 return refuse(format!(
                     "{} of {} cannot return `{name}`; it can return {}, or any of {}. `force` sends it all the same",
@@ -168,19 +95,6 @@ fn error(services: &[&'static Service], rule: &Rule, name: &str) -> Result<Wante
     refuse(format!("no operation of this rule can return `{name}`{}; `force` sends it all the same", hint(&hints)))
 }
 
-/// `2026-01-01T00:00:00Z`, or `+10m` from now.
-fn time(text: &str, now: Timestamp) -> Result<i64, Refused> {
-    if let Some(duration) = text.strip_prefix('+') {
-        let duration = standin_core::parse_duration(duration).map_err(Refused)?;
-        let millis = i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
-        return Ok(now.as_millis().saturating_add(millis));
-    }
-    match Timestamp::parse_date_time(text) {
-        Some(time) => Ok(time.as_millis()),
-        None => refuse(format!("{text:?} is no time such as 2026-01-01T00:00:00Z or +10m")),
-    }
-}
-
-fn hint(hints: &[&str]) -> String {
+pub(crate) fn hint(hints: &[&str]) -> String {
     if hints.is_empty() { String::new() } else { format!("; did you mean {}?", hints.join(", ")) }
 }

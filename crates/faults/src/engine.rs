@@ -1,17 +1,17 @@
 //! The rules of a server, and what they do to a call.
 
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwapOption;
-use standin_core::{CallContext, Dice, Draw, Mishap, OperationError, Twist};
+use standin_core::{CallContext, Draw, Mishap, OperationError, Twist};
 use standin_mock::synthesis::synthesize_error;
-use standin_model::{Catalogue, Document, Fields, Operation, Protocol, Service, Str, Timestamp};
+use standin_model::{Catalogue, Document, Operation, Protocol, Service, Str, Timestamp};
 
-use crate::check::{self, Checked, Refused, Wanted};
-use crate::delay::{Delay, unit};
+use crate::check::{self, Refused, Wanted};
+use crate::delay::Delay;
 use crate::errors::{self, Kind, Meaning};
+use crate::matcher::{ByService, Matching, Turn};
 use crate::rate::Buckets;
 use crate::rule::{Network, Rule};
 
@@ -31,18 +31,14 @@ pub struct Faults {
 #[derive(Debug)]
 struct Table {
     rules: Vec<Arc<Compiled>>,
-    /// Those for services named, by catalogue id, in the order of all rules.
-    services: HashMap<Str, Box<[u16]>>,
-    /// Those for every service.
-    all: Box<[u16]>,
+    by_service: ByService,
 }
 
 #[derive(Debug)]
 struct Compiled {
     rule: Rule,
-    checked: Checked,
-    /// Calls that matched.
-    matched: AtomicU64,
+    matching: Matching,
+    error: Option<Wanted>,
     /// Calls that went wrong by it.
     hit: AtomicU64,
     buckets: Buckets,
@@ -91,7 +87,7 @@ impl Faults {
     /// Whether any rule may concern an operation: then its answers must not be remembered.
     pub fn concern(&self, service: &Service, operation: &Operation) -> bool {
         let table = self.table.load();
-        table.as_ref().is_some_and(|table| table.of(service.id).any(|rule| rule.rule.operation.matches(operation.name)))
+        table.as_ref().is_some_and(|table| table.of(service.id).any(|rule| rule.rule.matcher.operation.matches(operation.name)))
     }
 
     /// What goes wrong with a call. `own`: rules that came with the call itself.
@@ -187,9 +183,11 @@ impl Faults {
             compiled.push(match same {
                 Some(same) => Arc::clone(same),
                 None => {
-                    let checked = check::check(catalogue, rule, now)
-                        .map_err(|Refused(why)| Refused(format!("rule `{}`: {why}", rule.id)))?;
-                    Arc::new(Compiled::new(rule.clone(), checked))
+                    let checked = check::check(catalogue, rule)
+                        .and_then(|error| Ok((Matching::new(catalogue, &rule.matcher, now)?, error)));
+                    let (matching, error) =
+                        checked.map_err(|Refused(why)| Refused(format!("rule `{}`: {why}", rule.id)))?;
+                    Arc::new(Compiled::new(rule.clone(), matching, error))
                 }
             });
         }
@@ -213,38 +211,19 @@ impl Table {
         if rules.is_empty() {
             return None;
         }
-        let mut all = Vec::new();
-        let mut services: HashMap<Str, Vec<u16>> = HashMap::new();
-        for (at, compiled) in rules.iter().enumerate() {
-            let at = u16::try_from(at).unwrap_or(u16::MAX);
-            match &compiled.checked.services {
-                _ if !compiled.rule.enabled => {}
-                None => all.push(at),
-                Some(ids) => ids.iter().for_each(|id| services.entry(id).or_default().push(at)),
-            }
-        }
-        // One list per service, so that rules are asked in the order in which they stand.
-        let services = services
-            .into_iter()
-            .map(|(id, mut list)| {
-                list.extend(&all);
-                list.sort_unstable();
-                list.dedup();
-                (id, list.into_boxed_slice())
-            })
-            .collect();
-        Some(Self { rules, services, all: all.into_boxed_slice() })
+        let by_service =
+            ByService::new(rules.iter().map(|compiled| compiled.rule.enabled.then_some(&compiled.matching)));
+        Some(Self { rules, by_service })
     }
 
     fn of(&self, service: &str) -> impl Iterator<Item = &Compiled> {
-        let list = self.services.get(service).unwrap_or(&self.all);
-        list.iter().map(|at| &*self.rules[usize::from(*at)])
+        self.by_service.of(service).map(|at| &*self.rules[at])
     }
 }
 
 impl Compiled {
-    fn new(rule: Rule, checked: Checked) -> Self {
-        Self { rule, checked, matched: AtomicU64::new(0), hit: AtomicU64::new(0), buckets: Buckets::default() }
+    fn new(rule: Rule, matching: Matching, error: Option<Wanted>) -> Self {
+        Self { rule, matching, error, hit: AtomicU64::new(0), buckets: Buckets::default() }
     }
 
     /// A rule for one call: only its outcome counts.
@@ -253,60 +232,29 @@ impl Compiled {
             Some(kind) => Wanted::Kind(kind),
             None => Wanted::Named(name.clone()),
         });
-        Self::new(rule.clone(), Checked { services: None, input: None, from_ms: None, until_ms: None, error })
+        Self::new(rule.clone(), Matching::of_call(&rule.matcher), error)
     }
 
     fn state(&self) -> RuleState {
         RuleState {
             rule: self.rule.clone(),
-            matched: self.matched.load(Ordering::Relaxed),
+            matched: self.matching.matched(),
             hit: self.hit.load(Ordering::Relaxed),
         }
     }
 
-    fn matches(&self, context: &CallContext, input: &Document) -> bool {
-        let (rule, checked) = (&self.rule, &self.checked);
-        let now = context.now.as_millis();
-        rule.operation.matches(context.operation.name)
-            && rule.region.matches(&context.region)
-            && rule.account.matches(&context.account)
-            && (rule.key.is_any() || context.access_key.as_deref().is_some_and(|key| rule.key.matches(key)))
-            && checked.from_ms.is_none_or(|from| now >= from)
-            && checked.until_ms.is_none_or(|until| now < until)
-            && rule.class.is_none_or(|class| class.holds(context.operation, carries_token(context, input)))
-            && (rule.resource.is_any() || texts(input).any(|text| rule.resource.matches(text)))
-            && checked.input.as_ref().is_none_or(|subset| input.contains(subset))
-    }
-
     fn judge(&self, context: &CallContext, input: &Document, verdict: &mut Verdict) {
-        if !self.matches(context, input) {
-            return;
-        }
         let rule = &self.rule;
-        let number = self.matched.fetch_add(1, Ordering::Relaxed) + 1;
-        let after = rule.after.unwrap_or(0);
-        if number <= after
-            || rule.first.is_some_and(|first| number - after > first)
-            || rule.every.is_some_and(|every| !(number - after).is_multiple_of(every))
-            || rule.burst.as_ref().is_some_and(|burst| !burst.is_on(number, context.now.as_millis()))
-        {
+        if !self.matching.fits(context, input) {
             return;
         }
-        let mut draw = self.draw(context.dice, number);
-        let drawn = unit(&mut draw);
-        if drawn >= rule.probability {
-            return;
-        }
+        let Some(Turn { number, drawn, mut draw }) = self.matching.turn(&rule.id, context) else { return };
         if rule.outcome.rate.as_ref().is_some_and(|rate| self.buckets.take(rate, context)) {
             return;
         }
         let what = self.act(context, &mut draw, verdict);
         self.hit.fetch_add(1, Ordering::Relaxed);
         verdict.hits.push(Hit { rule: rule.id.clone(), number, draw: drawn, what });
-    }
-
-    fn draw(&self, dice: Dice, number: u64) -> Draw {
-        dice.key("fault").text(&self.rule.id).number(number).draw()
     }
 
     /// Adds to the verdict what this rule does, and says it in words.
@@ -317,7 +265,7 @@ impl Compiled {
             words.push(format!("latency {latency}"));
             verdict.delays.push((latency.clone(), fork(draw)));
         }
-        let wanted = match (&self.checked.error, &outcome.rate) {
+        let wanted = match (&self.error, &outcome.rate) {
             (None, Some(_)) => Some(Wanted::Kind(Kind::Throttling)),
             (wanted, _) => wanted.clone(),
         };
@@ -372,18 +320,6 @@ impl Verdict {
 
 fn fork(draw: &mut Draw) -> Draw {
     Draw::from_seed(draw.next_u64())
-}
-
-/// The texts at the top of an input.
-fn texts(input: &Document) -> impl Iterator<Item = &str> {
-    input.as_map().into_iter().flat_map(Fields::iter).filter_map(|(_, value)| value.as_str())
-}
-
-fn carries_token(context: &CallContext, input: &Document) -> bool {
-    let structure = context.operation.input.and_then(|shape| context.service.structure(shape));
-    structure.is_some_and(|structure| {
-        structure.members.iter().any(|member| member.idempotency_token && input.get(member.name).is_some())
-    })
 }
 
 /// An error as the operation's model has it, or as AWS says it where no model does.

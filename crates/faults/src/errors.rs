@@ -94,7 +94,8 @@ fn info(service: &'static Service, shape: ShapeIx) -> Option<ErrorInfo> {
 }
 
 /// An error that any service may answer with although its model does not list it.
-pub(crate) struct Generic {
+#[derive(Clone, Copy, Debug)]
+pub struct Generic {
     pub code: Str,
     pub status: u16,
     pub message: Str,
@@ -139,7 +140,8 @@ const GENERIC: &[Generic] = &[
     Generic { code: "OptInRequired", status: 403, message: "The account is not subscribed to the service" },
 ];
 
-pub(crate) fn generic(code: &str) -> Option<&'static Generic> {
+/// What AWS answers under a code that any service may use.
+pub fn generic(code: &str) -> Option<&'static Generic> {
     GENERIC.iter().find(|generic| generic.code == code)
 }
 

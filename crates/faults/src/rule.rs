@@ -1,13 +1,11 @@
 //! A rule, as people write it.
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use standin_core::Twist;
 use standin_model::Operation;
 
-use crate::burst::Burst;
 use crate::delay::Delay;
-use crate::globs::Globs;
+use crate::matcher::Matcher;
 use crate::rate::Rate;
 
 /// Which calls, when, how often, and what goes wrong with them. In TOML, JSON and on the command line alike; whatever is
@@ -23,46 +21,8 @@ pub struct Rule {
     /// Off rules stay in the list and do nothing.
     pub enabled: bool,
 
-    /// Catalogue ids, or what else a service is called.
-    #[serde(skip_serializing_if = "Globs::is_any")]
-    pub service: Globs,
-    #[serde(skip_serializing_if = "Globs::is_any")]
-    pub operation: Globs,
-    #[serde(skip_serializing_if = "Globs::is_any")]
-    pub region: Globs,
-    #[serde(skip_serializing_if = "Globs::is_any")]
-    pub account: Globs,
-    /// The access key id that the caller signs with.
-    #[serde(skip_serializing_if = "Globs::is_any")]
-    pub key: Globs,
-    /// One of the texts that stand at the top of the input: a name, an id, an ARN.
-    #[serde(skip_serializing_if = "Globs::is_any")]
-    pub resource: Globs,
-    /// What the input must contain.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub input: Option<Value>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub class: Option<Class>,
-
-    /// By the virtual clock: a time (`2026-01-01T00:00:00Z`), or a duration from when the rule was set (`+10m`).
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub from: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub until: Option<String>,
-    /// Each n-th of the calls that match.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub every: Option<u64>,
-    /// Not before so many have matched.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub after: Option<u64>,
-    /// Only so many: the first ones (after `after`).
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub first: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub burst: Option<Burst>,
-    /// From 0 to 1.
-    pub probability: f64,
-
+    #[serde(flatten)]
+    pub matcher: Matcher,
     #[serde(flatten)]
     pub outcome: Outcome,
 }
@@ -139,21 +99,7 @@ impl Default for Rule {
             id: String::new(),
             description: String::new(),
             enabled: true,
-            service: Globs::Any,
-            operation: Globs::Any,
-            region: Globs::Any,
-            account: Globs::Any,
-            key: Globs::Any,
-            resource: Globs::Any,
-            input: None,
-            class: None,
-            from: None,
-            until: None,
-            every: None,
-            after: None,
-            first: None,
-            burst: None,
-            probability: 1.0,
+            matcher: Matcher::default(),
             outcome: Outcome::default(),
         }
     }

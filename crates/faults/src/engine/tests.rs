@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
 use serde_json::{Value, json};
+use standin_core::Dice;
 use standin_model::Protocol;
 
 use super::*;

@@ -176,7 +176,7 @@ fn chaos_fault(rule: &Rule) -> Value {
             fault.insert(name.to_owned(), value.clone());
         }
     }
-    fault.insert("probability".to_owned(), rule.probability.into());
+    fault.insert("probability".to_owned(), rule.matcher.probability.into());
     fault.insert("error".to_owned(), json!({"statusCode": rule.outcome.status, "code": rule.outcome.error}));
     Value::Object(fault)
 }
