@@ -10,11 +10,12 @@
 #   lifecycle    the life of every resource type through botocore; rewrites docs/lifecycle.md
 #   cli          the AWS CLI, and standin's own commands
 #   node         the AWS SDK for JavaScript
+#   mockoon      standin and mockoon-cli on the same environments, answer by answer
 #   sdk-rust     the AWS SDK for Rust, in process
 #   terraform    the Terraform cases, where Terraform and its AWS provider are installed: apply, re-plan, edit, destroy
 #
 # Needs cargo (the toolchain in rust-toolchain.toml), Python 3.11 or later, Node.js 20 or later, PostgreSQL. Python and npm packages
-# are installed into target/ and e2e/node/.
+# are installed into target/, e2e/node/ and e2e/mockoon/.
 set -euo pipefail
 cd "$(dirname "$0")"
 
@@ -157,7 +158,7 @@ if wants generated; then
   fi
 fi
 
-if wants python || wants conformance || wants lifecycle || wants cli || wants node || wants terraform; then
+if wants python || wants conformance || wants lifecycle || wants cli || wants node || wants mockoon || wants terraform; then
   check build binary
   export STANDIN_BIN="$CARGO_TARGET_DIR/debug/standin"
 fi
@@ -190,6 +191,15 @@ if wants node; then
     check node node --test e2e/node/clients.test.js
   else
     lacking node "Node.js with npm is not installed"
+  fi
+fi
+
+if wants mockoon; then
+  if have node && have npm; then
+    check mockoon-modules npm --prefix e2e/mockoon ci --no-audit --no-fund
+    check mockoon node --test e2e/mockoon/differential.test.js
+  else
+    lacking mockoon "Node.js with npm is not installed"
   fi
 fi
 

@@ -45,6 +45,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "standin-state",
             "standin-faults",
             "standin-s3",
+            "standin-template",
             "standin-mockoon",
             "standin-server",
         ],

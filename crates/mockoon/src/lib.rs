@@ -33,6 +33,7 @@ mod values;
 mod xml;
 
 pub use environment::{Environment, LoadError};
+pub use log::Transaction;
 pub use notes::Note;
 pub use reply::Body;
 pub use server::{Answer, Options, Server};

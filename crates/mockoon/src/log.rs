@@ -20,7 +20,10 @@ const BODY_BYTES_MAX: usize = 64 << 10;
 
 /// A request and its answer, kept cheaply: nothing is written before somebody asks.
 #[derive(Clone, Debug)]
-pub struct Transaction {
+pub struct Transaction(std::sync::Arc<Parts>);
+
+#[derive(Debug)]
+struct Parts {
     method: Method,
     path: String,
     query: String,
@@ -38,7 +41,7 @@ impl Transaction {
         let cut = |bytes: &Bytes| {
             if bytes.len() > BODY_BYTES_MAX { Bytes::copy_from_slice(&bytes[..BODY_BYTES_MAX]) } else { bytes.clone() }
         };
-        Self {
+        Self(std::sync::Arc::new(Parts {
             method: incoming.method.clone(),
             path: incoming.original_path.to_owned(),
             query: incoming.query_text().to_owned(),
@@ -51,31 +54,32 @@ impl Transaction {
                 Body::File { .. } => None,
             },
             at,
-        }
+        }))
     }
 
     /// As JSON; secrets are left out.
     pub fn to_json(&self) -> Value {
-        let body = self.response_body.as_ref();
-        let query = crate::path::decode(&self.query).unwrap_or_else(|| self.query.clone());
-        let mut ids = Ids::drawing(Draw::from_seed(self.at.unsigned_abs()));
+        let parts = &*self.0;
+        let body = parts.response_body.as_ref();
+        let query = crate::path::decode(&parts.query).unwrap_or_else(|| parts.query.clone());
+        let mut ids = Ids::drawing(Draw::from_seed(parts.at.unsigned_abs()));
         json!({
             "request": {
-                "method": self.method.as_str().to_ascii_lowercase(),
-                "urlPath": self.path,
+                "method": parts.method.as_str().to_ascii_lowercase(),
+                "urlPath": parts.path,
                 "query": query,
-                "queryParams": crate::form::parse(&self.query, 5),
-                "body": String::from_utf8_lossy(&self.body),
-                "headers": headers(&self.headers),
+                "queryParams": crate::form::parse(&parts.query, 5),
+                "body": String::from_utf8_lossy(&parts.body),
+                "headers": headers(&parts.headers),
             },
             "response": {
-                "statusCode": self.status.as_u16(),
-                "statusMessage": self.status.canonical_reason().unwrap_or("unknown"),
-                "headers": headers(&self.response_headers),
+                "statusCode": parts.status.as_u16(),
+                "statusMessage": parts.status.canonical_reason().unwrap_or("unknown"),
+                "headers": headers(&parts.response_headers),
                 "body": body.map_or("#######BINARY-CONTENT#######".into(), |body| String::from_utf8_lossy(body)),
             },
             "proxied": false,
-            "timestampMs": self.at,
+            "timestampMs": parts.at,
             "uuid": ids.uuid(),
         })
     }
@@ -111,14 +115,14 @@ impl Log {
         Self { transactions: VecDeque::new(), most }
     }
 
-    pub fn push(&mut self, transaction: impl FnOnce() -> Transaction) {
+    pub fn push(&mut self, transaction: Transaction) {
         if self.most == 0 {
             return;
         }
         if self.transactions.len() >= self.most {
             self.transactions.pop_front();
         }
-        self.transactions.push_back(transaction());
+        self.transactions.push_back(transaction);
     }
 
     pub fn clear(&mut self) {

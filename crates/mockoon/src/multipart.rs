@@ -18,7 +18,8 @@ pub fn parse(content_type: &str, body: &[u8]) -> Option<Value> {
     let whole = [b"\r\n", body].concat();
     let mut rest = &whole[find(&whole, &delimiter)? + delimiter.len()..];
     let mut fields = Map::new();
-    let mut files = 0;
+    // Files come behind all fields: they are read to their end first.
+    let mut files = Vec::new();
     while !rest.starts_with(b"--") {
         let end = find(rest, &delimiter)?;
         let part = &rest[..end];
@@ -38,8 +39,7 @@ pub fn parse(content_type: &str, body: &[u8]) -> Option<Value> {
         let file_name = parameter(&disposition, "filename");
         let is_file = file_name.is_some() || kind.as_deref() == Some("application/octet-stream");
         let value = if is_file {
-            files += 1;
-            if files > FILES_MAX {
+            if files.len() >= FILES_MAX {
                 continue;
             }
             let kind = kind.as_deref().and_then(|kind| kind.split(';').next()).map(str::trim).unwrap_or("text/plain");
@@ -51,11 +51,15 @@ pub fn parse(content_type: &str, body: &[u8]) -> Option<Value> {
             }
             file.insert("mimetype".to_owned(), json!(kind.to_ascii_lowercase()));
             file.insert("size".to_owned(), json!(size));
-            Value::Object(file)
+            files.push((name, Value::Object(file)));
+            continue;
         } else {
             Value::String(String::from_utf8_lossy(content).into_owned())
         };
         form::append(&mut fields, &name, value);
+    }
+    for (name, file) in files {
+        form::append(&mut fields, &name, file);
     }
     (!fields.is_empty()).then_some(Value::Object(fields))
 }

@@ -9,6 +9,9 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 
+/// Express makes bytes of longer texts before Node sees them.
+const NODE_SHORT_TEXT: usize = 1000;
+
 /// What is sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Body {
@@ -77,6 +80,7 @@ impl Reply {
         match content_type {
             None => {
                 self.headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+                self.write_headers_with(text);
                 self.body = Body::Bytes(Bytes::copy_from_slice(text.as_bytes()));
             }
             Some(content_type) => match charset(&content_type) {
@@ -85,11 +89,25 @@ impl Reply {
                     let complete = with_utf8(&content_type)?;
                     let complete = HeaderValue::from_str(&complete).map_err(|_| "invalid media type".to_owned())?;
                     self.headers.insert(CONTENT_TYPE, complete);
+                    self.write_headers_with(text);
                     self.body = Body::Bytes(Bytes::copy_from_slice(text.as_bytes()));
                 }
             },
         }
         Ok(())
+    }
+
+    /// Node writes headers together with a short text, in its encoding: UTF-8 instead of Latin-1.
+    fn write_headers_with(&mut self, text: &str) {
+        if text.is_empty() || text.encode_utf16().count() >= NODE_SHORT_TEXT {
+            return;
+        }
+        for value in self.headers.values_mut().filter(|value| !value.as_bytes().is_ascii()) {
+            let text: String = value.as_bytes().iter().map(|&byte| char::from(byte)).collect();
+            if let Ok(utf8) = HeaderValue::from_bytes(text.as_bytes()) {
+                *value = utf8;
+            }
+        }
     }
 
     /// Makes a message the body. The status stays where none is given.

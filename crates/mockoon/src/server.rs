@@ -79,6 +79,8 @@ impl Default for Options {
 pub struct Answer {
     pub response: http::Response<Body>,
     pub latency: Duration,
+    /// What the log says of it, where transactions are remembered.
+    pub transaction: Option<Transaction>,
 }
 
 /// An environment that answers.
@@ -159,6 +161,14 @@ impl Server {
         &self.notes
     }
 
+    /// The longest body that is read, in bytes.
+    pub fn request_bytes_max(&self) -> usize {
+        match self.options.request_bytes_max {
+            0 => usize::MAX,
+            most => most,
+        }
+    }
+
     /// Answers a request, whose body was read whole. Nothing waits in here: the latency is told.
     pub fn answer(&self, request: http::Request<Bytes>, peer: IpAddr) -> Answer {
         let (parts, bytes) = request.into_parts();
@@ -167,7 +177,7 @@ impl Server {
             let mut response = http::Response::new(Body::EMPTY);
             *response.status_mut() = http::StatusCode::BAD_REQUEST;
             response.headers_mut().insert(http::header::CONNECTION, HeaderValue::from_static("close"));
-            return Answer { response, latency: Duration::ZERO };
+            return Answer { response, latency: Duration::ZERO, transaction: None };
         }
         let mut incoming = Incoming::new(&parts, &bytes, peer, &self.base);
         let is_admin = self.options.admin_api && is_admin_path(path);
@@ -187,10 +197,12 @@ impl Server {
             }
         };
         let response = reply.finish(&parts.method, &parts.headers);
-        if self.options.admin_api && !path.starts_with("/mockoon-admin") {
-            self.state.log().push(|| Transaction::of(&incoming, &response, self.state.clock.now().as_millis()));
+        let remembers = self.options.transaction_logs_max > 0 && !path.starts_with("/mockoon-admin");
+        let transaction = remembers.then(|| Transaction::of(&incoming, &response, self.state.clock.now().as_millis()));
+        if let Some(transaction) = transaction.as_ref().filter(|_| self.options.admin_api) {
+            self.state.log().push(transaction.clone());
         }
-        Answer { response, latency: Duration::from_millis(latency) }
+        Answer { response, latency: Duration::from_millis(latency), transaction }
     }
 
     fn latency(&self, most: u64) -> u64 {

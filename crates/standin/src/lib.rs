@@ -19,6 +19,7 @@ pub mod config;
 pub mod env;
 pub mod error;
 pub mod init;
+mod mockoon;
 pub mod serve;
 
 pub use standin_core::{Clock, Fidelity};

@@ -12,7 +12,9 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::error::CommandError;
-use commands::{aws, ca, call, clock, completions, describe, env, faults, introspect, run, serve, services, state};
+use commands::{
+    aws, ca, call, clock, completions, describe, env, faults, introspect, mockoon, run, serve, services, state,
+};
 
 pub use models::Models;
 pub use output::Out;
@@ -47,6 +49,7 @@ pub enum Command {
     State(state::StateArgs),
     Env(env::EnvArgs),
     Aws(aws::AwsArgs),
+    Mockoon(mockoon::MockoonArgs),
     Ca(ca::CaArgs),
     Completions(completions::CompletionsArgs),
 }
@@ -99,6 +102,7 @@ fn run_command(cli: Cli, out: &mut Out) -> Result<u8, CommandError> {
         Some(Command::State(state)) => state.run(out),
         Some(Command::Env(env)) => env.run(out),
         Some(Command::Aws(aws)) => aws.run(out),
+        Some(Command::Mockoon(mockoon)) => mockoon.run(out),
         Some(Command::Ca(ca)) => ca.run(out),
         Some(Command::Completions(completions)) => completions.run(out),
     }

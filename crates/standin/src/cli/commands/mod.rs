@@ -9,6 +9,7 @@ pub mod describe;
 pub mod env;
 pub mod faults;
 pub mod introspect;
+pub mod mockoon;
 pub mod run;
 pub mod serve;
 pub mod services;
