@@ -75,7 +75,7 @@ pub fn at<N: AsRef<str>>(value: &Value, names: &[N]) -> Value {
     names.iter().fold(value.clone(), |value, name| value.get(name.as_ref()))
 }
 
-/// What a rule finds: names with dots, or JSONPath after `$`. Undefined where there is nothing.
+/// What a rule finds by names with dots. Undefined where there is nothing; so far, there is nothing at a JSONPath.
 pub fn find(value: &Value, path: &str) -> Value {
     if path.is_empty() || !matches!(value, Value::Object(_) | Value::List(_)) {
         return value.clone();
