@@ -131,6 +131,7 @@ impl Compiled {
     }
 
     fn target_value(&self, request: &Incoming<'_>, modifier: &str, number: u64, around: &dyn Surroundings) -> Value {
+        let found = |value: &Value| values::find(&mut around.scope(), value, modifier);
         match self.target {
             #[expect(clippy::cast_precision_loss, reason = "no server counts that far")]
             Target::RequestNumber => Value::Number(number as f64),
@@ -147,11 +148,11 @@ impl Compiled {
             },
             Target::Query if modifier.is_empty() => request.query().clone(),
             _ if modifier.is_empty() => Value::Undefined,
-            Target::Body => values::find(&request.rule_body(), modifier),
-            Target::Query => values::find(request.query(), modifier),
-            Target::Params => values::find(request.params(), modifier),
-            Target::GlobalVar => values::find(&around.globals(), modifier),
-            Target::DataBucket => values::find(&around.buckets(), modifier),
+            Target::Body => found(&request.rule_body()),
+            Target::Query => found(request.query()),
+            Target::Params => found(request.params()),
+            Target::GlobalVar => found(&around.globals()),
+            Target::DataBucket => found(&around.buckets()),
         }
     }
 

@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 use std::sync::Arc;
 
-use standin_template::{Value, path_names, to_json};
+use standin_template::{Scope, Value, json_path, path_names, to_json};
 
 /// What `String(value)` gives.
 pub fn text(value: &Value) -> String {
@@ -76,12 +76,12 @@ pub fn at<N: AsRef<str>>(value: &Value, names: &[N]) -> Value {
 }
 
 /// What a rule finds by names with dots. Undefined where there is nothing; so far, there is nothing at a JSONPath.
-pub fn find(value: &Value, path: &str) -> Value {
+pub fn find(scope: &mut Scope<'_>, value: &Value, path: &str) -> Value {
     if path.is_empty() || !matches!(value, Value::Object(_) | Value::List(_)) {
         return value.clone();
     }
     if path.starts_with('$') {
-        return Value::Undefined;
+        return json_path(scope, value, path).unwrap_or_default();
     }
     at(value, &path_names(path))
 }
@@ -157,8 +157,14 @@ mod tests {
     fn paths() {
         // 60
         let value = json("{\"a\":[{\"b.c\":1}],\"d\":{\"e\":2}}");
-        let check = |path: &str, expect: &str| assert_eq!(text(&find(&value, path)), expect, "{path}");
+        let (clock, random) = (standin_core::Clock::real(), standin_template::Random::seeded(1));
+        let check = |path: &str, expect: &str| {
+            assert_eq!(text(&find(&mut Scope::new(&clock, &random), &value, path)), expect, "{path}");
+        };
         check("a.0.b\\.c", "1");
+        check("$.d.e", "2");
+        check("$.d.*", "2");
+        check("$.x", "undefined");
         check("d.e", "2");
         check("d.x", "undefined");
         let set = with(&value, &["d", "f", "g"], json("3"));

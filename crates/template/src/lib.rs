@@ -82,3 +82,13 @@ pub fn to_json(value: &Value) -> Option<String> {
     let zone = jiff::tz::TimeZone::UTC;
     print::Printer { zone: &zone, limit: usize::MAX }.json(value, true, 0).ok().flatten()
 }
+
+/// What a JSONPath finds in a list or object: the bare value where the path can only name one, a list where it may name
+/// several, undefined if nothing. The work is bounded by the limits of the scope.
+///
+/// # Errors
+///
+/// A condition of the path fails, or the path takes more work than the scope allows.
+pub fn json_path(scope: &mut Scope<'_>, value: &Value, path: &str) -> Result<Value, RenderError> {
+    query::jsonpath::find(&mut render::Machine::new(scope), value, path)
+}

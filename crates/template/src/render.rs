@@ -208,6 +208,10 @@ impl<'p> Args<'_, 'p, '_, '_> {
 }
 
 impl<'p, 's, 'r> Machine<'p, 's, 'r> {
+    pub(crate) fn new(scope: &'r mut Scope<'s>) -> Self {
+        Self { scope, steps: 0, bytes: 0, partial_depth: 0, phantom: std::marker::PhantomData }
+    }
+
     pub(crate) fn run(program: &'p Program, scope: &'r mut Scope<'s>) -> Rendered<String> {
         let context = scope.context.clone();
         let frame = Frame { variables: RefCell::new(vec![("root".into(), context.clone())]), parent: None };
@@ -217,7 +221,7 @@ impl<'p, 's, 'r> Machine<'p, 's, 'r> {
             params: None,
             partials: None,
         };
-        let mut machine = Machine { scope, steps: 0, bytes: 0, partial_depth: 0, phantom: std::marker::PhantomData };
+        let mut machine = Self::new(scope);
         let mut out = String::new();
         machine.program(program, &place, &mut out)?;
         Ok(out)
