@@ -22,3 +22,7 @@ pub use dice::{Dice, Draw, Hasher};
 pub use duration::{duration_text, parse_duration};
 pub use error::{OperationError, codes};
 pub use registry::{Handler, Registry};
+
+/// A hash map whose keys are looked up in every call; its hash is quick, not proof against an attacker who knows the process's
+/// seed.
+pub type FastMap<K, V> = foldhash::HashMap<K, V>;

@@ -1,11 +1,10 @@
 //! Who answers which operation.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use standin_model::{Operation, Service};
 
-use crate::{Answer, BoxFuture, Call, CallContext, Fidelity, OperationError};
+use crate::{Answer, BoxFuture, Call, CallContext, FastMap, Fidelity, OperationError};
 
 /// Answers operations.
 pub trait Handler: Send + Sync {
@@ -18,21 +17,21 @@ pub trait Handler: Send + Sync {
 
 /// Finds the handler of an operation: one registered for that very operation, one for the whole service, or the fallback.
 pub struct Registry {
-    services: HashMap<String, Registered>,
+    services: FastMap<String, Registered>,
     fallback: Arc<dyn Handler>,
 }
 
 /// What is registered for one service.
 #[derive(Default)]
 struct Registered {
-    operations: HashMap<String, Arc<dyn Handler>>,
+    operations: FastMap<String, Arc<dyn Handler>>,
     others: Option<Arc<dyn Handler>>,
 }
 
 impl Registry {
     /// `fallback` answers whatever nobody else does.
     pub fn new(fallback: Arc<dyn Handler>) -> Self {
-        Self { services: HashMap::new(), fallback }
+        Self { services: FastMap::default(), fallback }
     }
 
     /// Registers a handler for all operations of a service.

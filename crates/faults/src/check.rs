@@ -72,7 +72,10 @@ fn error(services: &[&'static Service], rule: &Rule, name: &str) -> Result<Wante
                 .clone()
                 .any(|shape| service.shape(*shape).name == name || OperationError::wire_code(service, *shape) == name);
             any |= knows;
-            if !knows && rule.matcher.operation.patterns().len() == 1 && !rule.matcher.operation.patterns()[0].contains('*') {
+            if !knows
+                && rule.matcher.operation.patterns().len() == 1
+                && !rule.matcher.operation.patterns()[0].contains('*')
+            {
                 let have: Vec<Str> = listed.map(|shape| service.shape(*shape).name).collect();
                 return refuse(format!(
                     "{} of {} cannot return `{name}`; it can return {}, or any of {}. `force` sends it all the same",

@@ -87,7 +87,9 @@ impl Faults {
     /// Whether any rule may concern an operation: then its answers must not be remembered.
     pub fn concern(&self, service: &Service, operation: &Operation) -> bool {
         let table = self.table.load();
-        table.as_ref().is_some_and(|table| table.of(service.id).any(|rule| rule.rule.matcher.operation.matches(operation.name)))
+        table
+            .as_ref()
+            .is_some_and(|table| table.of(service.id).any(|rule| rule.rule.matcher.operation.matches(operation.name)))
     }
 
     /// What goes wrong with a call. `own`: rules that came with the call itself.
@@ -236,11 +238,7 @@ impl Compiled {
     }
 
     fn state(&self) -> RuleState {
-        RuleState {
-            rule: self.rule.clone(),
-            matched: self.matching.matched(),
-            hit: self.hit.load(Ordering::Relaxed),
-        }
+        RuleState { rule: self.rule.clone(), matched: self.matching.matched(), hit: self.hit.load(Ordering::Relaxed) }
     }
 
     fn judge(&self, context: &CallContext, input: &Document, verdict: &mut Verdict) {

@@ -147,8 +147,7 @@ impl Matching {
             return refuse("every 0th call is none; every = 1 is each");
         }
         let entries = matcher.entries(catalogue)?;
-        let known: Vec<&'static Service> =
-            entries.iter().flatten().filter_map(|entry| entry.open().ok()).collect();
+        let known: Vec<&'static Service> = entries.iter().flatten().filter_map(|entry| entry.open().ok()).collect();
         operations(&known, &matcher.operation)?;
         let input = match &matcher.input {
             None => None,

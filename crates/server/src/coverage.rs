@@ -1,15 +1,15 @@
 //! Which operations a run used, at which fidelity.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 use serde_json::{Value, json};
-use standin_core::Fidelity;
+use standin_core::{FastMap, Fidelity};
 use standin_model::{Operation, Str};
 
 /// Counts calls by operation.
 #[derive(Debug, Default)]
-pub(crate) struct Coverage(Mutex<HashMap<Place, Counts>>);
+pub(crate) struct Coverage(Mutex<FastMap<Place, Counts>>);
 
 /// An operation's address: models live as long as the process, and an address hashes faster than two names.
 #[derive(Debug, PartialEq, Eq, Hash)]

@@ -3,8 +3,8 @@
 use std::io;
 
 use bytes::{Bytes, BytesMut};
-use http::HeaderMap;
 use http::header::CONTENT_ENCODING;
+use http::{HeaderMap, HeaderName};
 use standin_core::{BodySource, BoxFuture, OperationError, codes};
 use standin_model::{Location, Operation, Service};
 use standin_wire::checksum::{self, Verifier};
@@ -12,6 +12,8 @@ use standin_wire::chunked::{self, Decoder};
 use standin_wire::gzip;
 
 use crate::net::{BodyError, Limits, RequestBody};
+
+const DECODED_LENGTH: HeaderName = HeaderName::from_static("x-amz-decoded-content-length");
 
 /// What an operation's model says of its bodies.
 #[derive(Clone, Copy)]
@@ -87,7 +89,7 @@ pub(crate) fn stream(
 
 /// The length of a body without its framing.
 fn decoded_length(headers: &HeaderMap) -> Option<u64> {
-    headers.get("x-amz-decoded-content-length")?.to_str().ok()?.trim().parse().ok()
+    headers.get(DECODED_LENGTH)?.to_str().ok()?.trim().parse().ok()
 }
 
 struct Decoded {
@@ -213,7 +215,7 @@ mod tests {
 
     fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
         let value = |text: &str| HeaderValue::from_str(text).expect("a header");
-        pairs.iter().map(|(name, text)| (http::HeaderName::from_static(name), value(text))).collect()
+        pairs.iter().map(|(name, text)| (HeaderName::from_static(name), value(text))).collect()
     }
 
     async fn read(body: &[u8], pairs: &[(&'static str, &str)]) -> Result<Vec<u8>, String> {

@@ -1,11 +1,10 @@
 //! The handler: finds what an operation does, and does it.
 
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use standin_core::{Answer, BoxFuture, Call, CallContext, Fidelity, Handler, OperationError};
+use standin_core::{Answer, BoxFuture, Call, CallContext, FastMap, Fidelity, Handler, OperationError};
 use standin_lifecycle::{Overlay, Role, Verb};
 use standin_mock::synthesis::Synthesizer;
 use standin_model::{Document, Operation, Service, Str};
@@ -49,7 +48,7 @@ pub struct Resources {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) synthesizer: Arc<Synthesizer>,
     /// By the service's address: services live as long as the process.
-    schemas: RwLock<HashMap<usize, Arc<Schema>>>,
+    schemas: RwLock<FastMap<usize, Arc<Schema>>>,
     modes: RwLock<PerService<Mode>>,
     overlays: Vec<Overlay>,
     /// How long transitions take.
@@ -63,7 +62,7 @@ pub struct Resources {
 struct PerService<T> {
     usual: T,
     /// By catalogue id.
-    services: HashMap<String, T>,
+    services: FastMap<String, T>,
 }
 
 impl<T: Copy> PerService<T> {

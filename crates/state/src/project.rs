@@ -1,9 +1,8 @@
 //! Fills the structures of an answer from a stored resource.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
-use standin_core::{CallContext, Hasher};
+use standin_core::{CallContext, FastMap, Hasher};
 use standin_lifecycle::{Part, Status, TypeIx};
 use standin_mock::synthesis::Synthesizer;
 use standin_model::words::squash;
@@ -28,7 +27,7 @@ pub(crate) struct Answering<'a> {
 }
 
 /// Resources by type and the key of what they lie in.
-pub(crate) type Inside = HashMap<(TypeIx, Arc<str>), Vec<Record>>;
+pub(crate) type Inside = FastMap<(TypeIx, Arc<str>), Vec<Record>>;
 
 /// The resources of a list, and where the next page begins.
 #[derive(Debug, Default)]

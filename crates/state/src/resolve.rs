@@ -152,7 +152,7 @@ impl Work<'_> {
         own: &str,
         qualifiers: impl IntoIterator<Item = &'q str>,
     ) -> String {
-        let mut key = format!("{prefix}{own}");
+        let mut key = [prefix, own].concat();
         for qualifier in qualifiers {
             key.push(PARTS);
             key.push_str(qualifier);
@@ -273,10 +273,10 @@ impl Work<'_> {
         if self.schema.lifecycle.resource(ix).kind == TypeKind::Single
             && let Some(prefix) = prefix
         {
-            return self.get(ix, &format!("{prefix}{ONLY}")).await;
+            return self.get(ix, &[prefix, ONLY].concat()).await;
         }
         if let Some(prefix) = prefix
-            && let Some(found) = self.get(ix, &format!("{prefix}{text}")).await?
+            && let Some(found) = self.get(ix, &[prefix, text].concat()).await?
         {
             return Ok(Some(found));
         }

@@ -1,9 +1,10 @@
 //! What a call reads and writes: the store, or, where several items happen together or not at all, the store as the items
 //! before would have left it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use standin_core::FastMap;
 use standin_model::Document;
 use standin_store::{Batch, Check, Expect, IndexEntry, NewEvent, Row, Scan, Store, StoreError, Table, Write};
 
@@ -18,7 +19,7 @@ pub(crate) struct Rows<'a> {
 #[derive(Debug, Default)]
 pub(crate) struct Staged {
     /// Rows as they will be; `None` where one will be gone.
-    tables: HashMap<Table, BTreeMap<Arc<str>, Option<Row>>>,
+    tables: FastMap<Table, BTreeMap<Arc<str>, Option<Row>>>,
     /// Of rows that none of the items had written when it decided by them.
     checks: Vec<Check>,
     events: Vec<NewEvent>,

@@ -1,9 +1,10 @@
 //! What the lifecycle of a service means for its members: which of them callers set, which name the resource, and how a stored
 //! resource becomes each structure that describes it. Worked out once per service, structures when first needed.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
+use standin_core::FastMap;
 use standin_lifecycle::{Binding, Form, Lifecycle, Part, Role, Step, TypeIx, Verb};
 use standin_model::{Kind, Location, Member, Operation, Service, ShapeIx, Str, Structure};
 
@@ -33,11 +34,11 @@ pub(crate) struct TypeSchema {
     /// The table of its rows.
     pub table: Arc<str>,
     /// Members, in one spelling, that name such a resource somewhere, and how.
-    pub identity: HashMap<String, Part>,
+    pub identity: FastMap<String, Part>,
     /// Members, in one spelling, by which requests name it.
     pub bound: HashSet<String>,
     /// What callers can set, by attribute, with the shape in which they do.
-    pub settable: HashMap<String, ShapeIx>,
+    pub settable: FastMap<String, ShapeIx>,
     /// Of these, what is set in more than one shape.
     pub mixed: HashSet<String>,
     /// Input structures, in one spelling, whose members are attributes of the resource itself.
@@ -61,7 +62,7 @@ pub(crate) struct TypeSchema {
     /// Whether requests name it by qualifiers only.
     pub by_qualifiers: bool,
     /// What updates set by itself but a structure shows within: the attribute that the structure is, and the member in it.
-    pub inward: HashMap<String, (String, Str)>,
+    pub inward: FastMap<String, (String, Str)>,
     /// The shapes of members that name it in requests: its identifiers must fit them.
     pub named_by: Vec<(Part, ShapeIx)>,
     /// The shapes, with limits, of members that show its identifiers or name it in requests about something else: they should
@@ -72,7 +73,7 @@ pub(crate) struct TypeSchema {
     pub children: Vec<TypeIx>,
     /// Those of them that its own structures show.
     pub shown_children: Vec<TypeIx>,
-    projections: RwLock<HashMap<ShapeIx, Arc<Projection>>>,
+    projections: RwLock<FastMap<ShapeIx, Arc<Projection>>>,
 }
 
 impl Schema {
@@ -138,7 +139,7 @@ impl TypeSchema {
                 .filter_map(|(role, operation)| Some((role.as_ref()?, operation)))
         };
 
-        let mut identity = HashMap::new();
+        let mut identity = FastMap::default();
         let mut named_by = Vec::new();
         let mut bound = HashSet::new();
         let known = &resource.identity;
@@ -182,7 +183,7 @@ impl TypeSchema {
             .flat_map(|structure| &structure.members)
             .map(|member| noun.attribute(member.name, is_list(service, member.target)))
             .collect();
-        let mut settable = HashMap::new();
+        let mut settable = FastMap::default();
         let mut mixed = HashSet::new();
         let mut wrappers = HashSet::new();
         let mut made_by_callers = false;
@@ -307,7 +308,7 @@ impl TypeSchema {
             .filter(|name| !given_first.contains(name) && (settable.contains_key(name) || acted.contains(name)))
             .collect();
         switches.dedup();
-        let mut inward = HashMap::new();
+        let mut inward = FastMap::default();
         for (attribute, _) in settable.iter().filter(|(attribute, _)| !described.contains(*attribute)) {
             let mut found =
                 settable.iter().filter(|(outer, _)| described.contains(*outer)).filter_map(|(outer, shape)| {

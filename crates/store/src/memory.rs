@@ -3,10 +3,10 @@
 mod load;
 mod rows;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use standin_core::BoxFuture;
+use standin_core::{BoxFuture, FastMap};
 use tokio::sync::watch;
 
 pub(crate) use self::rows::Rows;
@@ -27,7 +27,7 @@ pub struct MemoryStore {
 #[derive(Debug, Default)]
 struct State {
     revision: u64,
-    tables: HashMap<Table, Rows>,
+    tables: FastMap<Table, Rows>,
     events: VecDeque<Event>,
     /// Of the last event.
     sequence: u64,

@@ -8,17 +8,19 @@ mod host;
 mod router;
 mod siblings;
 
-use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
-use http::HeaderMap;
 use http::request::Parts;
-use standin_core::OperationError;
-use standin_core::{access_key, codes};
+use http::{HeaderMap, HeaderName, header};
+use standin_core::{FastMap, OperationError, access_key, codes};
 use standin_model::{Catalogue, Entry, Operation, Protocol, Service, Str, nearest};
 use standin_wire::sigv4::{self, Credential};
 
 use router::{Fit, Router};
+
+const TARGET: HeaderName = HeaderName::from_static("x-amz-target");
+const AMZ_USER_AGENT: HeaderName = HeaderName::from_static("x-amz-user-agent");
+const SMITHY_PROTOCOL: HeaderName = HeaderName::from_static("smithy-protocol");
 
 /// How something was found out, for `/_standin/explain`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -102,9 +104,9 @@ pub(crate) struct Defaults {
 /// Finds services by every name that requests carry. Built at start from the catalogue's index alone.
 pub(crate) struct Index {
     catalogue: &'static Catalogue,
-    by_target: HashMap<Str, Vec<u32>>,
-    by_signing: HashMap<Str, Vec<u32>>,
-    by_host: HashMap<Str, Vec<u32>>,
+    by_target: FastMap<Str, Vec<u32>>,
+    by_signing: FastMap<Str, Vec<u32>>,
+    by_host: FastMap<Str, Vec<u32>>,
     routers: Box<[OnceLock<Router>]>,
     s3: Option<u32>,
 }
@@ -120,9 +122,9 @@ impl Index {
         let entries = catalogue.entries();
         let mut index = Self {
             catalogue,
-            by_target: HashMap::with_capacity(entries.len()),
-            by_signing: HashMap::with_capacity(entries.len()),
-            by_host: HashMap::with_capacity(2 * entries.len()),
+            by_target: FastMap::with_capacity_and_hasher(entries.len(), Default::default()),
+            by_signing: FastMap::with_capacity_and_hasher(entries.len(), Default::default()),
+            by_host: FastMap::with_capacity_and_hasher(2 * entries.len(), Default::default()),
             routers: entries.iter().map(|_| OnceLock::new()).collect(),
             s3: None,
         };
@@ -565,12 +567,12 @@ struct Facts<'r> {
 impl<'r> Facts<'r> {
     fn read(index: &'r Index, parts: &'r Parts, form: Option<&'r [u8]>) -> Self {
         let headers = &parts.headers;
-        let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+        let text = |name: &HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
         let path = parts.uri.path();
         let query = parts.uri.query().unwrap_or_default();
-        let host = parts.uri.host().or_else(|| text("host")).unwrap_or_default();
+        let host = parts.uri.host().or_else(|| text(&header::HOST)).unwrap_or_default();
         let form = form.and_then(|form| std::str::from_utf8(form).ok());
-        let target = text("x-amz-target").filter(|target| target.len() <= 256);
+        let target = text(&TARGET).filter(|target| target.len() <= 256);
         let rpc = rpc_path(path);
         let (mut action, mut version) = (None, None);
         if target.is_none() && rpc.is_none() {
@@ -594,10 +596,10 @@ impl<'r> Facts<'r> {
             form,
             version,
             host: host::read(index, index.catalogue.partitions(), host),
-            user_agent_api: text("x-amz-user-agent")
+            user_agent_api: text(&AMZ_USER_AGENT)
                 .and_then(api_token)
-                .or_else(|| text("user-agent").and_then(api_token)),
-            content_type: text("content-type").unwrap_or_default(),
+                .or_else(|| text(&header::USER_AGENT).and_then(api_token)),
+            content_type: text(&header::CONTENT_TYPE).unwrap_or_default(),
         }
     }
 
@@ -639,7 +641,7 @@ impl<'r> Facts<'r> {
     }
 
     fn likely_protocol(&self, service: Option<&Service>) -> Protocol {
-        let cbor = self.rpc.is_some() || self.headers.contains_key("smithy-protocol");
+        let cbor = self.rpc.is_some() || self.headers.contains_key(&SMITHY_PROTOCOL);
         if cbor {
             return Protocol::RpcV2Cbor;
         }

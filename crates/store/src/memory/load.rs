@@ -1,27 +1,26 @@
 //! All of memory at one moment, and its replacement.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
-use standin_core::BoxFuture;
+use standin_core::{BoxFuture, FastMap};
 use standin_model::Document;
 
 use super::{MemoryStore, Rows, free, now};
 use crate::{IndexEntry, LoadMode, Loader, Row, Selector, SharedRows, StoreError, Table, View};
 
 /// The tables that a selector picks, sorted.
-pub(super) fn names(tables: &HashMap<Table, Rows>, selector: &Selector) -> Vec<Table> {
+pub(super) fn names(tables: &FastMap<Table, Rows>, selector: &Selector) -> Vec<Table> {
     let mut names: Vec<Table> = tables.keys().filter(|table| selector.picks(&table.space)).cloned().collect();
     names.sort();
     names
 }
 
 pub(super) struct MemoryView {
-    tables: HashMap<Table, Rows>,
+    tables: FastMap<Table, Rows>,
 }
 
 impl MemoryView {
-    pub(super) fn new(tables: HashMap<Table, Rows>) -> Self {
+    pub(super) fn new(tables: FastMap<Table, Rows>) -> Self {
         Self { tables }
     }
 }
@@ -55,7 +54,7 @@ pub(super) struct MemoryLoader {
     mode: LoadMode,
     /// Of rows that are loaded: later than all that were read before, so that no check of those holds by accident.
     revision: u64,
-    tables: HashMap<Table, Rows>,
+    tables: FastMap<Table, Rows>,
 }
 
 impl MemoryLoader {
@@ -65,7 +64,7 @@ impl MemoryLoader {
             state.revision += 1;
             state.revision
         };
-        Self { store, mode, revision, tables: HashMap::new() }
+        Self { store, mode, revision, tables: FastMap::default() }
     }
 }
 

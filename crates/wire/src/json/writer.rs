@@ -114,16 +114,32 @@ pub fn write_string(text: &str, out: &mut Vec<u8>) {
     out.reserve(text.len() + 2);
     out.push(b'"');
     let bytes = text.as_bytes();
+    // Hardly any text needs an escape; the compiler makes this look at many bytes at once.
+    let plain = |piece: &[u8]| !piece.iter().fold(false, |any, byte| any | needs_escape(*byte));
+    if bytes.chunks(PIECE_BYTES).all(plain) {
+        out.extend_from_slice(bytes);
+    } else {
+        write_escaped(bytes, out);
+    }
+    out.push(b'"');
+}
+
+/// How many bytes are looked at between two branches.
+const PIECE_BYTES: usize = 64;
+
+fn needs_escape(byte: u8) -> bool {
+    (byte < 0x20) | (byte == b'"') | (byte == b'\\')
+}
+
+fn write_escaped(bytes: &[u8], out: &mut Vec<u8>) {
     let mut from = 0;
-    for (at, byte) in bytes.iter().enumerate() {
+    for (at, byte) in bytes.iter().enumerate().filter(|(_, byte)| needs_escape(**byte)) {
         let escape = match byte {
-            b'"' => b'"',
-            b'\\' => b'\\',
             b'\n' => b'n',
             b'\r' => b'r',
             b'\t' => b't',
             0..0x20 => b'u',
-            _ => continue,
+            itself => *itself,
         };
         out.extend_from_slice(&bytes[from..at]);
         out.extend_from_slice(&[b'\\', escape]);
@@ -133,7 +149,6 @@ pub fn write_string(text: &str, out: &mut Vec<u8>) {
         from = at + 1;
     }
     out.extend_from_slice(&bytes[from..]);
-    out.push(b'"');
 }
 
 fn push_display(out: &mut Vec<u8>, value: impl std::fmt::Display) {
