@@ -3,10 +3,13 @@
 use std::fmt;
 
 use standin_core::OperationError;
+use standin_mock::batch::BatchShape;
 use standin_model::{Catalogue, Service, Str, nearest};
 
 use crate::errors::{self, Kind};
-use crate::rule::{Outcome, Rule};
+use crate::globs::Globs;
+use crate::matcher::Matcher;
+use crate::rule::{Network, Outcome, Rule};
 
 /// Why a rule is refused, in a sentence that says what would be right.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,7 +35,7 @@ pub(crate) enum Wanted {
 pub(crate) fn check(catalogue: &Catalogue, rule: &Rule) -> Result<Option<Wanted>, Refused> {
     if rule.outcome.is_nothing() {
         return refuse(
-            "the rule does nothing: give an error, latency, network, rate, lag, partial, transition, trickle or twice",
+            "the rule does nothing: give an error, latency, network, rate, lag, partial, skew, transition, trickle or twice",
         );
     }
     if rule.outcome.partial.is_some_and(|share| !(0.0..=1.0).contains(&share)) {
@@ -43,11 +46,59 @@ pub(crate) fn check(catalogue: &Catalogue, rule: &Rule) -> Result<Option<Wanted>
     }
     let entries = rule.matcher.entries(catalogue)?;
     let known: Vec<&'static Service> = entries.iter().flatten().filter_map(|entry| entry.open().ok()).collect();
+    if let Some(network) = rule.outcome.network.filter(|network| network.is_before_calls()) {
+        before_calls(rule, network)?;
+    }
+    if rule.outcome.partial.is_some() && !rule.outcome.force {
+        batches(&known, rule)?;
+    }
     rule.outcome.error.as_ref().map(|name| error(&known, rule, name)).transpose()
 }
 
 pub(crate) fn refuse<T>(text: impl Into<String>) -> Result<T, Refused> {
     Err(Refused(text.into()))
+}
+
+/// What breaks a connection before a call is known can ask for nothing that only a call has.
+fn before_calls(rule: &Rule, network: Network) -> Result<(), Refused> {
+    let Matcher { service, region, operation, account, key, resource, input, class, .. } = &rule.matcher;
+    let by_call = [operation, account, key, resource].iter().any(|globs| !globs.is_any());
+    if by_call || input.is_some() || class.is_some() {
+        return refuse(
+            "no call is known yet when a connection is refused or a TLS handshake fails: such a rule has no operation, \
+             account, key, resource, input or class; network = \"reset-before\" breaks off single calls",
+        );
+    }
+    if network == Network::Refuse && !(service.is_any() && region.is_any()) {
+        return refuse(
+            "a connection says neither service nor region; a TLS handshake does (network = \"tls\"), and \
+             network = \"reset-before\" breaks off the calls to a service",
+        );
+    }
+    if rule.outcome != (Outcome { network: Some(network), force: rule.outcome.force, ..Outcome::default() }) {
+        return refuse(
+            "nothing else can go wrong with a connection that does not come about; give it a rule of its own",
+        );
+    }
+    Ok(())
+}
+
+/// Items can fail only where an operation has items and says which failed.
+fn batches(services: &[&'static Service], rule: &Rule) -> Result<(), Refused> {
+    let matcher = &rule.matcher;
+    for pattern in matcher.operation.patterns() {
+        let one = Globs::One(pattern.clone());
+        let mut operations = services.iter().flat_map(|service| {
+            let all = service.operations.iter();
+            all.filter(|operation| one.matches(operation.name)).map(|operation| BatchShape::of(service, operation))
+        });
+        if !services.is_empty() && operations.all(|batch| batch.is_none()) {
+            return refuse(format!(
+                "`{pattern}` has no list of items of which some can fail; `force` sets the rule all the same"
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// A named error must be one that each operation of the rule can return.

@@ -1,10 +1,12 @@
 //! The rules of a server, and what they do to a call.
 
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwapOption;
-use standin_core::{CallContext, Draw, Mishap, OperationError, Twist};
+use standin_core::{CallContext, Dice, Draw, Mishap, OperationError, Twist};
+use standin_mock::batch::BatchShape;
 use standin_mock::synthesis::synthesize_error;
 use standin_model::{Catalogue, Document, Operation, Protocol, Service, Str, Timestamp};
 
@@ -32,6 +34,17 @@ pub struct Faults {
 struct Table {
     rules: Vec<Arc<Compiled>>,
     by_service: ByService,
+    /// The places of rules about connections, which no call meets.
+    connections: Box<[u16]>,
+}
+
+/// A call, as rules see it.
+#[derive(Clone, Copy)]
+struct Judged<'a> {
+    context: &'a CallContext,
+    input: &'a Document,
+    /// When it was signed.
+    signed: Option<Timestamp>,
 }
 
 #[derive(Debug)]
@@ -66,10 +79,29 @@ pub struct Verdict {
     /// Bytes per second of the answer's body.
     pub trickle: Option<u64>,
     pub lag: Option<(Delay, Draw)>,
-    /// The share of a batch's items that fail, and the draws for them.
-    pub partial: Option<(f64, Draw)>,
+    pub partial: Option<Partial>,
+    /// What the server's clock shows to this caller.
+    pub clock: Option<Timestamp>,
     pub transition: Option<Twist>,
     pub twice: bool,
+}
+
+/// How a part of a batch's items fails.
+#[derive(Debug)]
+pub struct Partial {
+    /// From 0 to 1: of each item.
+    pub share: f64,
+    pub draw: Draw,
+    pub error: OperationError,
+}
+
+/// A connection before it carries a call.
+#[derive(Clone, Copy, Debug)]
+pub enum Opening<'a> {
+    /// Its first bytes came.
+    Begun,
+    /// A TLS handshake, for a host of these services (catalogue ids) and this region; of none where the name says none.
+    Handshake { services: &'a [Str], region: Option<&'a str> },
 }
 
 /// A rule that hit, and why.
@@ -92,18 +124,36 @@ impl Faults {
             .is_some_and(|table| table.of(service.id).any(|rule| rule.rule.matcher.operation.matches(operation.name)))
     }
 
-    /// What goes wrong with a call. `own`: rules that came with the call itself.
-    pub fn judge(&self, context: &CallContext, input: &Document, own: &[Rule]) -> Verdict {
+    /// What goes wrong with a call. `own`: rules that came with the call itself. `signed`: when it was, as its caller says.
+    pub fn judge(&self, context: &CallContext, input: &Document, own: &[Rule], signed: Option<Timestamp>) -> Verdict {
         let mut verdict = Verdict::default();
+        let call = Judged { context, input, signed };
         if let Some(table) = self.table.load().as_ref() {
             for compiled in table.of(context.service.id) {
-                compiled.judge(context, input, &mut verdict);
+                compiled.judge(call, &mut verdict);
             }
         }
         for rule in own {
-            Compiled::of_call(rule).judge(context, input, &mut verdict);
+            Compiled::of_call(rule).judge(call, &mut verdict);
         }
         verdict
+    }
+
+    /// Whether there are rules at all.
+    pub fn any(&self) -> bool {
+        self.table.load().is_some()
+    }
+
+    /// The rule by which a connection does not come about.
+    pub fn judge_connection(&self, opening: Opening<'_>, dice: Dice, now: Timestamp) -> Option<String> {
+        let table = self.table.load();
+        let table = table.as_ref()?;
+        // Each rule counts, as with calls.
+        let rules = table.connections.iter().map(|at| &table.rules[usize::from(*at)]);
+        rules.fold(None, |first, one| {
+            let breaks = one.breaks(opening, dice, now);
+            first.or_else(|| breaks.then(|| one.rule.id.clone()))
+        })
     }
 
     /// The rules in their order, with their use.
@@ -132,7 +182,7 @@ impl Faults {
         let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
         let mut rules: Vec<Rule> = self.list().into_iter().map(|state| state.rule).collect();
         if rule.id.is_empty() {
-            rule.id = self.new_id(&rules);
+            rule.id = self.new_id(|id| rules.iter().any(|other| other.id == id));
         }
         let id = rule.id.clone();
         if rules.iter().any(|other| other.id == id) {
@@ -171,18 +221,21 @@ impl Faults {
         if rules.len() > RULES_MAX {
             return Err(Refused(format!("more than {RULES_MAX} rules")));
         }
-        let before = self.table.load_full();
-        let mut compiled: Vec<Arc<Compiled>> = Vec::with_capacity(rules.len());
-        for at in 0..rules.len() {
-            if rules[at].id.is_empty() {
-                rules[at].id = self.new_id(&rules);
-            }
-            let rule = &rules[at];
-            if compiled.iter().any(|other| other.rule.id == rule.id) {
+        let mut ids: HashSet<String> = HashSet::with_capacity(rules.len());
+        for rule in rules.iter().filter(|rule| !rule.id.is_empty()) {
+            if !ids.insert(rule.id.clone()) {
                 return Err(Refused(format!("two rules have the id `{}`", rule.id)));
             }
-            let same = before.iter().flat_map(|table| table.rules.iter()).find(|other| other.rule == *rule);
-            compiled.push(match same {
+        }
+        let before = self.table.load_full();
+        let before: HashMap<&str, &Arc<Compiled>> =
+            before.iter().flat_map(|table| &table.rules).map(|one| (&*one.rule.id, one)).collect();
+        let mut compiled: Vec<Arc<Compiled>> = Vec::with_capacity(rules.len());
+        for rule in &mut rules {
+            if rule.id.is_empty() {
+                rule.id = self.new_id(|id| ids.contains(id));
+            }
+            compiled.push(match before.get(&*rule.id).filter(|other| other.rule == *rule) {
                 Some(same) => Arc::clone(same),
                 None => {
                     let checked = check::check(catalogue, rule)
@@ -197,10 +250,10 @@ impl Faults {
         Ok(())
     }
 
-    fn new_id(&self, rules: &[Rule]) -> String {
+    fn new_id(&self, is_taken: impl Fn(&str) -> bool) -> String {
         loop {
             let id = format!("fault-{}", self.made.fetch_add(1, Ordering::Relaxed) + 1);
-            if rules.iter().all(|rule| rule.id != id) {
+            if !is_taken(&id) {
                 return id;
             }
         }
@@ -213,9 +266,13 @@ impl Table {
         if rules.is_empty() {
             return None;
         }
-        let by_service =
-            ByService::new(rules.iter().map(|compiled| compiled.rule.enabled.then_some(&compiled.matching)));
-        Some(Self { rules, by_service })
+        let before_calls = |rule: &Rule| rule.outcome.network.is_some_and(Network::is_before_calls);
+        let on = |compiled: &Arc<Compiled>, connections| {
+            compiled.rule.enabled && before_calls(&compiled.rule) == connections
+        };
+        let by_service = ByService::new(rules.iter().map(|one| on(one, false).then_some(&one.matching)));
+        let connections = (0..).zip(&rules).filter(|(_, one)| on(one, true)).map(|(at, _)| at).collect();
+        Some(Self { rules, by_service, connections })
     }
 
     fn of(&self, service: &str) -> impl Iterator<Item = &Compiled> {
@@ -241,22 +298,45 @@ impl Compiled {
         RuleState { rule: self.rule.clone(), matched: self.matching.matched(), hit: self.hit.load(Ordering::Relaxed) }
     }
 
-    fn judge(&self, context: &CallContext, input: &Document, verdict: &mut Verdict) {
-        let rule = &self.rule;
-        if !self.matching.fits(context, input) {
+    fn judge(&self, call: Judged<'_>, verdict: &mut Verdict) {
+        let (rule, context) = (&self.rule, call.context);
+        let in_vain = rule.outcome.is_partial_only() && BatchShape::of(context.service, context.operation).is_none();
+        if in_vain || !self.matching.fits(context, call.input) {
             return;
         }
         let Some(Turn { number, drawn, mut draw }) = self.matching.turn(&rule.id, context) else { return };
         if rule.outcome.rate.as_ref().is_some_and(|rate| self.buckets.take(rate, context)) {
             return;
         }
-        let what = self.act(context, &mut draw, verdict);
+        let what = self.act(call, &mut draw, verdict);
+        if what.is_empty() {
+            return;
+        }
         self.hit.fetch_add(1, Ordering::Relaxed);
         verdict.hits.push(Hit { rule: rule.id.clone(), number, draw: drawn, what });
     }
 
-    /// Adds to the verdict what this rule does, and says it in words.
-    fn act(&self, context: &CallContext, draw: &mut Draw, verdict: &mut Verdict) -> String {
+    /// Whether it breaks a connection.
+    fn breaks(&self, opening: Opening<'_>, dice: Dice, now: Timestamp) -> bool {
+        let matcher = &self.rule.matcher;
+        let concerned = match (self.rule.outcome.network, opening) {
+            (Some(Network::Refuse), Opening::Begun) => true,
+            (Some(Network::Tls), Opening::Handshake { services, region }) => {
+                (matcher.region.is_any() || region.is_some_and(|region| matcher.region.matches(region)))
+                    && self.matching.services().is_none_or(|ids| services.iter().any(|id| ids.contains(id)))
+            }
+            _ => false,
+        };
+        let hit = concerned && self.matching.is_time(now) && self.matching.turn_at(&self.rule.id, dice, now).is_some();
+        if hit {
+            self.hit.fetch_add(1, Ordering::Relaxed);
+        }
+        hit
+    }
+
+    /// Adds to the verdict what this rule does, and says it in words; in none where it turns out to do nothing.
+    fn act(&self, call: Judged<'_>, draw: &mut Draw, verdict: &mut Verdict) -> String {
+        let context = call.context;
         let outcome = &self.rule.outcome;
         let mut words = Vec::new();
         if let Some(latency) = &outcome.latency {
@@ -265,6 +345,7 @@ impl Compiled {
         }
         let wanted = match (&self.error, &outcome.rate) {
             (None, Some(_)) => Some(Wanted::Kind(Kind::Throttling)),
+            (wanted, _) if outcome.partial.is_some() => Some(wanted.clone().unwrap_or(Wanted::Kind(Kind::Throttling))),
             (wanted, _) => wanted.clone(),
         };
         if let Some(wanted) = wanted {
@@ -272,8 +353,13 @@ impl Compiled {
             if let Some(message) = &outcome.message {
                 error.message.clone_from(message);
             }
-            words.push(format!("error {}", error.code));
-            verdict.error.get_or_insert(error);
+            if let Some(share) = outcome.partial {
+                words.push(format!("partial {share}, error {}", error.code));
+                verdict.partial.get_or_insert(Partial { share, draw: fork(draw), error });
+            } else {
+                words.push(format!("error {}", error.code));
+                verdict.error.get_or_insert(error);
+            }
         }
         if let Some(network) = outcome.network {
             words.push(format!("network {network:?}"));
@@ -287,9 +373,12 @@ impl Compiled {
             words.push(format!("lag {lag}"));
             verdict.lag.get_or_insert((lag.clone(), fork(draw)));
         }
-        if let Some(share) = outcome.partial {
-            words.push(format!("partial {share}"));
-            verdict.partial.get_or_insert((share, fork(draw)));
+        if let Some(skew) = &outcome.skew {
+            verdict.clock.get_or_insert(skew.shifted(context.now));
+            if let Some(error) = call.signed.and_then(|signed| skew.judge(context.service, signed, context.now)) {
+                words.push(format!("skew {skew}, error {}", error.code));
+                verdict.error.get_or_insert(error);
+            }
         }
         if let Some(twist) = outcome.transition {
             words.push(format!("transition {twist:?}"));

@@ -19,10 +19,12 @@ mod matcher;
 mod presets;
 mod rate;
 mod rule;
+mod skew;
+mod windows;
 
 pub use check::Refused;
 pub use delay::Delay;
-pub use engine::{Faults, Hit, RuleState, Verdict};
+pub use engine::{Faults, Hit, Opening, Partial, RuleState, Verdict};
 pub use errors::{ErrorInfo, Generic, Meaning, catalogue, generic};
 pub use globs::Globs;
 pub use matcher::{ByService, Matcher, Matching, Turn};

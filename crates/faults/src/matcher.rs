@@ -5,14 +5,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use standin_core::{CallContext, Draw};
-use standin_model::{Catalogue, Document, Entry, Fields, Service, Str, Timestamp, nearest};
+use standin_core::{CallContext, Dice, Draw};
+use standin_model::{Catalogue, Document, Entry, Kind, Service, ShapeIx, Str, Timestamp, nearest};
 
 use crate::burst::Burst;
 use crate::check::{Refused, hint, refuse};
 use crate::delay::unit;
 use crate::globs::Globs;
 use crate::rule::Class;
+use crate::windows::{Window, time};
 
 /// Which calls, when and how often. Whatever is left out does not restrict.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -30,7 +31,7 @@ pub struct Matcher {
     /// The access key id that the caller signs with.
     #[serde(skip_serializing_if = "Globs::is_any")]
     pub key: Globs,
-    /// One of the texts that stand at the top of the input: a name, an id, an ARN.
+    /// One of the texts in the input, however deep: a name, an id, an ARN, or a key of a map.
     #[serde(skip_serializing_if = "Globs::is_any")]
     pub resource: Globs,
     /// What the input must contain.
@@ -44,6 +45,9 @@ pub struct Matcher {
     pub from: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub until: Option<String>,
+    /// Any of these times: `2026-01-01T08:00:00Z..2026-01-01T09:00:00Z`, `+10m..+20m`, or `09:00..17:30` every day (UTC).
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub windows: Vec<String>,
     /// Each n-th of the calls that match.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub every: Option<u64>,
@@ -72,6 +76,7 @@ impl Default for Matcher {
             class: None,
             from: None,
             until: None,
+            windows: Vec::new(),
             every: None,
             after: None,
             first: None,
@@ -119,6 +124,7 @@ pub struct Matching {
     input: Option<Document>,
     from_ms: Option<i64>,
     until_ms: Option<i64>,
+    windows: Vec<Window>,
     /// Calls that matched.
     matched: AtomicU64,
 }
@@ -159,6 +165,7 @@ impl Matching {
             input,
             from_ms: matcher.from.as_deref().map(|text| time(text, now)).transpose()?,
             until_ms: matcher.until.as_deref().map(|text| time(text, now)).transpose()?,
+            windows: matcher.windows.iter().map(|text| Window::parse(text, now)).collect::<Result<_, _>>()?,
             matcher: matcher.clone(),
             matched: AtomicU64::new(0),
         })
@@ -172,6 +179,7 @@ impl Matching {
             input: None,
             from_ms: None,
             until_ms: None,
+            windows: Vec::new(),
             matched: AtomicU64::new(0),
         }
     }
@@ -189,31 +197,42 @@ impl Matching {
     /// Whether a call is one that it is about.
     pub fn fits(&self, context: &CallContext, input: &Document) -> bool {
         let matcher = &self.matcher;
-        let now = context.now.as_millis();
         matcher.operation.matches(context.operation.name)
             && matcher.region.matches(&context.region)
             && matcher.account.matches(&context.account)
             && (matcher.key.is_any() || context.access_key.as_deref().is_some_and(|key| matcher.key.matches(key)))
-            && self.from_ms.is_none_or(|from| now >= from)
-            && self.until_ms.is_none_or(|until| now < until)
+            && self.is_time(context.now)
             && matcher.class.is_none_or(|class| class.holds(context.operation, carries_token(context, input)))
-            && (matcher.resource.is_any() || texts(input).any(|text| matcher.resource.matches(text)))
+            && (matcher.resource.is_any() || names_resource(context, input, &matcher.resource))
             && self.input.as_ref().is_none_or(|subset| input.contains(subset))
+    }
+
+    /// Whether it acts at a time at all.
+    pub(crate) fn is_time(&self, now: Timestamp) -> bool {
+        let now = now.as_millis();
+        self.from_ms.is_none_or(|from| now >= from)
+            && self.until_ms.is_none_or(|until| now < until)
+            && (self.windows.is_empty() || self.windows.iter().any(|window| window.is_open(now)))
     }
 
     /// Counts a call that fits, and tells whether it is its turn. `id`: of the rule, for its draws.
     pub fn turn(&self, id: &str, context: &CallContext) -> Option<Turn> {
+        self.turn_at(id, context.dice, context.now)
+    }
+
+    /// The same for what is no call.
+    pub(crate) fn turn_at(&self, id: &str, dice: Dice, now: Timestamp) -> Option<Turn> {
         let matcher = &self.matcher;
         let number = self.matched.fetch_add(1, Ordering::Relaxed) + 1;
         let after = matcher.after.unwrap_or(0);
         if number <= after
             || matcher.first.is_some_and(|first| number - after > first)
             || matcher.every.is_some_and(|every| !(number - after).is_multiple_of(every))
-            || matcher.burst.as_ref().is_some_and(|burst| !burst.is_on(number, context.now.as_millis()))
+            || matcher.burst.as_ref().is_some_and(|burst| !burst.is_on(number, now.as_millis()))
         {
             return None;
         }
-        let mut draw = context.dice.key("fault").text(id).number(number).draw();
+        let mut draw = dice.key("fault").text(id).number(number).draw();
         let drawn = unit(&mut draw);
         (drawn < matcher.probability).then_some(Turn { number, drawn, draw })
     }
@@ -283,22 +302,28 @@ fn operations(services: &[&'static Service], globs: &Globs) -> Result<(), Refuse
     Ok(())
 }
 
-/// `2026-01-01T00:00:00Z`, or `+10m` from now.
-fn time(text: &str, now: Timestamp) -> Result<i64, Refused> {
-    if let Some(duration) = text.strip_prefix('+') {
-        let duration = standin_core::parse_duration(duration).map_err(Refused)?;
-        let millis = i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
-        return Ok(now.as_millis().saturating_add(millis));
+/// Whether a text in an input, or the key of a map, is one that is looked for. Names of members do not count.
+fn names_resource(context: &CallContext, input: &Document, wanted: &Globs) -> bool {
+    fn within(service: &Service, shape: Option<ShapeIx>, value: &Document, wanted: &Globs) -> bool {
+        let kind = shape.map(|shape| &service.shape(shape).kind);
+        match (value, kind) {
+            (Document::String(text), _) => wanted.matches(text),
+            (Document::List(items), Some(Kind::List(list))) => {
+                items.iter().any(|item| within(service, Some(list.member.target), item, wanted))
+            }
+            (Document::List(items), _) => items.iter().any(|item| within(service, None, item, wanted)),
+            (Document::Map(fields), Some(Kind::Structure(structure))) => fields.iter().any(|(name, value)| {
+                let member = structure.members.iter().find(|member| member.name == name);
+                within(service, member.map(|member| member.target), value, wanted)
+            }),
+            (Document::Map(entries), Some(Kind::Map(map))) => entries
+                .iter()
+                .any(|(key, value)| wanted.matches(key) || within(service, Some(map.value.target), value, wanted)),
+            (Document::Map(fields), _) => fields.iter().any(|(_, value)| within(service, None, value, wanted)),
+            _ => false,
+        }
     }
-    match Timestamp::parse_date_time(text) {
-        Some(time) => Ok(time.as_millis()),
-        None => refuse(format!("{text:?} is no time such as 2026-01-01T00:00:00Z or +10m")),
-    }
-}
-
-/// The texts at the top of an input.
-fn texts(input: &Document) -> impl Iterator<Item = &str> {
-    input.as_map().into_iter().flat_map(Fields::iter).filter_map(|(_, value)| value.as_str())
+    within(context.service, context.operation.input, input, wanted)
 }
 
 fn carries_token(context: &CallContext, input: &Document) -> bool {

@@ -7,6 +7,7 @@ use standin_model::Operation;
 use crate::delay::Delay;
 use crate::matcher::Matcher;
 use crate::rate::Rate;
+use crate::skew::Skew;
 
 /// Which calls, when, how often, and what goes wrong with them. In TOML, JSON and on the command line alike; whatever is
 /// left out does not restrict.
@@ -54,9 +55,12 @@ pub struct Outcome {
     /// Reads see what was created, changed or deleted only after this time: eventual consistency.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lag: Option<Delay>,
-    /// The share of a batch's items that fail.
+    /// The share of a batch's items that fail, with the error where there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub partial: Option<f64>,
+    /// By how much the clock of the server is wrong: what is signed by another time is refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub skew: Option<Skew>,
     /// Where the transition that the call begins ends.
     #[serde(skip_serializing_if = "Option::is_none", with = "twist")]
     pub transition: Option<Twist>,
@@ -79,6 +83,10 @@ pub enum Class {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Network {
+    /// The connection is reset at its first byte, before anybody can know what call it was to carry.
+    Refuse,
+    /// The TLS handshake fails.
+    Tls,
     /// The connection ends before anything is done.
     ResetBefore,
     /// All is done, and the connection ends without an answer: the acknowledgement is lost.
@@ -105,9 +113,21 @@ impl Default for Rule {
     }
 }
 
+impl Network {
+    /// Whether it is about connections rather than calls.
+    pub fn is_before_calls(self) -> bool {
+        matches!(self, Self::Refuse | Self::Tls)
+    }
+}
+
 impl Outcome {
     pub fn is_nothing(&self) -> bool {
         *self == Self::default()
+    }
+
+    /// Whether only a batch can suffer from it.
+    pub(crate) fn is_partial_only(&self) -> bool {
+        self.partial.is_some() && self.latency.is_none() && self.network.is_none() && self.trickle.is_none()
     }
 }
 

@@ -166,6 +166,11 @@ impl App {
         self.served.as_ref().is_none_or(|list| list.iter().any(|id| id == service))
     }
 
+    /// Says which seed the fault rules draw from: with it and the same rules, a run can be repeated.
+    pub(crate) fn log_faults(&self) {
+        tracing::info!(rules = self.faults.list().len(), seed = self.dice.seed(), "fault rules are set");
+    }
+
     /// What fault rules did, as metrics. A rule's series go with it.
     pub(crate) fn fault_metrics(&self) -> String {
         let rules = self.faults.list();

@@ -6,8 +6,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::HeaderMap;
 use http::header::{CONTENT_LENGTH, HeaderName, HeaderValue};
-use standin_core::{BodySource, BoxFuture, OperationError, codes};
-use standin_faults::{Network, Rule, Verdict};
+use standin_core::{BodySource, BoxFuture, Call, OperationError, codes};
+use standin_faults::{Network, Partial, Rule, Verdict};
+use standin_mock::batch::{BatchShape, Taken};
+use standin_model::{Document, Timestamp};
 
 use crate::net::{Body, Cut};
 
@@ -34,6 +36,13 @@ pub(crate) fn own_rules(headers: &HeaderMap) -> Result<Vec<Rule>, OperationError
     Ok(rules)
 }
 
+/// When a request was signed, as its caller says; `None` of unsigned and presigned ones, which may wait.
+pub(crate) fn signed_at(headers: &HeaderMap) -> Option<Timestamp> {
+    headers.get(http::header::AUTHORIZATION)?;
+    let date = headers.get("x-amz-date").or_else(|| headers.get(http::header::DATE))?;
+    Timestamp::parse_any(date.to_str().ok()?)
+}
+
 /// What becomes of a call before any work is done.
 pub(crate) enum Start {
     Work,
@@ -52,14 +61,46 @@ pub(crate) async fn start(verdict: &mut Verdict) -> Start {
     if verdict.network == Some(Network::Hang) {
         sleep(HANG_MAX).await;
     }
-    if matches!(verdict.network, Some(Network::Hang | Network::ResetBefore)) {
+    if matches!(verdict.network, Some(Network::Hang | Network::ResetBefore | Network::Refuse | Network::Tls)) {
         return Start::Fail(OperationError::new("ConnectionReset", "the connection ended before any work was done"));
     }
     verdict.error.take().map_or(Start::Work, Start::Fail)
 }
 
+/// Takes the items out of a batch that are to fail.
+pub(crate) fn take_out(partial: &mut Partial, call: &mut Call) -> Option<TakenOut> {
+    let shape = BatchShape::of(call.context.service, call.context.operation)?;
+    let input = call.input.clone();
+    let taken = shape.take(&mut call.input, partial.share, &mut partial.draw)?;
+    Some(TakenOut { shape, input, taken })
+}
+
+/// Items that were taken out of a batch.
+pub(crate) struct TakenOut {
+    shape: BatchShape,
+    /// With all items.
+    input: Document,
+    taken: Taken,
+}
+
+impl TakenOut {
+    /// The output of no item, where none is left.
+    pub(crate) fn nothing_left(&self) -> Option<Document> {
+        self.taken.all.then(|| self.shape.nothing_done())
+    }
+
+    /// Says in an output which items failed, and gives the call its input back.
+    pub(crate) fn tell(self, call: &mut Call, output: &mut Document, error: &OperationError) {
+        self.shape.tell(output, &self.input, self.taken, error);
+        call.input = self.input;
+    }
+}
+
 /// Damages an answer as the verdict says.
 pub(crate) async fn end(mut verdict: Verdict, mut response: http::Response<Body>, tell: bool) -> http::Response<Body> {
+    if let Some(date) = verdict.clock.and_then(|clock| HeaderValue::from_str(&clock.to_http_date()).ok()) {
+        response.headers_mut().insert(http::header::DATE, date);
+    }
     if verdict.is_nothing() {
         return response;
     }
@@ -74,7 +115,9 @@ pub(crate) async fn end(mut verdict: Verdict, mut response: http::Response<Body>
     sleep(waits.map(|(delay, draw)| delay.draw(draw, bytes)).sum()).await;
     let mut damage = Damage { trickle: verdict.trickle, ..Damage::default() };
     match verdict.network {
-        Some(Network::ResetBefore | Network::ResetAfter | Network::Hang) => return cut(),
+        Some(Network::ResetBefore | Network::ResetAfter | Network::Hang | Network::Refuse | Network::Tls) => {
+            return cut();
+        }
         Some(Network::Truncate) => damage.end_after = Some(bytes / 2),
         Some(Network::WrongLength) => damage.claimed = Some(bytes + MISSING_BYTES),
         Some(Network::Malformed) => {

@@ -8,7 +8,7 @@ use http::header::{HeaderMap, HeaderName, HeaderValue};
 use http::request::Parts;
 use http::{Method, StatusCode};
 use standin_core::{Answer, BodySource, Call, CallContext, Fidelity, OperationError, Stopwatch, Trace, codes};
-use standin_faults::Verdict;
+use standin_faults::{Opening, Verdict};
 use standin_mock::validation;
 use standin_model::{Document, Kind};
 use standin_wire::sigv4::presigned_until;
@@ -22,7 +22,7 @@ use crate::journal::{LONG_BODY_BYTES, Outcome, Record, kept_message, shorten};
 use crate::memo::{self, Kept, MemoKey};
 use crate::metrics::Observation;
 use crate::mishap::{self, Start};
-use crate::net::{Body, Front, Limits, Peer, RequestBody};
+use crate::net::{Arrival, Body, Front, Limits, Peer, RequestBody};
 use crate::payload::{self, Expected};
 
 const REQUEST_ID_HEADER: HeaderName = HeaderName::from_static("x-amzn-requestid");
@@ -40,6 +40,27 @@ impl Front for Pipeline {
     async fn serve(&self, request: HttpRequest, peer: Peer) -> HttpResponse {
         let app = &self.0;
         if admin::claims(&request) { admin::serve(app, request).await } else { serve_aws(app, request, &peer).await }
+    }
+
+    fn admits(&self, arrival: Arrival<'_>) -> bool {
+        let app = &self.0;
+        if !app.faults.any() {
+            return true;
+        }
+        let now = app.clock.now();
+        let rule = match arrival {
+            // Who wants to switch the fault off must get through.
+            Arrival::Begun(first) if admin::claims_first(first) => None,
+            Arrival::Begun(_) => app.faults.judge_connection(Opening::Begun, app.dice, now),
+            Arrival::Handshake(name) => {
+                let (services, region) = app.index.of_host(name.unwrap_or_default());
+                app.faults.judge_connection(Opening::Handshake { services: &services, region }, app.dice, now)
+            }
+        };
+        if let Some(rule) = &rule {
+            tracing::debug!(rule, "a connection is broken by a fault rule");
+        }
+        rule.is_none()
     }
 }
 
@@ -124,6 +145,8 @@ async fn serve_aws(app: &Arc<App>, request: HttpRequest, peer: &Peer) -> HttpRes
 
     let asked = identity.operation;
     let own = mishap::own_rules(&parts.headers);
+    let signed =
+        mishap::signed_at(&parts.headers).filter(|_| app.faults.any() || own.as_ref().is_ok_and(|own| !own.is_empty()));
     let hashed = bytes.as_ref().map_or_else(|_| Bytes::new(), Bytes::clone);
     let (input, verdict) = match bytes {
         Ok(bytes) => understand(app, &mut parts, &mut identity, form.as_deref(), bytes),
@@ -133,13 +156,13 @@ async fn serve_aws(app: &Arc<App>, request: HttpRequest, peer: &Peer) -> HttpRes
     drop(hashed);
     let mut call = Call { context, input, body: stream };
     let (mut faults, verdict) = match own {
-        Ok(own) => (app.faults.judge(&call.context, &call.input, &own), verdict),
+        Ok(own) => (app.faults.judge(&call.context, &call.input, &own, signed), verdict),
         Err(error) => (Verdict::default(), Err(error)),
     };
     call.context.mishap = faults.mishap().map(Arc::new);
     let answer = match verdict {
         Ok(()) => match mishap::start(&mut faults).await {
-            Start::Work => work(app, &identity, &mut call, faults.twice).await,
+            Start::Work => work(app, &identity, &mut call, &mut faults).await,
             Start::Fail(error) => read_rest(&mut call).await.and(Err(error)),
         },
         Err(error) => Err(error),
@@ -227,8 +250,25 @@ fn understand(
 
 /// Does what a call asks for. Where a fault rule says so, the request comes twice, as over a network that repeats it; the
 /// client gets the first answer.
-async fn work(app: &Arc<App>, identity: &Identity, call: &mut Call, twice: bool) -> Result<Answered, OperationError> {
-    let again = (twice && call.body.is_none()).then(|| Call {
+async fn work(
+    app: &Arc<App>,
+    identity: &Identity,
+    call: &mut Call,
+    faults: &mut Verdict,
+) -> Result<Answered, OperationError> {
+    if let Some(mut partial) = faults.partial.take()
+        && let Some(taken) = mishap::take_out(&mut partial, call)
+    {
+        let mut answered = match taken.nothing_left() {
+            Some(output) => Ok(Answered::Answer(Answer::new(output, Fidelity::Synthesized))),
+            None => Box::pin(work(app, identity, call, faults)).await,
+        };
+        if let Ok(Answered::Answer(answer)) = &mut answered {
+            taken.tell(call, &mut answer.output, &partial.error);
+        }
+        return answered;
+    }
+    let again = (faults.twice && call.body.is_none()).then(|| Call {
         context: call.context.clone(),
         input: call.input.clone(),
         body: None,

@@ -150,6 +150,9 @@ impl ServerBuilder {
         let proxy = config.proxy;
         let state = State::open(&config).await?;
         let app = Arc::new(App::new(config, state));
+        if app.faults.any() {
+            app.log_faults();
+        }
         let mut hosts = HostPolicy::new(app.catalogue.partitions());
         allowed_hosts.iter().for_each(|name| hosts.allow(name));
         let bound = net::bind(NetConfig {
@@ -222,6 +225,11 @@ impl RunningServer {
 
     pub fn seed(&self) -> u64 {
         self.app.dice.seed()
+    }
+
+    /// How many fault rules there are.
+    pub fn faults(&self) -> usize {
+        self.app.faults.list().len()
     }
 
     /// Adds a saved state to what is there; how many rows it has.

@@ -10,8 +10,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use standin_core::OperationError;
 use standin_lifecycle::{Part, Path, Role, Step, Verb};
+use standin_mock::batch::{Failure, failures, tells_failures};
 use standin_model::words::squash;
-use standin_model::{Document, Fields, Key, Kind, Member, ShapeIx};
+use standin_model::{Document, Key, Kind, Member};
 use standin_store::{Batch, StoreError};
 
 use crate::cascade::PAGE;
@@ -146,10 +147,7 @@ impl Work<'_> {
     /// The list of the output that tells what failed.
     fn failures(&self) -> Option<&'static Member> {
         let service = self.schema.service;
-        let output = self.context.operation.output.and_then(|output| service.structure(output))?;
-        output.members.iter().find(|member| {
-            tells_failures(member.name) && matches!(service.target(member).kind, Kind::List(_) | Kind::Map(_))
-        })
+        failures(service, self.context.operation.output.and_then(|output| service.structure(output))?)
     }
 
     /// Says in an output which items failed.
@@ -162,7 +160,9 @@ impl Work<'_> {
         for member in structure.members.iter().filter(|member| tells_failures(member.name)) {
             match &service.target(member).kind {
                 Kind::List(list) if !failed.is_empty() || member.required || fields.contains_key(member.name) => {
-                    let told = failed.iter().map(|(item, error)| self.failure(list.member.target, item, error));
+                    let told = failed.iter().map(|(item, error)| {
+                        Failure { service, input: self.input, item, error }.document(list.member.target)
+                    });
                     fields.insert(member.name, Document::List(told.collect()));
                 }
                 Kind::Integer | Kind::Long => {
@@ -172,35 +172,6 @@ impl Work<'_> {
             }
         }
     }
-
-    /// One failure: what the item said of itself, and the error.
-    fn failure(&self, shape: ShapeIx, item: &Document, error: &OperationError) -> Document {
-        let service = self.schema.service;
-        let Some(structure) = service.structure(shape) else { return item.clone() };
-        let mut fields = Fields::new();
-        for member in &structure.members {
-            let name = squash(member.name);
-            if matches!(service.target(member).kind, Kind::Structure(_)) && name.contains("error") {
-                fields.push(member.name, self.failure(member.target, item, error));
-            } else if name.ends_with("code") || name == "error" {
-                fields.push(member.name, error.code.clone().into_owned());
-            } else if name.ends_with("message") || name.ends_with("reason") {
-                fields.push(member.name, error.message.clone());
-            } else if let Some(value) = item.get(member.name) {
-                fields.push(member.name, value.clone());
-            } else if item.as_str().is_some()
-                && (name.ends_with("id") || name.ends_with("arn") || name.ends_with("name"))
-            {
-                fields.push(member.name, item.clone());
-            }
-        }
-        Document::Map(fields)
-    }
-}
-
-fn tells_failures(member: &str) -> bool {
-    let name = squash(member);
-    ["fail", "unprocessed", "unsuccessful", "error"].iter().any(|mark| name.starts_with(mark))
 }
 
 /// A path from the resource's own structure on: of a batch, from the item.

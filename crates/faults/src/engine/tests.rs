@@ -41,7 +41,7 @@ fn check(rule: &Value, service: &str, operation: &str, input: &Value, expect: &s
     let found: String = (0..10)
         .map(|second| {
             let context = CallContext { now: Timestamp::from_seconds(second), ..context.clone() };
-            let verdict = faults.judge(&context, &input, &[]);
+            let verdict = faults.judge(&context, &input, &[], None);
             if verdict.is_nothing() { '.' } else { 'x' }
         })
         .collect();
@@ -102,14 +102,14 @@ fn the_seed_decides() {
     let context = context("proton", "GetEnvironment");
     let run = || -> Vec<Option<String>> {
         let faults = faults(&rules).unwrap();
-        let judge = |_| faults.judge(&context, &Document::map(), &[]);
+        let judge = |_| faults.judge(&context, &Document::map(), &[], None);
         (0..200).map(judge).map(|verdict| verdict.error.map(|error| error.code.into_owned())).collect()
     };
     let first = run();
     assert_eq!(first, run());
     let hit = first.iter().flatten().count();
     assert!((70..130).contains(&hit), "{hit} of 200");
-    let codes: std::collections::HashSet<&String> = first.iter().flatten().collect();
+    let codes: HashSet<&String> = first.iter().flatten().collect();
     assert!(codes.len() > 3, "{codes:?}");
 }
 
@@ -125,7 +125,7 @@ fn errors_are_those_of_the_model() {
     ] {
         let faults = faults(&json!([{"service": service, "operation": operation, "error": name}])).unwrap();
         let context = context(service, operation);
-        let error = faults.judge(&context, &Document::map(), &[]).error.unwrap();
+        let error = faults.judge(&context, &Document::map(), &[], None).error.unwrap();
         assert_eq!(error.code, code, "{service} {operation} {name}");
     }
 }
@@ -170,7 +170,7 @@ fn rules_come_and_go() {
     faults.add(catalogue, rule(json!({"id": "slow", "latency": "1s"})), now).unwrap();
     assert!(faults.add(catalogue, rule(json!({"id": "slow", "latency": "2s"})), now).is_err());
     let context = context("mwaa", "ListEnvironments");
-    faults.judge(&context, &Document::map(), &[]);
+    faults.judge(&context, &Document::map(), &[], None);
     faults.put(catalogue, rule(json!({"id": "slow", "latency": "2s"})), now).unwrap();
     assert_eq!(faults.find(&id).unwrap().hit, 1, "what others do to their rules changes nothing");
     assert_eq!(faults.find("slow").unwrap().hit, 0);

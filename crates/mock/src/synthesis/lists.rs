@@ -146,7 +146,9 @@ impl Compiler {
             (member.required || name.ends_with("id") || name.ends_with("name"))
                 && asked.members.iter().any(|from| squash(from.name) == name)
         });
-        let whole_answer = common || squash(name) == *member.name;
+        // One result for each item.
+        let with_codes = structure.members.iter().any(|member| squash(member.name) == "errorcode");
+        let whole_answer = common || with_codes || squash(name) == *member.name;
         if !whole_answer || most(shape) == 0 {
             return None;
         }

@@ -8,6 +8,15 @@ use super::{Asked, Reply, empty, fail, json_reply, refuse_method};
 use crate::app::App;
 
 pub(super) async fn serve(asked: Asked<'_>, rest: &[&str]) -> Reply {
+    let (app, reads) = (asked.app, asked.method == http::Method::GET);
+    let reply = answer(asked, rest).await;
+    if !reads && reply.status().is_success() {
+        app.log_faults();
+    }
+    reply
+}
+
+async fn answer(asked: Asked<'_>, rest: &[&str]) -> Reply {
     let app = asked.app;
     match (asked.method.as_str(), rest) {
         ("GET", []) => json_reply(StatusCode::OK, &list(app)),
@@ -113,6 +122,7 @@ pub(super) async fn localstack(asked: Asked<'_>, rest: &[&str]) -> Reply {
             if let Err(refused) = app.faults.set(app.catalogue, kept, app.clock.now()) {
                 return refuse(&refused);
             }
+            app.log_faults();
         }
         ("GET", ["effects"]) => return json_reply(StatusCode::OK, &effect(app, EFFECT)),
         ("POST", ["effects"]) => {
@@ -194,7 +204,7 @@ fn same_fault(fault: &Value, wanted: &Value) -> bool {
 }
 
 fn list(app: &App) -> Value {
-    json!({ "faults": app.faults.list().iter().map(told).collect::<Vec<_>>() })
+    json!({ "seed": app.dice.seed(), "faults": app.faults.list().iter().map(told).collect::<Vec<_>>() })
 }
 
 fn told(state: &RuleState) -> Value {

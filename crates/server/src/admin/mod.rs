@@ -34,6 +34,12 @@ pub(crate) fn claims(request: &Request<RequestBody>) -> bool {
         || (path == "/health" && !request.headers().contains_key(http::header::AUTHORIZATION))
 }
 
+/// The same by the first bytes of a connection, as far as they tell.
+pub(crate) fn claims_first(first: &[u8]) -> bool {
+    let target = first.split(|byte| *byte == b' ').nth(1).unwrap_or_default();
+    [&b"/_standin/"[..], b"/_localstack/"].iter().any(|prefix| target.starts_with(prefix))
+}
+
 /// Answers a request for which [`claims`] is true.
 pub(crate) async fn serve(app: &Arc<App>, request: Request<RequestBody>) -> Reply {
     let (parts, body) = request.into_parts();

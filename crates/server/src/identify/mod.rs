@@ -157,6 +157,12 @@ impl Index {
         index
     }
 
+    /// The services (catalogue ids) and the region that a host name says.
+    pub(crate) fn of_host<'h>(&'h self, host: &'h str) -> (Vec<Str>, Option<&'h str>) {
+        let facts = host::read(self, self.catalogue.partitions(), host);
+        (facts.services.iter().map(|at| self.entry(*at).id).collect(), facts.region)
+    }
+
     fn entry(&self, at: u32) -> &'static Entry {
         &self.catalogue.entries()[at as usize]
     }

@@ -80,6 +80,7 @@ pub(super) async fn answer<F: Front>(
         Err(refusal) => refusal.into_response(&connection),
     };
     if body.extensions().get::<Cut>().is_some() {
+        connection.activity.resets.store(true, Relaxed);
         return Err(CutOnPurpose);
     }
     Ok(body.map(|body| Tracked { body, _request: open }))

@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use hyper::service::service_fn;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use rustls::ServerConfig;
-use tokio::io::{AsyncRead, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWriteExt as _, ReadBuf};
 use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::{Instant, timeout};
 use tokio_rustls::LazyConfigAcceptor;
@@ -24,11 +25,14 @@ use super::ca::{CaError, LeafName};
 use super::hosts::normal;
 use super::io::{Activity, Link, Raw, Wire};
 use super::watchdog::{Step, Watchdog};
-use super::{Authority, CertAuthority, Front, Guard, HostKind, Limits, ProxyPolicy, Scheme};
+use super::{Arrival, Authority, CertAuthority, Front, Guard, HostKind, Limits, ProxyPolicy, Scheme};
 use crate::metrics::Metrics;
 
 /// The first byte of a TLS record that carries a handshake.
 const TLS_HANDSHAKE: u8 = 0x16;
+
+/// A TLS record with the fatal alert `handshake_failure` (RFC 8446, sections 5.1 and 6.2).
+const TLS_HANDSHAKE_FAILURE: &[u8] = &[0x15, 0x03, 0x03, 0x00, 0x02, 0x02, 0x28];
 
 /// How HTTP/2 with prior knowledge begins; no method of HTTP/1 is called so.
 const HTTP2_PREFACE: &[u8] = b"PRI";
@@ -178,7 +182,12 @@ async fn open<F: Front>(
         }
     };
     let activity = Arc::new(Activity::default());
+    let admitted = shared.front.admits(Arrival::Begun(&seen));
     let raw = Raw { seen: Bytes::from(seen), link, activity: Arc::clone(&activity) };
+    if !admitted {
+        activity.resets.store(true, Relaxed);
+        return Ok(None);
+    }
     if spoken != Spoken::Tls {
         return Ok(Some((Wire::Plain(raw), activity, spoken)));
     }
@@ -186,10 +195,15 @@ async fn open<F: Front>(
         tracing::debug!(remote = %caller.remote, "a TLS connection, and TLS is switched off");
         return Ok(None);
     };
-    let start = LazyConfigAcceptor::new(rustls::server::Acceptor::default(), raw).await.inspect_err(|_| {
+    let mut start = LazyConfigAcceptor::new(rustls::server::Acceptor::default(), raw).await.inspect_err(|_| {
         shared.metrics.handshake_failed();
     })?;
     let asked_for = start.client_hello().server_name().map(str::to_owned);
+    if !shared.front.admits(Arrival::Handshake(asked_for.as_deref())) {
+        start.io.write_all(TLS_HANDSHAKE_FAILURE).await?;
+        start.io.shutdown().await?;
+        return Ok(None);
+    }
     let name = leaf_name(asked_for.as_deref(), caller, &shared.guard);
     if name.is_none() {
         tracing::warn!(remote = %caller.remote, name = asked_for, "refused TLS for a host that standin does not answer for");

@@ -26,6 +26,8 @@ pub(super) struct Activity {
     pub(super) requests_done: AtomicU64,
     /// `reads` when the last request was done.
     pub(super) reads_when_done: AtomicU64,
+    /// The connection is to end with a reset (RST) rather than an orderly end (FIN).
+    pub(super) resets: AtomicBool,
 }
 
 /// Where bytes come from and go to: the socket itself, or the inside of a `CONNECT` tunnel.
@@ -100,6 +102,18 @@ impl Raw {
     }
 }
 
+impl Drop for Raw {
+    fn drop(&mut self) {
+        // A tunnel's inside cannot be reset: it just ends.
+        if let Link::Tcp(stream) = &self.link
+            && self.activity.resets.load(Relaxed)
+            && let Err(error) = stream.set_zero_linger()
+        {
+            tracing::debug!(%error, "a connection ends in order instead of being reset");
+        }
+    }
+}
+
 impl AsyncRead for Raw {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
@@ -146,6 +160,9 @@ impl AsyncWrite for Raw {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.activity.resets.load(Relaxed) {
+            return Poll::Ready(Ok(()));
+        }
         Pin::new(&mut self.link).poll_shutdown(cx)
     }
 }

@@ -41,6 +41,20 @@ pub use request_body::{BodyError, RequestBody};
 pub trait Front: Send + Sync + 'static {
     /// Answers one request. The future is dropped when the server shuts down and the grace time is over.
     fn serve(&self, request: Request<RequestBody>, peer: Peer) -> impl Future<Output = Response<Body>> + Send;
+
+    /// Whether a connection may come about.
+    fn admits(&self, _arrival: Arrival<'_>) -> bool {
+        true
+    }
+}
+
+/// What is known of a connection before it carries a request.
+#[derive(Clone, Copy, Debug)]
+pub enum Arrival<'a> {
+    /// Its first bytes came. Where it is not admitted, it is reset.
+    Begun(&'a [u8]),
+    /// A TLS client says hello, perhaps to a host by name. Where it is not admitted, the handshake fails.
+    Handshake(Option<&'a str>),
 }
 
 /// Who asks, and by which name and way they reached this server.
@@ -54,7 +68,7 @@ pub struct Peer {
     pub authority: Arc<Authority>,
 }
 
-/// Put into a response's extensions, makes the server close the connection (HTTP/2: reset the stream) instead of
-/// sending that response.
+/// Put into a response's extensions, makes the server reset the connection (HTTP/2: the stream) instead of sending that
+/// response.
 #[derive(Clone, Copy, Debug)]
 pub struct Cut;

@@ -106,6 +106,9 @@ impl FaultsArgs {
         }
         let rows: Vec<[String; 4]> = listed["faults"].as_array().into_iter().flatten().map(row).collect();
         out.table(["ID", "MATCHED", "HIT", "RULE"], &rows)?;
+        if !rows.is_empty() {
+            writeln!(out, "drawn from the seed {}; --seed {0} repeats it", listed["seed"])?;
+        }
         Ok(())
     }
 }

@@ -79,14 +79,19 @@ fn banner(server: &RunningServer, settings: &Settings, out: &mut Out) -> Result<
     let url = server.url();
     let account = settings.account.as_ref().map_or(standin_server::DEFAULT_ACCOUNT, |account| &account.0);
     let region = settings.region.as_deref().unwrap_or(standin_server::DEFAULT_REGION);
+    let endpoint = if url == crate::DEFAULT_URL { String::new() } else { format!(" --endpoint {url}") };
     writeln!(out, "standin {} serves {services} AWS services, {operations} operations", env!("CARGO_PKG_VERSION"))?;
     for address in server.addresses() {
         writeln!(out, "  at       http://{address} and https://{address}")?;
     }
-    writeln!(out, "  seed     {}", server.seed())?;
+    let chosen = if settings.seed.is_some() { "" } else { ", as none is chosen" };
+    writeln!(out, "  seed     {}{chosen}; --seed {0} draws the same again", server.seed())?;
+    let faults = server.faults();
+    if faults > 0 {
+        writeln!(out, "  faults   {faults} rules; `standin faults{endpoint}` lists them")?;
+    }
     writeln!(out, "  state    {}", place(settings))?;
     writeln!(out, "  default  account {account}, region {region}")?;
-    let endpoint = if url == crate::DEFAULT_URL { String::new() } else { format!(" --endpoint {url}") };
     writeln!(out, "  try      standin call sts get-caller-identity{endpoint}")?;
     writeln!(
         out,
