@@ -19,6 +19,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("standin-state", &["standin-model", "standin-core", "standin-mock", "standin-store", "standin-lifecycle"]),
     ("standin-faults", &["standin-model", "standin-core", "standin-mock"]),
     ("standin-s3", &["standin-model", "standin-core", "standin-wire", "standin-store"]),
+    ("standin-export", &["standin-model", "standin-core", "standin-wire", "standin-mock"]),
     (
         "standin-server",
         &[
@@ -47,6 +48,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "standin-s3",
             "standin-template",
             "standin-mockoon",
+            "standin-export",
             "standin-server",
         ],
     ),

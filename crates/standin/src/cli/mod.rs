@@ -13,7 +13,7 @@ use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::error::CommandError;
 use commands::{
-    aws, ca, call, clock, completions, describe, env, faults, introspect, mockoon, run, serve, services, state,
+    aws, ca, call, clock, completions, describe, env, export, faults, introspect, mockoon, run, serve, services, state,
 };
 
 pub use models::Models;
@@ -50,6 +50,8 @@ pub enum Command {
     Env(env::EnvArgs),
     Aws(aws::AwsArgs),
     Mockoon(mockoon::MockoonArgs),
+    #[command(name = "openapi")]
+    OpenApi(export::OpenApiArgs),
     Ca(ca::CaArgs),
     Completions(completions::CompletionsArgs),
 }
@@ -103,6 +105,7 @@ fn run_command(cli: Cli, out: &mut Out) -> Result<u8, CommandError> {
         Some(Command::Env(env)) => env.run(out),
         Some(Command::Aws(aws)) => aws.run(out),
         Some(Command::Mockoon(mockoon)) => mockoon.run(out),
+        Some(Command::OpenApi(openapi)) => openapi.run(out),
         Some(Command::Ca(ca)) => ca.run(out),
         Some(Command::Completions(completions)) => completions.run(out),
     }

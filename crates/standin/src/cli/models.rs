@@ -8,7 +8,7 @@ use standin_model::{Catalogue, Service, import};
 use crate::env;
 use crate::error::{Attempt as _, CommandError};
 
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug)]
 pub struct Models {
     /// Know the API of this model too: a Smithy JSON AST or a botocore service-2.json
     ///

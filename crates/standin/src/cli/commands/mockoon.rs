@@ -1,13 +1,14 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use clap::Args;
+use clap::{Args, Subcommand};
 use jiff::tz::TimeZone;
 use standin_core::Clock;
 use standin_mockoon::{Environment, Options, Server};
 use standin_template::Random;
 use tokio::runtime::Runtime;
 
+use super::export::ExportArgs;
 use super::serve::Signals;
 use crate::cli::Out;
 use crate::error::{Attempt as _, CommandError};
@@ -19,7 +20,11 @@ use crate::mockoon::{Bound, Log};
     after_help = "Flags have the names that they have in mockoon-cli. What of a file is not supported is said at start, per \
                         route."
 )]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct MockoonArgs {
+    #[command(subcommand)]
+    command: Option<MockoonCommand>,
+
     /// Environment files
     #[arg(value_name = "FILE")]
     files: Vec<PathBuf>,
@@ -102,6 +107,12 @@ pub struct MockoonArgs {
     match_hash: bool,
 }
 
+#[derive(Subcommand, Clone, Debug)]
+enum MockoonCommand {
+    /// Write an AWS API as an environment that mockoon-cli and standin mockoon serve to SDKs
+    Export(ExportArgs),
+}
+
 /// Reads `1.5kb`.
 fn bytes(text: &str) -> Result<usize, String> {
     let lower = text.trim().to_ascii_lowercase();
@@ -120,7 +131,10 @@ fn bytes(text: &str) -> Result<usize, String> {
 }
 
 impl MockoonArgs {
-    pub(crate) fn run(self, _out: &mut Out) -> Result<u8, CommandError> {
+    pub(crate) fn run(self, out: &mut Out) -> Result<u8, CommandError> {
+        if let Some(MockoonCommand::Export(export)) = &self.command {
+            return export.mockoon(out);
+        }
         let files: Vec<PathBuf> = self.files.iter().chain(&self.data).cloned().collect();
         if files.is_empty() {
             let error = CommandError::usage(anyhow::anyhow!("no environment file was given"));

@@ -7,6 +7,7 @@ pub mod clock;
 pub mod completions;
 pub mod describe;
 pub mod env;
+pub mod export;
 pub mod faults;
 pub mod introspect;
 pub mod mockoon;
