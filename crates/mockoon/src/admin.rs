@@ -3,27 +3,38 @@
 use http::{HeaderMap, Method};
 use serde_json::{Value as Json, json};
 use standin_template::{Data as _, Request as _, Value, to_json};
+use std::sync::Arc;
 
+use crate::environment::Environment;
+use crate::events::Events;
 use crate::path::decode;
 use crate::reply::Reply;
 use crate::request::Incoming;
 use crate::server::Server;
 use crate::values;
 
+/// What the admin API does.
+pub(crate) enum Told {
+    Reply(Reply),
+    /// The answer, and the server that takes this one's place.
+    Replaced(Reply, Arc<Server>),
+    Events(Events),
+}
+
 impl Server {
     /// Answers a request to the admin API; `None` where it knows no such path, and routes may.
-    pub(crate) fn admin(&self, incoming: &Incoming<'_>) -> Option<Reply> {
+    pub(crate) fn admin(&self, incoming: &Incoming<'_>) -> Option<Told> {
         let mut reply = Reply::new(HeaderMap::new());
         self.admin_cors(incoming, &mut reply);
         if incoming.method == Method::OPTIONS {
             let is_allowed = reply.headers.contains_key("access-control-allow-origin");
             reply.status = if is_allowed { 204 } else { 403 };
-            return Some(reply);
+            return Some(Told::Reply(reply));
         }
         if !self.is_authorized(incoming) {
             reply.status = 401;
             reply.send_json(&json!({ "message": "Unauthorized" }));
-            return Some(reply);
+            return Some(Told::Reply(reply));
         }
         let path = incoming.original_path.to_ascii_lowercase();
         let path = path.strip_prefix("/mockoon-admin")?;
@@ -32,6 +43,7 @@ impl Server {
         let last = incoming.original_path.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
         let last = decode(last)?;
         let message = |status: u16, message: &str| Some((status, json!({ "message": message })));
+        let mut replacement = None;
         let answer = match (incoming.method.as_str(), segments.as_slice()) {
             ("GET", []) => Some((
                 200,
@@ -40,6 +52,13 @@ impl Server {
                                  https://mockoon.com/docs/latest/admin-api/overview/ for more information."
                 }),
             )),
+            ("GET", ["events"]) => return Some(Told::Events(self.events(incoming, reply))),
+            ("PUT", ["environment"]) => {
+                // What is no environment becomes an empty one.
+                let environment = Environment::of_now(&incoming.parsed().map(plain).unwrap_or_default());
+                replacement = Some(Arc::new(self.following(environment)));
+                message(200, "Environment updated")
+            }
             ("PURGE", ["state"]) | ("POST", ["state", "purge"]) => {
                 self.purge();
                 Some((200, json!({ "response": "Server has been reset to its initial state" })))
@@ -79,7 +98,7 @@ impl Server {
                 None => message(404, "Data bucket not found"),
             },
             ("PURGE", ["data-buckets"]) | ("POST", ["data-buckets", "purge"]) => {
-                self.state.buckets.reset(|| self.state.scope());
+                self.state.reset_buckets();
                 message(200, "Data buckets have been reset to their initial state")
             }
             _ => None,
@@ -87,7 +106,30 @@ impl Server {
         let (status, body) = answer?;
         reply.status = status;
         reply.send_json(&body);
-        Some(reply)
+        Some(match replacement {
+            Some(server) => Told::Replaced(reply, server),
+            None => Told::Reply(reply),
+        })
+    }
+
+    fn events(&self, incoming: &Incoming<'_>, mut reply: Reply) -> Events {
+        for (name, value) in
+            [("content-type", "text/event-stream"), ("cache-control", "no-cache"), ("x-accel-buffering", "no")]
+        {
+            // As it is: no charset.
+            reply.headers.insert(name, http::HeaderValue::from_static(value));
+        }
+        let most = match incoming.query().get("maxlogs") {
+            Value::Text(text) => values::leading_integer(&text).and_then(|most| usize::try_from(most).ok()),
+            _ => None,
+        };
+        let mut response = http::Response::new(());
+        *response.headers_mut() = reply.headers;
+        let earlier = self.state.log().newest(most.filter(|most| *most > 0).unwrap_or(usize::MAX));
+        let earlier = earlier
+            .into_iter()
+            .map(|transaction| json!({ "event": "transaction-complete", "transaction": transaction }));
+        Events { response, feed: Arc::clone(self.state.feed()), earlier: earlier.collect() }
     }
 
     fn admin_cors(&self, incoming: &Incoming<'_>, reply: &mut Reply) {
@@ -116,7 +158,15 @@ impl Server {
             .get(..7)
             .filter(|scheme| scheme.eq_ignore_ascii_case("bearer "))
             .and_then(|_| header.get(7..))
-            .map(str::trim);
+            .map(str::trim)
+            .map(str::to_owned);
+        // Browsers cannot send headers with requests for events.
+        let is_events = *incoming.method == Method::GET && incoming.original_path == "/mockoon-admin/events";
+        let in_query = || match incoming.query().get("token") {
+            Value::Text(token) if is_events => Some(token.trim().to_owned()),
+            _ => None,
+        };
+        let token = token.filter(|token| !token.is_empty()).or_else(in_query);
         let expected = self.options.admin_token.as_bytes();
         token.is_some_and(|token| {
             // As long for a wrong token as for a nearly right one.

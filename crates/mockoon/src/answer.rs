@@ -6,6 +6,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Method};
 use standin_template::{Value, to_json};
 
+use crate::callbacks;
 use crate::crud::{self, Action};
 use crate::environment::{BodyType, Response};
 use crate::files::{self, Range};
@@ -81,6 +82,10 @@ impl ResponsePlan {
             prepared,
         }
     }
+
+    pub fn body(&self) -> &Text {
+        &self.body
+    }
 }
 
 /// A response and the request that it answers.
@@ -107,6 +112,7 @@ impl Rendered<'_> {
         let mut scope = self.server.state.scope().with_request(self.incoming).with_status();
         let sent = text.render(&mut scope).and_then(|text| {
             reply.status = scope.status().unwrap_or(reply.status);
+            self.call(reply);
             reply.send_text(&text)
         });
         if let Err(message) = sent {
@@ -114,7 +120,13 @@ impl Rendered<'_> {
         }
     }
 
+    /// Makes the requests that go out with the answer.
+    fn call(&self, reply: &mut Reply) {
+        reply.calls = callbacks::calls(self.server, self.response, self.incoming);
+    }
+
     fn plain(&self, text: &str, reply: &mut Reply) {
+        self.call(reply);
         if let Err(message) = reply.send_text(text) {
             reply.send_error(&format!("Error while serving the content: {message}"), None);
         }
@@ -219,6 +231,7 @@ impl Rendered<'_> {
         let mut scope = self.server.state.scope().with_request(self.incoming).with_status();
         let sent = Text::new(source).render(&mut scope).and_then(|text| {
             reply.status = scope.status().unwrap_or(reply.status);
+            self.call(reply);
             reply.send_text(&text)
         });
         if let Err(message) = sent {
@@ -252,6 +265,7 @@ impl Rendered<'_> {
                 }
             }
         }
+        self.call(reply);
         reply.body = Body::File { path, start, length };
         if self.incoming.method == Method::HEAD {
             // Only its length is sent.

@@ -50,6 +50,17 @@ pub struct About<'b> {
     pub state: State,
 }
 
+impl Definition {
+    /// What is in it before any request.
+    fn first<'s>(&self, scope: &impl Fn() -> Scope<'s>) -> State {
+        if self.waits {
+            State { value: Value::text(self.source.as_str()), parsed: false, valid_json: false }
+        } else {
+            rendered(&self.text, &mut scope())
+        }
+    }
+}
+
 impl Buckets {
     pub fn new(environment: &Environment) -> Self {
         let definitions: Vec<Definition> = environment
@@ -81,21 +92,36 @@ impl Buckets {
     pub fn reset<'s>(&self, scope: impl Fn() -> Scope<'s>) {
         self.states_mut().clear();
         for definition in &self.definitions {
-            let state = if definition.waits {
-                State { value: Value::text(definition.source.as_str()), parsed: false, valid_json: false }
-            } else {
-                rendered(&definition.text, &mut scope())
-            };
+            let state = definition.first(&scope);
             self.states_mut().push(state);
         }
         self.waiting.store(self.definitions.iter().any(|definition| definition.waits), Ordering::Release);
     }
 
-    /// Renders those that wait and that a route refers to.
-    pub fn prepare<'s>(&self, referred: &[String], scope: impl Fn() -> Scope<'s>) {
-        if !self.waiting.load(Ordering::Acquire) {
-            return;
+    /// Takes over what is in the buckets of before that did not change, and renders the others; true if there were any.
+    pub fn follow<'s>(&self, before: &Self, scope: impl Fn() -> Scope<'s>) -> bool {
+        self.states_mut().clear();
+        let mut has_new = false;
+        for definition in &self.definitions {
+            let same = before.definitions.iter().position(|known| {
+                (&known.uuid, &known.id, &known.name, &known.source)
+                    == (&definition.uuid, &definition.id, &definition.name, &definition.source)
+            });
+            let kept = same.and_then(|index| before.states().get(index).cloned());
+            has_new |= kept.is_none();
+            let state = kept.unwrap_or_else(|| definition.first(&scope));
+            self.states_mut().push(state);
         }
+        self.waiting.store(self.states().iter().any(|state| !state.parsed), Ordering::Release);
+        has_new
+    }
+
+    /// Renders those that wait and that a route refers to; true if there were any.
+    pub fn prepare<'s>(&self, referred: &[String], scope: impl Fn() -> Scope<'s>) -> bool {
+        if !self.waiting.load(Ordering::Acquire) {
+            return false;
+        }
+        let mut rendered_some = false;
         let is_referred = |definition: &&Definition| {
             referred.iter().any(|name| definition.id == *name || definition.lower_name.contains(&name.to_lowercase()))
         };
@@ -107,12 +133,14 @@ impl Buckets {
                 let state = rendered(&self.definitions[index].text, &mut scope());
                 if let Some(place) = self.states_mut().get_mut(index).filter(|place| !place.parsed) {
                     *place = state;
+                    rendered_some = true;
                 }
             }
         }
         if self.states().iter().all(|state| state.parsed) {
             self.waiting.store(false, Ordering::Release);
         }
+        rendered_some
     }
 
     /// By the exact id or a part of the name.

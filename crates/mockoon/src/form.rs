@@ -248,6 +248,25 @@ fn put(members: &mut Vec<(String, Node)>, name: String, value: Node) {
     }
 }
 
+/// Reads a query as Node's own parser does: brackets mean nothing, repeated names make lists.
+pub fn parse_flat(text: &str) -> Value {
+    let mut members = Map::new();
+    for pair in text.split('&').filter(|pair| !pair.is_empty()).take(PAIRS_MAX) {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        let value = Value::String(decoded(value));
+        match members.entry(decoded(name)) {
+            serde_json::map::Entry::Vacant(place) => {
+                place.insert(value);
+            }
+            serde_json::map::Entry::Occupied(mut known) => match known.get_mut() {
+                Value::Array(values) => values.push(value),
+                first => *first = Value::Array(vec![first.take(), value]),
+            },
+        }
+    }
+    Value::Object(members)
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;

@@ -24,53 +24,81 @@ pub struct Transaction(std::sync::Arc<Parts>);
 
 #[derive(Debug)]
 struct Parts {
+    asked: Asked,
+    status: StatusCode,
+    response_headers: HeaderMap,
+    response_body: Option<Bytes>,
+    proxied: bool,
+    /// Milliseconds since 1970.
+    at: i64,
+}
+
+/// What is kept of a request.
+#[derive(Clone, Debug)]
+pub struct Asked {
     method: Method,
     path: String,
     query: String,
     headers: HeaderMap,
     body: Bytes,
-    status: StatusCode,
-    response_headers: HeaderMap,
-    response_body: Option<Bytes>,
-    /// Milliseconds since 1970.
-    at: i64,
 }
 
-impl Transaction {
-    pub fn of(incoming: &Incoming<'_>, response: &http::Response<Body>, at: i64) -> Self {
-        let cut = |bytes: &Bytes| {
-            if bytes.len() > BODY_BYTES_MAX { Bytes::copy_from_slice(&bytes[..BODY_BYTES_MAX]) } else { bytes.clone() }
-        };
-        Self(std::sync::Arc::new(Parts {
+impl Asked {
+    pub fn of(incoming: &Incoming<'_>) -> Self {
+        Self {
             method: incoming.method.clone(),
             path: incoming.original_path.to_owned(),
             query: incoming.query_text().to_owned(),
             headers: incoming.request_headers.clone(),
             body: cut(incoming.bytes()),
-            status: response.status(),
-            response_headers: response.headers().clone(),
-            response_body: match response.body() {
-                Body::Bytes(bytes) => Some(cut(bytes)),
-                Body::File { .. } => None,
-            },
-            at,
-        }))
+        }
+    }
+}
+
+fn cut(bytes: &Bytes) -> Bytes {
+    if bytes.len() > BODY_BYTES_MAX { Bytes::copy_from_slice(&bytes[..BODY_BYTES_MAX]) } else { bytes.clone() }
+}
+
+impl Transaction {
+    pub fn of(incoming: &Incoming<'_>, response: &http::Response<Body>, at: i64) -> Self {
+        let body = match response.body() {
+            Body::Bytes(bytes) => Some(cut(bytes)),
+            Body::File { .. } => None,
+        };
+        Self::new(Asked::of(incoming), response.status(), response.headers().clone(), body, false, at)
+    }
+
+    /// What another server answered.
+    pub fn proxied(asked: Asked, status: StatusCode, headers: HeaderMap, body: &Bytes, at: i64) -> Self {
+        Self::new(asked, status, headers, Some(cut(body)), true, at)
+    }
+
+    fn new(
+        asked: Asked,
+        status: StatusCode,
+        response_headers: HeaderMap,
+        response_body: Option<Bytes>,
+        proxied: bool,
+        at: i64,
+    ) -> Self {
+        Self(std::sync::Arc::new(Parts { asked, status, response_headers, response_body, proxied, at }))
     }
 
     /// As JSON; secrets are left out.
     pub fn to_json(&self) -> Value {
         let parts = &*self.0;
+        let asked = &parts.asked;
         let body = parts.response_body.as_ref();
-        let query = crate::path::decode(&parts.query).unwrap_or_else(|| parts.query.clone());
+        let query = crate::path::decode(&asked.query).unwrap_or_else(|| asked.query.clone());
         let mut ids = Ids::drawing(Draw::from_seed(parts.at.unsigned_abs()));
         json!({
             "request": {
-                "method": parts.method.as_str().to_ascii_lowercase(),
-                "urlPath": parts.path,
+                "method": asked.method.as_str().to_ascii_lowercase(),
+                "urlPath": asked.path,
                 "query": query,
-                "queryParams": crate::form::parse(&parts.query, 5),
-                "body": String::from_utf8_lossy(&parts.body),
-                "headers": headers(&parts.headers),
+                "queryParams": crate::form::parse(&asked.query, 5),
+                "body": String::from_utf8_lossy(&asked.body),
+                "headers": headers(&asked.headers),
             },
             "response": {
                 "statusCode": parts.status.as_u16(),
@@ -78,7 +106,7 @@ impl Transaction {
                 "headers": headers(&parts.response_headers),
                 "body": body.map_or("#######BINARY-CONTENT#######".into(), |body| String::from_utf8_lossy(body)),
             },
-            "proxied": false,
+            "proxied": parts.proxied,
             "timestampMs": parts.at,
             "uuid": ids.uuid(),
         })
@@ -127,6 +155,12 @@ impl Log {
 
     pub fn clear(&mut self) {
         self.transactions.clear();
+    }
+
+    /// The newest ones, the oldest of them first.
+    pub fn newest(&self, count: usize) -> Vec<Value> {
+        let skipped = self.transactions.len().saturating_sub(count);
+        self.transactions.iter().skip(skipped).map(Transaction::to_json).collect()
     }
 
     /// Some of them, the oldest first.

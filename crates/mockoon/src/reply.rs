@@ -9,6 +9,8 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 
+use crate::callbacks::Call;
+
 /// Express makes bytes of longer texts before Node sees them.
 const NODE_SHORT_TEXT: usize = 1000;
 
@@ -40,16 +42,18 @@ impl Body {
 }
 
 /// An answer that is being made.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Reply {
     pub status: u16,
     pub headers: HeaderMap,
     pub body: Body,
+    /// Requests that go out with it, or why one does not.
+    pub calls: Vec<Result<Call, String>>,
 }
 
 impl Reply {
     pub fn new(headers: HeaderMap) -> Self {
-        Self { status: 200, headers, body: Body::EMPTY }
+        Self { status: 200, headers, body: Body::EMPTY, calls: Vec::new() }
     }
 
     /// Puts a header; cookies add up. One that HTTP does not allow is left out.

@@ -15,6 +15,9 @@ use crate::{form, multipart, xml};
 /// Brackets in query strings nest no deeper; in forms, twice as deep.
 const QUERY_DEPTH: usize = 5;
 
+/// What every route is called in Mockoon's own router; rules on the path see it.
+const ROUTER_PATH: &str = "*";
+
 /// One request.
 pub struct Incoming<'r> {
     pub method: &'r Method,
@@ -25,6 +28,10 @@ pub struct Incoming<'r> {
     pub path: String,
     /// The path and the query, slashes collapsed.
     pub url: String,
+    /// What rules take for the path of the route.
+    pub pattern: std::borrow::Cow<'r, str>,
+    /// It is, or came with, a message over a WebSocket.
+    pub is_socket: bool,
     query_text: &'r str,
     bytes: &'r Bytes,
     peer: IpAddr,
@@ -103,6 +110,8 @@ impl<'r> Incoming<'r> {
             original_path: path,
             path: collapse_slashes(path),
             url: if url.contains("//") { collapse_slashes(&url) } else { url },
+            pattern: ROUTER_PATH.into(),
+            is_socket: false,
             query_text: query,
             bytes,
             peer,
@@ -116,6 +125,33 @@ impl<'r> Incoming<'r> {
             cookies: OnceCell::new(),
             hostname: OnceCell::new(),
         }
+    }
+
+    /// A message over a WebSocket, or none, and the request that opened it. Mockoon reads that with less care.
+    pub fn of_socket(parts: &'r Parts, message: &'r Bytes, peer: IpAddr, base: &'r BaseUrl, endpoint: &'r str) -> Self {
+        use standin_template::Request as _;
+        let mut request = Self::new(parts, message, peer, base);
+        request.is_socket = true;
+        let slash = if endpoint.starts_with('/') { "" } else { "/" };
+        request.pattern = format!("{slash}{endpoint}").into();
+        let _ = request.hostname.set(request.header_text("host").unwrap_or_default());
+        if let Some(forwarded) = request.header_text("x-forwarded-for") {
+            let _ = request.ip.set(forwarded);
+        }
+        let _ = request.query.set(Value::from(form::parse_flat(request.query_text)));
+        if !message.is_empty() {
+            let content_type = request.header_text("content-type").unwrap_or_default();
+            let text = request.raw_body();
+            let body = match () {
+                () if is_json(&content_type) => Value::from_json_text(text).unwrap_or_default(),
+                () if is_xml(&content_type) => xml::parse(text).map(Value::from).unwrap_or_default(),
+                () => Value::text(text),
+            };
+            let _ = request.body.set(Some(body));
+        } else {
+            let _ = request.body.set(None);
+        }
+        request
     }
 
     pub fn set_params(&mut self, captures: &Captures) {
@@ -143,6 +179,10 @@ impl<'r> Incoming<'r> {
     }
 
     pub fn header_text(&self, name: &str) -> Option<String> {
+        if self.is_socket && name.bytes().any(|byte| byte.is_ascii_uppercase()) {
+            // Looked up as they are written.
+            return None;
+        }
         let mut values = self.request_headers.get_all(name).iter();
         let first = latin1(values.next()?.as_bytes());
         let separator = if name.eq_ignore_ascii_case("cookie") { "; " } else { ", " };
@@ -175,7 +215,7 @@ impl<'r> Incoming<'r> {
             || written.contains("application/x-www-form-urlencoded")
             || written.contains("multipart/form-data");
         match self.parsed() {
-            Some(body) if counts => body.clone(),
+            Some(body) if counts || self.is_socket => body.clone(),
             _ => Value::text(self.raw_body()),
         }
     }
@@ -206,6 +246,19 @@ impl standin_template::Request for Incoming<'_> {
                     .map(|name| (name.as_str(), Value::from(self.header_text(name.as_str()).unwrap_or_default()))),
             )
         })
+    }
+
+    fn header(&self, name: &str) -> Option<&str> {
+        if self.is_socket && name.bytes().any(|byte| byte.is_ascii_uppercase()) {
+            return None;
+        }
+        match self.headers() {
+            Value::Object(headers) => match headers.get(&name.to_ascii_lowercase()) {
+                Some(Value::Text(text)) => Some(text),
+                _ => None,
+            },
+            _ => None,
+        }
     }
 
     fn cookies(&self) -> &Value {

@@ -20,6 +20,8 @@ use crate::server::Options;
 #[derive(Debug)]
 pub struct Router {
     routes: Vec<RoutePlan>,
+    /// Those for WebSockets.
+    pub sockets: Vec<RoutePlan>,
     is_plain: bool,
 }
 
@@ -30,7 +32,9 @@ pub struct RoutePlan {
     pub index: usize,
     /// `None` for every method.
     method: Option<Method>,
-    path: Path,
+    pub path: Path,
+    /// Without the prefix, where the route is for WebSockets.
+    pub bare_path: Option<Path>,
     /// Of single items, where the route is a CRUD route.
     item_path: Option<Path>,
     discriminators: Vec<Discriminator>,
@@ -57,19 +61,20 @@ impl Router {
     /// Compiles the routes; what cannot be is left out and told.
     pub fn new(environment: &Environment, options: &Options, headers: Option<&HeaderMap>) -> (Self, Vec<Note>) {
         let mut notes = environment_notes(environment);
-        let kinds = [RouteKind::Http, RouteKind::Crud];
+        let kinds = [RouteKind::Http, RouteKind::Crud, RouteKind::WebSocket];
         let order = environment.routes_in_order(&kinds, &options.disabled_routes);
-        let mut routes = Vec::with_capacity(order.len());
+        let (mut routes, mut sockets) = (Vec::with_capacity(order.len()), Vec::new());
         for index in order {
             let route = &environment.routes[index];
             let mut tell = |message: String| notes.push(Note { route: Some(name(route)), message });
             for message in unsupported(route) {
                 tell(message.to_owned());
             }
-            if route.kind == RouteKind::WebSocket || route.responses.is_empty() {
+            if route.responses.is_empty() {
                 continue;
             }
             match RoutePlan::new(environment, index, options, headers) {
+                Ok(plan) if route.kind == RouteKind::WebSocket => sockets.push(plan),
                 Ok(plan) => routes.push(plan),
                 Err(error) => tell(format!("{error}; the route is never reached")),
             }
@@ -80,11 +85,8 @@ impl Router {
                 );
             }
         }
-        for route in environment.routes.iter().filter(|route| route.kind == RouteKind::WebSocket) {
-            notes.push(Note { route: Some(name(route)), message: "WebSocket routes are not served yet".to_owned() });
-        }
         let is_plain = headers.is_some() && !options.route_metadata_headers;
-        (Self { routes, is_plain }, notes)
+        (Self { routes, sockets, is_plain }, notes)
     }
 
     /// Whether answers may be ready before a request comes.
@@ -119,11 +121,25 @@ impl Router {
     ) -> Result<Option<Chosen<'_>>, PatternError> {
         for route in &self.routes {
             let Some(action) = route.matches(incoming) else { continue };
-            if let Some(response) = route.response(incoming, around, draw)? {
+            let number = route.count.load(Ordering::Relaxed) + 1;
+            if let Some(response) = route.response(incoming, number, around, draw)? {
                 return Ok(Some(Chosen { route, response, action }));
             }
         }
         Ok(None)
+    }
+
+    /// Takes over how often routes of the same uuid have answered.
+    pub fn count_on(&self, environment: &Environment, before: &Self, environment_before: &Environment) {
+        let counts: std::collections::HashMap<&str, u64> = before
+            .routes
+            .iter()
+            .map(|plan| (environment_before.routes[plan.index].uuid.as_str(), plan.count.load(Ordering::Relaxed)))
+            .collect();
+        for plan in &self.routes {
+            let count = counts.get(environment.routes[plan.index].uuid.as_str()).copied().unwrap_or(0);
+            plan.count.store(count, Ordering::Relaxed);
+        }
     }
 
     pub fn reset_counts(&self) {
@@ -172,6 +188,9 @@ impl RoutePlan {
             index,
             method,
             path: Path::compile(&full)?,
+            bare_path: (route.kind == RouteKind::WebSocket)
+                .then(|| Path::compile(&full_path("", endpoint)))
+                .transpose()?,
             item_path: is_crud.then(|| Path::compile_item(&full)).transpose()?,
             discriminators,
             mode: route.mode,
@@ -210,13 +229,13 @@ impl RoutePlan {
     }
 
     /// `None` where no rule holds and the next route shall try.
-    fn response(
+    pub fn response(
         &self,
         incoming: &Incoming<'_>,
+        number: u64,
         around: &dyn Surroundings,
         draw: &mut dyn FnMut() -> Draw,
     ) -> Result<Option<usize>, PatternError> {
-        let number = self.count.load(Ordering::Relaxed) + 1;
         let count = self.responses.len() as u64;
         Ok(match self.mode {
             Mode::Random => Some(draw().below(count) as usize),
@@ -251,11 +270,11 @@ fn name(route: &Route) -> String {
 fn environment_notes(environment: &Environment) -> Vec<Note> {
     let mut notes = Vec::new();
     let mut tell = |message: &str| notes.push(Note { route: None, message: message.to_owned() });
-    if environment.proxy_mode && !environment.proxy_host.is_empty() {
-        tell("the proxy is not supported yet: what no route answers is answered with 404");
+    if environment.proxy_mode && crate::proxy::ProxyPlan::new(environment).is_none() {
+        tell("the proxy's host is not a URL that begins with http:// or https://: nothing is passed on");
     }
-    if environment.tls.enabled {
-        tell("TLS is not supported yet: the environment is served over plain HTTP");
+    for reference in &environment.external_references {
+        tell(&format!("{reference} is not fetched: what it describes is left out"));
     }
     notes
 }
@@ -263,9 +282,6 @@ fn environment_notes(environment: &Environment) -> Vec<Note> {
 /// What of a route is not done.
 fn unsupported(route: &Route) -> Vec<&'static str> {
     let mut messages = Vec::new();
-    if route.responses.iter().any(|response| !response.callbacks.is_empty()) {
-        messages.push("callbacks are not supported yet: none is called");
-    }
     if route.responses.iter().any(|response| (100..200).contains(&response.status)) {
         messages.push("statuses below 200 cannot be sent as answers: the client gets 500");
     }

@@ -8,9 +8,6 @@ use crate::request::Incoming;
 use crate::text::Text;
 use crate::values;
 
-/// What every `*` route is called in Mockoon's own router; rules on the path see it.
-const ROUTER_PATH: &str = "*";
-
 /// The rules of one response.
 #[derive(Debug)]
 pub struct Rules {
@@ -137,12 +134,13 @@ impl Compiled {
             Target::RequestNumber => Value::Number(number as f64),
             Target::Cookie if modifier.is_empty() => Value::Undefined,
             Target::Cookie => request.cookies().get(modifier),
-            Target::Path => Value::list(vec![Value::text(request.url.as_str()), Value::text(ROUTER_PATH)]),
+            Target::Path => Value::list(vec![Value::text(request.url.as_str()), Value::text(&*request.pattern)]),
             Target::Method => Value::text(request.method().to_ascii_lowercase()),
             Target::Header if modifier.is_empty() => Value::text(""),
             Target::Header => request.header_text(modifier).map_or(Value::Undefined, Value::from),
             Target::Templating => Value::text(modifier),
             Target::Body if modifier.is_empty() => match self.operator {
+                _ if request.is_socket => Value::text(request.raw_body()),
                 Operator::Equals | Operator::Regex | Operator::RegexIgnoringCase => Value::text(request.raw_body()),
                 _ => request.rule_body(),
             },

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError, RwLock};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -12,18 +12,21 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue, Method};
 use jiff::tz::TimeZone;
 use standin_core::Clock;
-use standin_template::{Data, Random, Scope, Value};
+use standin_template::Random;
 
+use crate::admin::Told;
 use crate::answer::{Prepared, Rendered};
-use crate::buckets::Buckets;
+use crate::callbacks::{Call, CallbackPlan};
 use crate::environment::Environment;
-use crate::log::{Log, Transaction};
+use crate::events::Events;
+use crate::log::Transaction;
 use crate::notes::Note;
 use crate::path::decode;
+use crate::proxy::{Forward, ProxyPlan};
 use crate::reply::{Body, Reply};
 use crate::request::{BaseUrl, Incoming};
 use crate::routing::{Chosen, Router};
-use crate::rules::Surroundings;
+use crate::state::State;
 use crate::text::Text;
 
 /// What the command line says about all environments.
@@ -46,6 +49,8 @@ pub struct Options {
     /// In bytes; 0 for no limit.
     pub request_bytes_max: usize,
     pub random_latency: bool,
+    /// How many callbacks may lead to one another.
+    pub callback_depth_max: u64,
     pub route_metadata_headers: bool,
     /// Endpoints with a `#` match by what stands behind it.
     pub match_hash: bool,
@@ -67,11 +72,22 @@ impl Default for Options {
             transaction_logs_max: 100,
             request_bytes_max: 100 << 20,
             random_latency: false,
+            callback_depth_max: 100,
             route_metadata_headers: false,
             match_hash: false,
             zone: TimeZone::UTC,
         }
     }
+}
+
+/// What is to be done about a request.
+#[derive(Debug)]
+pub enum Reaction {
+    Answer(Answer),
+    /// Another server answers.
+    Forward(Box<Forward>),
+    /// The client listens to events.
+    Events(Events),
 }
 
 /// An answer, and how long the client shall wait for it.
@@ -81,6 +97,10 @@ pub struct Answer {
     pub latency: Duration,
     /// What the log says of it, where transactions are remembered.
     pub transaction: Option<Transaction>,
+    /// Requests that go out with it, or why one does not.
+    pub calls: Vec<Result<Call, String>>,
+    /// Takes the place of the server that answered.
+    pub replacement: Option<Arc<Server>>,
 }
 
 /// An environment that answers.
@@ -88,7 +108,9 @@ pub struct Answer {
 pub struct Server {
     pub(crate) environment: Environment,
     pub(crate) options: Options,
-    router: Router,
+    pub(crate) router: Router,
+    pub(crate) callbacks: Vec<CallbackPlan>,
+    proxy: Option<ProxyPlan>,
     environment_headers: Vec<(String, Text)>,
     /// The environment's headers where none is a template.
     static_headers: Option<HeaderMap>,
@@ -97,34 +119,24 @@ pub struct Server {
     notes: Vec<Note>,
 }
 
-/// What changes while the server runs, and what templates draw from.
-#[derive(Debug)]
-pub(crate) struct State {
-    pub buckets: Buckets,
-    globals: Mutex<Vec<(String, Value)>>,
-    env_vars: RwLock<HashMap<String, String>>,
-    env_vars_prefix: String,
-    clock: Clock,
-    random: Random,
-    zone: TimeZone,
-    draws: AtomicU64,
-    pub log: Mutex<Log>,
-}
-
 impl Server {
     /// Compiles an environment and renders its buckets.
     pub fn new(environment: Environment, options: Options, clock: Clock, random: Random) -> Self {
-        let state = State {
-            buckets: Buckets::new(&environment),
-            globals: Mutex::default(),
-            env_vars: RwLock::new(options.env_vars.clone()),
-            env_vars_prefix: options.env_vars_prefix.clone(),
-            clock,
-            random,
-            zone: options.zone.clone(),
-            draws: AtomicU64::new(std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), "mockoon")),
-            log: Mutex::new(Log::new(options.transaction_logs_max)),
-        };
+        let state = State::new(&environment, &options, clock, random);
+        Self::with_state(environment, options, state)
+    }
+
+    /// A server that takes this one's place with another environment: what requests have done is not forgotten. Port,
+    /// address and certificates stay as they are.
+    #[must_use]
+    pub fn following(&self, environment: Environment) -> Self {
+        let state = self.state.following(&environment);
+        let server = Self::with_state(environment, self.options.clone(), state);
+        server.router.count_on(&server.environment, &self.router, &self.environment);
+        server
+    }
+
+    fn with_state(environment: Environment, options: Options, state: State) -> Self {
         let prefix = &environment.endpoint_prefix;
         let base = BaseUrl {
             public: options.public_base_url.clone(),
@@ -147,9 +159,35 @@ impl Server {
             reply.headers
         });
         let (router, notes) = Router::new(&environment, &options, static_headers.as_ref());
-        let server = Self { environment, options, router, environment_headers, static_headers, base, state, notes };
-        server.state.buckets.reset(|| server.state.scope());
-        server
+        Self {
+            callbacks: CallbackPlan::all(&environment),
+            proxy: ProxyPlan::new(&environment),
+            environment,
+            options,
+            router,
+            environment_headers,
+            static_headers,
+            base,
+            state,
+            notes,
+        }
+    }
+
+    pub(crate) fn base(&self) -> &BaseUrl {
+        &self.base
+    }
+
+    /// Whether it is served over TLS.
+    pub fn is_tls(&self) -> bool {
+        self.environment.tls.enabled && !self.options.disable_tls
+    }
+
+    /// Renders a text of the environment that needs no request, such as the path of a certificate.
+    ///
+    /// # Errors
+    /// When the template is none or a helper fails.
+    pub fn render(&self, text: &str) -> Result<String, String> {
+        Text::new(text).render(&mut self.state.scope()).map(|text| text.as_ref().to_owned())
     }
 
     pub fn environment(&self) -> &Environment {
@@ -170,17 +208,25 @@ impl Server {
     }
 
     /// Answers a request, whose body was read whole. Nothing waits in here: the latency is told.
-    pub fn answer(&self, request: http::Request<Bytes>, peer: IpAddr) -> Answer {
+    pub fn react(&self, request: http::Request<Bytes>, peer: IpAddr) -> Reaction {
         let (parts, bytes) = request.into_parts();
         let path = parts.uri.path();
         if !path.is_ascii() {
             let mut response = http::Response::new(Body::EMPTY);
             *response.status_mut() = http::StatusCode::BAD_REQUEST;
             response.headers_mut().insert(http::header::CONNECTION, HeaderValue::from_static("close"));
-            return Answer { response, latency: Duration::ZERO, transaction: None };
+            let latency = Duration::ZERO;
+            return Reaction::Answer(Answer {
+                response,
+                latency,
+                transaction: None,
+                calls: Vec::new(),
+                replacement: None,
+            });
         }
         let mut incoming = Incoming::new(&parts, &bytes, peer, &self.base);
         let is_admin = self.options.admin_api && is_admin_path(path);
+        let mut replacement = None;
         let (reply, latency) = if self.options.request_bytes_max > 0 && bytes.len() > self.options.request_bytes_max {
             let mut reply = Reply::new(HeaderMap::new());
             reply.set("connection", "close");
@@ -188,21 +234,50 @@ impl Server {
             (reply, 0)
         } else {
             match is_admin.then(|| self.admin(&incoming)).flatten() {
-                Some(reply) => (reply, 0),
+                Some(Told::Reply(reply)) => (reply, 0),
+                Some(Told::Replaced(reply, server)) => {
+                    replacement = Some(server);
+                    (reply, 0)
+                }
+                Some(Told::Events(events)) => return Reaction::Events(events),
                 None => {
                     let global = self.latency(self.environment.latency);
-                    let (reply, own) = self.route(&mut incoming);
-                    (reply, global + own)
+                    match self.route(&mut incoming) {
+                        Routed::Answered(reply, own) => (reply, global + own),
+                        Routed::Passed(proxy, headers) => {
+                            return Reaction::Forward(Box::new(proxy.forward(self, &incoming, headers, global)));
+                        }
+                    }
                 }
             }
         };
+        let mut reply = reply;
+        let calls = std::mem::take(&mut reply.calls);
         let response = reply.finish(&parts.method, &parts.headers);
         let remembers = self.options.transaction_logs_max > 0 && !path.starts_with("/mockoon-admin");
-        let transaction = remembers.then(|| Transaction::of(&incoming, &response, self.state.clock.now().as_millis()));
+        let transaction = remembers.then(|| Transaction::of(&incoming, &response, self.state.now()));
         if let Some(transaction) = transaction.as_ref().filter(|_| self.options.admin_api) {
-            self.state.log().push(transaction.clone());
+            self.state.record(transaction);
         }
-        Answer { response, latency: Duration::from_millis(latency), transaction }
+        Reaction::Answer(Answer { response, latency: Duration::from_millis(latency), transaction, calls, replacement })
+    }
+
+    /// Remembers what another server answered.
+    pub fn forwarded(
+        &self,
+        forward: &Forward,
+        status: http::StatusCode,
+        headers: &HeaderMap,
+        body: &Bytes,
+    ) -> Option<Transaction> {
+        (self.options.transaction_logs_max > 0).then(|| {
+            let asked = forward.asked.clone();
+            let transaction = Transaction::proxied(asked, status, headers.clone(), body, self.state.now());
+            if self.options.admin_api {
+                self.state.record(&transaction);
+            }
+            transaction
+        })
     }
 
     fn latency(&self, most: u64) -> u64 {
@@ -210,7 +285,7 @@ impl Server {
     }
 
     /// The answer of a route, of CORS, or that there is none; with the latency of the response.
-    fn route(&self, incoming: &mut Incoming<'_>) -> (Reply, u64) {
+    fn route(&self, incoming: &mut Incoming<'_>) -> Routed<'_> {
         if self.router.is_plain()
             && let Some(prepared) = self.router.prepared(incoming)
         {
@@ -219,36 +294,36 @@ impl Server {
         let mut reply = Reply::new(self.headers(incoming));
         if decode(&incoming.path).is_none() {
             reply.send_error(&format!("Failed to decode param '{}'", incoming.path), Some(500));
-            return (reply, 0);
+            return Routed::Answered(reply, 0);
         }
         match self.router.choose(incoming, &self.state, &mut || self.state.draw()) {
-            Ok(Some(chosen)) => self.respond(&chosen, incoming, reply),
-            Ok(None) => {
-                if incoming.method == Method::OPTIONS && self.environment.cors {
-                    self.preflight(incoming, &mut reply);
-                } else {
-                    not_found(incoming, &mut reply);
-                }
-                (reply, 0)
+            Ok(Some(chosen)) => return self.respond(&chosen, incoming, reply),
+            Ok(None) if incoming.method == Method::OPTIONS && self.environment.cors => {
+                self.preflight(incoming, &mut reply);
             }
-            Err(error) => {
-                reply.send_error(&error.to_string(), Some(500));
-                (reply, 0)
-            }
+            Ok(None) => match &self.proxy {
+                Some(proxy) => return Routed::Passed(proxy, reply.headers),
+                None => not_found(incoming, &mut reply),
+            },
+            Err(error) => reply.send_error(&error.to_string(), Some(500)),
         }
+        Routed::Answered(reply, 0)
     }
 
-    fn ready(&self, prepared: &Prepared) -> (Reply, u64) {
+    fn ready(&self, prepared: &Prepared) -> Routed<'_> {
         let reply = Reply {
             status: prepared.status,
             headers: prepared.headers.clone(),
             body: Body::Bytes(prepared.body.clone()),
+            calls: Vec::new(),
         };
-        (reply, self.latency(prepared.latency))
+        Routed::Answered(reply, self.latency(prepared.latency))
     }
 
-    fn respond(&self, chosen: &Chosen<'_>, incoming: &Incoming<'_>, mut reply: Reply) -> (Reply, u64) {
-        self.state.buckets.prepare(&chosen.route.referred, || self.state.scope().with_request(incoming));
+    fn respond(&self, chosen: &Chosen<'_>, incoming: &Incoming<'_>, mut reply: Reply) -> Routed<'_> {
+        if self.state.buckets.prepare(&chosen.route.referred, || self.state.scope().with_request(incoming)) {
+            self.state.tell_buckets();
+        }
         chosen.route.count.fetch_add(1, Ordering::Relaxed);
         let plan = &chosen.route.responses[chosen.response];
         if let Some(prepared) = plan.prepared.as_ref() {
@@ -266,7 +341,7 @@ impl Server {
         }
         let rendered = Rendered { server: self, route: chosen.route, response, plan, incoming };
         rendered.body(chosen.action, &mut reply);
-        (reply, self.latency(response.latency))
+        Routed::Answered(reply, self.latency(response.latency))
     }
 
     /// The headers of the environment, before any route is known.
@@ -284,14 +359,17 @@ impl Server {
     }
 
     pub(crate) fn set_header(&self, reply: &mut Reply, key: &str, value: &Text, incoming: &Incoming<'_>) {
-        const FAILED: &str = "-- Header parsing error, see logs for more details --";
         match value.plain() {
             Some(value) => reply.set(key, value),
-            None => {
-                let rendered = value.render(&mut self.state.scope().with_request(incoming));
-                reply.set(key, rendered.as_deref().unwrap_or(FAILED));
-            }
+            None => reply.set(key, &self.header_text(value, incoming)),
         }
+    }
+
+    /// The value of a header.
+    pub(crate) fn header_text(&self, value: &Text, incoming: &Incoming<'_>) -> String {
+        const FAILED: &str = "-- Header parsing error, see logs for more details --";
+        let rendered = value.render(&mut self.state.scope().with_request(incoming));
+        rendered.as_deref().unwrap_or(FAILED).to_owned()
     }
 
     /// Answers what a browser asks before it sends a request.
@@ -315,10 +393,18 @@ impl Server {
     /// Forgets what requests have done.
     pub(crate) fn purge(&self) {
         self.router.reset_counts();
-        self.state.buckets.reset(|| self.state.scope());
+        self.state.reset_buckets();
         self.state.clear_globals();
         self.state.log().clear();
     }
+}
+
+/// What routes make of a request.
+enum Routed<'s> {
+    /// With the latency of the response.
+    Answered(Reply, u64),
+    /// With the environment's headers.
+    Passed(&'s ProxyPlan, HeaderMap),
 }
 
 /// Paths that Express gives to the admin API.
@@ -373,79 +459,4 @@ fn escaped_html(text: &str) -> String {
         }
     }
     out
-}
-
-impl State {
-    pub fn scope(&self) -> Scope<'_> {
-        Scope::new(&self.clock, &self.random).with_zone(self.zone.clone()).with_data(self)
-    }
-
-    pub fn draw(&self) -> standin_core::Draw {
-        standin_core::Draw::from_seed(self.draws.fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::Relaxed))
-    }
-
-    pub fn log(&self) -> std::sync::MutexGuard<'_, Log> {
-        self.log.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn globals_list(&self) -> std::sync::MutexGuard<'_, Vec<(String, Value)>> {
-        self.globals.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub fn clear_globals(&self) {
-        self.globals_list().clear();
-    }
-
-    /// The name of an environment variable with its prefix, which is added where it is missing.
-    pub fn env_var_name(&self, name: &str) -> String {
-        if name.starts_with(&self.env_vars_prefix) {
-            name.to_owned()
-        } else {
-            format!("{}{name}", self.env_vars_prefix)
-        }
-    }
-
-    pub fn set_env_var(&self, name: String, value: String) {
-        self.env_vars.write().unwrap_or_else(PoisonError::into_inner).insert(name, value);
-    }
-}
-
-impl Data for State {
-    fn bucket(&self, id_or_name: &str) -> Option<Value> {
-        self.buckets.get(id_or_name)
-    }
-
-    fn change_bucket(&self, id_or_name: &str, change: &mut dyn FnMut(&mut Value)) {
-        self.buckets.change(id_or_name, change);
-    }
-
-    fn global(&self, name: &str) -> Option<Value> {
-        self.globals_list().iter().find(|(known, _)| known == name).map(|(_, value)| value.clone())
-    }
-
-    fn set_global(&self, name: &str, value: Value) {
-        let mut globals = self.globals_list();
-        match globals.iter_mut().find(|(known, _)| known == name) {
-            Some((_, place)) => *place = value,
-            None => globals.push((name.to_owned(), value)),
-        }
-    }
-
-    fn env_var(&self, name: &str) -> Option<String> {
-        self.env_vars.read().unwrap_or_else(PoisonError::into_inner).get(&self.env_var_name(name)).cloned()
-    }
-}
-
-impl Surroundings for State {
-    fn scope(&self) -> Scope<'_> {
-        self.scope()
-    }
-
-    fn buckets(&self) -> Value {
-        self.buckets.by_names()
-    }
-
-    fn globals(&self) -> Value {
-        Value::object(self.globals_list().iter().map(|(name, value)| (name.as_str(), value.clone())))
-    }
 }

@@ -32,7 +32,10 @@ fn ask(server: &Server, request: &str) -> Answer {
         builder = builder.header(name, value);
     }
     let request = builder.body(Bytes::copy_from_slice(body.as_bytes())).unwrap();
-    server.answer(request, IpAddr::from([127, 0, 0, 1]))
+    match server.react(request, IpAddr::from([127, 0, 0, 1])) {
+        Reaction::Answer(answer) => answer,
+        other => panic!("no answer but {other:?}"),
+    }
 }
 
 fn body(answer: &Answer) -> String {

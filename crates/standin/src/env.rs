@@ -61,6 +61,8 @@ variables! { STANDIN:
     TRANSITIONS = "STANDIN_TRANSITIONS";
     /// `--faults`
     FAULTS = "STANDIN_FAULTS";
+    /// `--mockoon`; several, separated by commas
+    MOCKOON = "STANDIN_MOCKOON";
     /// `--clock`
     CLOCK = "STANDIN_CLOCK";
     /// `--validation`
@@ -108,6 +110,13 @@ variables! { LOCALSTACK:
     DEBUG = "DEBUG";
     /// The log level, as `--log`
     LS_LOG = "LS_LOG";
+}
+
+variables! { MOCKOON_CLI:
+    /// What the admin API of `standin mockoon` asks for, as `--admin-api-token`
+    MOCKOON_ADMIN_API_TOKEN = "MOCKOON_ADMIN_API_TOKEN";
+    /// Web pages that may use it, as `--admin-api-cors-origin`
+    MOCKOON_ADMIN_API_CORS_ORIGIN = "MOCKOON_ADMIN_API_CORS_ORIGIN";
 }
 
 variables! { AWS:

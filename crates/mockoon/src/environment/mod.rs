@@ -6,6 +6,7 @@ mod repair;
 use serde_json::Value;
 
 use crate::ids::Ids;
+use crate::openapi;
 
 pub use migrate::MIGRATION_LAST;
 
@@ -33,6 +34,8 @@ pub struct Environment {
     pub proxy_response_headers: Vec<Header>,
     pub data: Vec<Bucket>,
     pub callbacks: Vec<Callback>,
+    /// References of an OpenAPI document to elsewhere, which are not followed.
+    pub external_references: Vec<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -215,8 +218,12 @@ pub struct Callback {
 pub enum LoadError {
     #[error("the file is not JSON")]
     Json(#[from] serde_json::Error),
-    #[error("the file is an OpenAPI document, which standin does not convert yet")]
-    OpenApi,
+    #[error("the file is neither a Mockoon environment nor an OpenAPI document, as JSON or YAML")]
+    Nothing,
+    #[error("the file is not YAML")]
+    Yaml(#[from] yaml_serde::Error),
+    #[error("the OpenAPI document cannot be converted: {0}")]
+    OpenApi(&'static str),
     #[error(
         "{name} is not a Mockoon environment, or of a version from before migrations; --repair loads it as well as it can"
     )]
@@ -228,7 +235,7 @@ pub enum LoadError {
 }
 
 impl Environment {
-    /// Reads an environment file: runs all migrations that it has not had, replaces what is missing or wrong by
+    /// Reads an environment file, or an OpenAPI document as JSON or YAML: runs all migrations that it has not had, replaces what is missing or wrong by
     /// defaults, and mends references between folders and routes.
     ///
     /// # Errors
@@ -236,9 +243,15 @@ impl Environment {
     pub fn load(bytes: &[u8], repair: bool) -> Result<Self, LoadError> {
         // A byte order mark is no part of the text.
         let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-        let mut value: Value = serde_json::from_slice(bytes)?;
-        if value.get("openapi").is_some_and(Value::is_string) || value.get("swagger").is_some_and(Value::is_string) {
-            return Err(LoadError::OpenApi);
+        let mut value = match serde_json::from_slice(bytes) {
+            Ok(value) => value,
+            Err(error) => openapi::from_yaml(bytes, error)?,
+        };
+        if openapi::is_document(&value) {
+            let mut environment = repair::environment(&openapi::environment(&value)?, &mut Ids::new(bytes));
+            environment.external_references = openapi::external_references(&value);
+            environment.repair_references();
+            return Ok(environment);
         }
         match value.get("lastMigration") {
             None if !repair => {
@@ -257,6 +270,11 @@ impl Environment {
         let mut environment = repair::environment(&value, &mut ids);
         environment.repair_references();
         Ok(environment)
+    }
+
+    /// Reads an environment of the newest form; nothing is migrated, and routes that nothing lists stay so.
+    pub(crate) fn of_now(value: &Value) -> Self {
+        repair::environment(value, &mut Ids::new(value.to_string().as_bytes()))
     }
 
     /// Drops children that point nowhere or are listed before, and appends what nothing lists to the root.

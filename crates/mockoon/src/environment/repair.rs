@@ -47,6 +47,7 @@ pub(super) fn environment(value: &Value, ids: &mut Ids) -> Environment {
         proxy_response_headers: fields.headers("proxyResHeaders"),
         data: fields.list("data", |value| bucket(value, ids)),
         callbacks: fields.list("callbacks", |value| callback(value, ids)),
+        external_references: Vec::new(),
     }
 }
 

@@ -20,7 +20,7 @@ fn the_version_decides_whether_a_file_loads() {
     check(json!({ "lastMigration": 33, "name": "new" }), "new");
     check(json!({ "lastMigration": 34 }), "the environment was written by a newer Mockoon");
     check(json!({ "name": "x" }), "\"x\" is not a Mockoon environment");
-    check(json!({ "openapi": "3.0.0" }), "the file is an OpenAPI document");
+    check(json!({ "openapi": "3.0.0" }), "the OpenAPI document cannot be converted: it has no paths");
     assert!(matches!(Environment::load(b"{", false), Err(LoadError::Json(_))));
     assert_eq!(Environment::load(b"{\"name\":\"x\"}", true).unwrap().name, "x");
 }

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use http::header::{HOST, USER_AGENT};
 use http::{HeaderValue, Request, Response, Uri};
 use http_body_util::{BodyExt as _, Full, Limited};
+use hyper::body::Incoming;
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
@@ -141,7 +142,31 @@ impl Connection {
             .map_err(|_| ClientError::Timeout { endpoint, seconds })?
     }
 
-    async fn exchange(&mut self, mut request: Request<Full<Bytes>>) -> Result<Response<Bytes>, ClientError> {
+    /// Sends a request; the body of the answer comes as it arrives, for as long as that takes.
+    ///
+    /// # Errors
+    /// When no answer came.
+    pub async fn send_streaming(mut self, request: Request<Full<Bytes>>) -> Result<Response<Incoming>, ClientError> {
+        Ok(self.begin(request).await?.0)
+    }
+
+    async fn exchange(&mut self, request: Request<Full<Bytes>>) -> Result<Response<Bytes>, ClientError> {
+        let (response, sender) = self.begin(request).await?;
+        let (parts, body) = response.into_parts();
+        let body = Limited::new(body, RESPONSE_BYTES_MAX)
+            .collect()
+            .await
+            .map_err(|source| ClientError::Body { endpoint: self.endpoint.clone(), source })?
+            .to_bytes();
+        self.sender = Some(sender);
+        Ok(Response::from_parts(parts, body))
+    }
+
+    /// Sends a request and reads the head of the answer.
+    async fn begin(
+        &mut self,
+        mut request: Request<Full<Bytes>>,
+    ) -> Result<(Response<Incoming>, SendRequest<Full<Bytes>>), ClientError> {
         let headers = request.headers_mut();
         if !headers.contains_key(HOST)
             && let Ok(host) = HeaderValue::from_str(&self.endpoint.authority())
@@ -156,14 +181,8 @@ impl Connection {
             _ => self.open().await?,
         };
         let broken = |source| ClientError::Broken { endpoint: self.endpoint.clone(), source };
-        let (parts, body) = sender.send_request(request).await.map_err(broken)?.into_parts();
-        let body = Limited::new(body, RESPONSE_BYTES_MAX)
-            .collect()
-            .await
-            .map_err(|source| ClientError::Body { endpoint: self.endpoint.clone(), source })?
-            .to_bytes();
-        self.sender = Some(sender);
-        Ok(Response::from_parts(parts, body))
+        let response = sender.send_request(request).await.map_err(broken)?;
+        Ok((response, sender))
     }
 
     async fn open(&mut self) -> Result<SendRequest<Full<Bytes>>, ClientError> {

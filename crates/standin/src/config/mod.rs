@@ -1,6 +1,7 @@
 //! Configuration in layers: defaults, then `standin.toml`, then the environment, then flags. The last word counts.
 
 mod localstack;
+mod mockoon;
 mod settings;
 
 use std::net::SocketAddr;
@@ -11,6 +12,7 @@ use standin_model::nearest;
 use crate::env::{self, Get};
 use crate::error::CommandError;
 
+pub use mockoon::MockoonSetting;
 pub use settings::{
     Account, DEFAULT_PORT, Durability, FaultSetting, Fidelity, FrozenTime, Limit, Listen, LogFormat, ProxyPolicy,
     Settings, Transition, Validation,

@@ -13,6 +13,7 @@ use standin_core::parse_duration;
 use standin_faults::{Preset, Rule, presets};
 use standin_model::Timestamp;
 
+use super::MockoonSetting;
 use crate::env;
 
 /// The port that every peer listens on.
@@ -130,6 +131,12 @@ pub struct Settings {
     #[arg(long, value_name = "PRESET|RULE", env = env::FAULTS, help_heading = "Faults")]
     pub faults: Option<Vec<FaultSetting>>,
 
+    /// Serve this environment file of Mockoon, or OpenAPI document, too, on a port of its own
+    ///
+    /// May be given several times; tables `[[mockoon]]` in the file say more of each. See `standin mockoon`.
+    #[arg(long, value_name = "FILE", env = env::MOCKOON, value_delimiter = ',')]
+    pub mockoon: Option<Vec<MockoonSetting>>,
+
     /// How much of an input is checked against the model [default: strict]
     #[arg(long, value_name = "LEVEL", env = env::VALIDATION)]
     pub validation: Option<Validation>,
@@ -211,6 +218,7 @@ impl Settings {
             init,
             clock,
             faults,
+            mockoon,
             seed,
             account,
             region,

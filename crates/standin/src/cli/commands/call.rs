@@ -132,7 +132,7 @@ impl CallArgs {
         let region = self.region.clone().unwrap_or_else(region_from_env);
         let credentials = (!self.no_sign).then(|| Credentials::from_env(&env::process));
         let call = Call { service, operation, protocol, region: &region, credentials: credentials.as_ref() };
-        let trust = Trust { file: self.ca.clone() };
+        let trust = Trust::new(self.ca.clone());
         let connection = Connection::new(endpoint, trust, Duration::from_secs(self.timeout));
         let caller = Caller::new(call, connection, catalogue.partitions());
 

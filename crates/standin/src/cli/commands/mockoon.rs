@@ -1,18 +1,17 @@
-use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+use std::time::Duration;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 use jiff::tz::TimeZone;
-use standin_core::Clock;
-use standin_mockoon::{Environment, Options, Server};
-use standin_template::Random;
+use standin_mockoon::Options;
 use tokio::runtime::Runtime;
 
 use super::export::ExportArgs;
 use super::serve::Signals;
 use crate::cli::Out;
+use crate::env;
 use crate::error::{Attempt as _, CommandError};
-use crate::mockoon::{Bound, Log};
+use crate::mockoon::{File, Setup};
 
 /// Serve Mockoon environment files, as mockoon-cli does
 #[derive(Args, Clone, Debug)]
@@ -25,13 +24,13 @@ pub struct MockoonArgs {
     #[command(subcommand)]
     command: Option<MockoonCommand>,
 
-    /// Environment files
+    /// Environment files of Mockoon, OpenAPI documents, or URLs of either; all are served by one process
     #[arg(value_name = "FILE")]
-    files: Vec<PathBuf>,
+    files: Vec<String>,
 
-    /// Environment files, too
+    /// The same, as mockoon-cli has it
     #[arg(short, long, value_name = "FILE", num_args = 1..)]
-    data: Vec<PathBuf>,
+    data: Vec<String>,
 
     /// Ports, in the order of the files
     #[arg(short, long, num_args = 1..)]
@@ -53,6 +52,10 @@ pub struct MockoonArgs {
     #[arg(short = 'e', long, value_name = "ROUTE", num_args = 1..)]
     disable_routes: Vec<String>,
 
+    /// The language of made-up data; there is English only, which is said at start
+    #[arg(short = 'c', long, value_name = "LOCALE", default_value = "en")]
+    faker_locale: String,
+
     /// Draw the same numbers in every run
     #[arg(short = 's', long, value_name = "SEED")]
     faker_seed: Option<u64>,
@@ -65,20 +68,20 @@ pub struct MockoonArgs {
     #[arg(short = 't', long)]
     log_transaction: bool,
 
-    /// What the baseUrl helper prints, without the prefix of the environment
-    #[arg(long, value_name = "URL")]
-    public_base_url: Option<String>,
+    /// What the baseUrl helper prints and callbacks to the server itself begin with, in the order of the files
+    #[arg(long, value_name = "URL", num_args = 1..)]
+    public_base_url: Vec<String>,
 
     /// Do not serve /mockoon-admin
     #[arg(long)]
     disable_admin_api: bool,
 
-    /// What the admin API asks for; made up and logged unless given
-    #[arg(long, value_name = "TOKEN")]
-    admin_api_token: Option<String>,
+    /// What the admin API asks for: one for all files or one for each; made up and logged unless given
+    #[arg(long, value_name = "TOKEN", env = env::MOCKOON_ADMIN_API_TOKEN, value_delimiter = ',', hide_env_values = true)]
+    admin_api_token: Vec<String>,
 
     /// Web pages that may use the admin API
-    #[arg(long, value_name = "ORIGIN", value_delimiter = ',')]
+    #[arg(long, value_name = "ORIGIN", env = env::MOCKOON_ADMIN_API_CORS_ORIGIN, value_delimiter = ',')]
     admin_api_cors_origin: Vec<String>,
 
     /// Serve plain HTTP whatever the files say
@@ -101,6 +104,26 @@ pub struct MockoonArgs {
     #[arg(long)]
     enable_route_metadata_headers: bool,
 
+    /// Whether requests that no route answers are passed on, whatever the files say
+    #[arg(long, value_name = "STATE")]
+    proxy: Option<ProxyState>,
+
+    /// How many callbacks may lead to one another
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    max_callback_depth: u64,
+
+    /// Serve a file anew when it changes
+    #[arg(short, long)]
+    watch: bool,
+
+    /// How often files are looked at for changes, in milliseconds
+    #[arg(long, value_name = "MS", default_value_t = 2_000, value_parser = clap::value_parser!(u64).range(10..))]
+    polling_interval: u64,
+
+    /// Accepted for mockoon-cli's sake: references of OpenAPI documents to elsewhere are never fetched
+    #[arg(long)]
+    disable_external_refs: bool,
+
     /// Endpoints with a # match by what stands behind it: #X-Amz-Target=A.B by the header, #tagKeys by the query.
     /// mockoon-cli never reaches those
     #[arg(long)]
@@ -111,6 +134,12 @@ pub struct MockoonArgs {
 enum MockoonCommand {
     /// Write an AWS API as an environment that mockoon-cli and standin mockoon serve to SDKs
     Export(ExportArgs),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum ProxyState {
+    Enabled,
+    Disabled,
 }
 
 /// Reads `1.5kb`.
@@ -135,84 +164,78 @@ impl MockoonArgs {
         if let Some(MockoonCommand::Export(export)) = &self.command {
             return export.mockoon(out);
         }
-        let files: Vec<PathBuf> = self.files.iter().chain(&self.data).cloned().collect();
-        if files.is_empty() {
-            let error = CommandError::usage(anyhow::anyhow!("no environment file was given"));
-            return Err(error.hint("standin mockoon FILE… takes the files of Mockoon"));
-        }
-        let token = self.admin_api_token.clone().unwrap_or_else(random_token);
-        let servers = files
-            .iter()
-            .enumerate()
-            .map(|(index, file)| self.server(index, file, &token))
-            .collect::<Result<Vec<_>, _>>()?;
+        let files = self.named()?;
         let runtime = Runtime::new().attempt("cannot start the runtime")?;
-        runtime.block_on(self.serve(servers, &token))?;
+        runtime.block_on(serve(&self.setup(), &files))?;
         Ok(0)
     }
 
-    async fn serve(&self, servers: Vec<Server>, token: &str) -> Result<(), CommandError> {
-        let mut signals = Signals::new().attempt("cannot listen to signals")?;
-        let mut bound = Vec::with_capacity(servers.len());
-        for server in servers {
-            let log = Log::new(server.environment(), self.log_transaction);
-            bound.push(Bound::new(server, log).await?);
+    /// The files and what is said of each.
+    fn named(&self) -> Result<Vec<File>, CommandError> {
+        let places: Vec<&String> = self.files.iter().chain(&self.data).collect();
+        if places.is_empty() {
+            let error = CommandError::usage(anyhow::anyhow!("no environment file was given"));
+            return Err(error.hint("standin mockoon FILE… takes the files of Mockoon, and OpenAPI documents"));
         }
-        let mut serving = tokio::task::JoinSet::new();
-        for bound in bound {
-            if !self.disable_admin_api && self.admin_api_token.is_none() {
-                bound.log().line("warn", &format!("Admin API token (auto-generated): {token}"));
+        let tokens = match self.admin_api_token.as_slice() {
+            [] => vec![None; places.len()],
+            [one] => vec![Some(one.clone()); places.len()],
+            each if each.len() == places.len() => each.iter().cloned().map(Some).collect(),
+            each => {
+                let (tokens, files) = (each.len(), places.len());
+                return Err(CommandError::usage(anyhow::anyhow!(
+                    "there are {tokens} tokens for the admin API and {files} files"
+                ))
+                .hint("--admin-api-token takes one for all files, or one for each"));
             }
-            bound.tell_start();
-            serving.spawn(bound.serve());
-        }
-        signals.stop().await;
-        serving.shutdown().await;
-        Ok(())
+        };
+        let file = |((index, place), admin_token): ((usize, &&String), Option<String>)| File {
+            place: (*place).clone(),
+            port: self.port.get(index).copied(),
+            hostname: self.hostname.get(index).cloned(),
+            admin_token,
+            public_base_url: self.public_base_url.get(index).cloned(),
+        };
+        Ok(places.iter().enumerate().zip(tokens).map(file).collect())
     }
 
-    fn server(&self, index: usize, file: &Path, token: &str) -> Result<Server, CommandError> {
-        let content = std::fs::read(file).map_err(|error| {
-            CommandError::usage(anyhow::Error::new(error).context(format!("cannot read {}", file.display())))
-        })?;
-        let mut environment = Environment::load(&content, self.repair).map_err(|error| {
-            CommandError::usage(anyhow::Error::new(error).context(format!("cannot load {}", file.display())))
-        })?;
-        if let Some(&port) = self.port.get(index) {
-            environment.port = port;
+    /// What is said of all files.
+    fn setup(&self) -> Setup {
+        Setup {
+            options: Options {
+                folder: PathBuf::new(),
+                disabled_routes: self.disable_routes.clone(),
+                env_vars_prefix: self.env_vars_prefix.clone(),
+                env_vars: Setup::env_vars(&self.env_vars_prefix),
+                admin_api: !self.disable_admin_api,
+                admin_token: String::new(),
+                admin_cors_origins: self.admin_api_cors_origin.clone(),
+                disable_tls: self.disable_tls,
+                public_base_url: None,
+                transaction_logs_max: self.max_transaction_logs,
+                request_bytes_max: self.max_request_body_size,
+                random_latency: self.enable_random_latency,
+                callback_depth_max: self.max_callback_depth,
+                route_metadata_headers: self.enable_route_metadata_headers,
+                match_hash: self.match_hash,
+                zone: TimeZone::system(),
+            },
+            repair: self.repair,
+            log_transactions: self.log_transaction,
+            faker_seed: self.faker_seed,
+            faker_locale: Some(self.faker_locale.clone()),
+            proxy: self.proxy.map(|proxy| proxy == ProxyState::Enabled),
+            watch: self.watch.then(|| Duration::from_millis(self.polling_interval)),
         }
-        if let Some(hostname) = self.hostname.get(index) {
-            environment.hostname.clone_from(hostname);
-        }
-        let env_vars: HashMap<String, String> =
-            std::env::vars().filter(|(name, _)| name.starts_with(&self.env_vars_prefix)).collect();
-        let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let options = Options {
-            folder: folder.to_owned(),
-            disabled_routes: self.disable_routes.clone(),
-            env_vars_prefix: self.env_vars_prefix.clone(),
-            env_vars,
-            admin_api: !self.disable_admin_api,
-            admin_token: token.to_owned(),
-            admin_cors_origins: self.admin_api_cors_origin.clone(),
-            disable_tls: self.disable_tls,
-            public_base_url: self.public_base_url.clone(),
-            transaction_logs_max: self.max_transaction_logs,
-            request_bytes_max: self.max_request_body_size,
-            random_latency: self.enable_random_latency,
-            route_metadata_headers: self.enable_route_metadata_headers,
-            match_hash: self.match_hash,
-            zone: TimeZone::system(),
-        };
-        let random = self.faker_seed.map_or_else(Random::unseeded, Random::seeded);
-        Ok(Server::new(environment, options, Clock::real(), random))
     }
 }
 
-/// 64 hexadecimal digits that nobody can guess.
-fn random_token() -> String {
-    use std::hash::{BuildHasher as _, RandomState};
-    (0..4).map(|part| format!("{:016x}", RandomState::new().hash_one(part))).collect()
+async fn serve(setup: &Setup, files: &[File]) -> Result<(), CommandError> {
+    let mut signals = Signals::new().attempt("cannot listen to signals")?;
+    let mut serving = setup.start(files).await?;
+    signals.stop().await;
+    serving.shutdown().await;
+    Ok(())
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use crate::config::{self, Settings, Sources};
 use crate::env;
 use crate::error::{Attempt as _, CommandError, Kind};
 use crate::init::Hooks;
+use crate::mockoon::Setup;
 use crate::serve;
 
 /// Serve all AWS APIs until stopped
@@ -45,6 +46,8 @@ async fn serve_until_stopped(settings: &Settings, out: &mut Out) -> Result<(), C
         server = serve::start(settings, &hooks) => server?,
         () = signals.stop() => return Ok(()),
     };
+    // They end with the server.
+    let _mockoon = Setup::start_all(settings.mockoon.as_deref().unwrap_or_default()).await?;
     if !settings.is_quiet() {
         unless_closed(banner(&server, settings, out).and_then(|()| out.flush()))?;
     }
