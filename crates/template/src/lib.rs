@@ -22,6 +22,7 @@ mod date;
 mod error;
 mod faker;
 mod helpers;
+mod jinja;
 mod lexer;
 mod number;
 mod parser;
@@ -35,6 +36,7 @@ mod whitespace;
 
 pub use error::{RenderError, TemplateError};
 pub use helpers::path::names as path_names;
+pub use jinja::Jinja;
 pub use random::Random;
 pub use scope::{Data, Limits, Request, Scope};
 pub use value::{List, Object, Value};
@@ -73,6 +75,18 @@ impl Template {
         match self.as_static() {
             Some(text) => Ok(text.to_owned()),
             None => render::Machine::run(&self.program, scope),
+        }
+    }
+
+    /// The value that the template stands for, where it is one expression and nothing else: `{{input.Tags}}` is a list.
+    ///
+    /// # Errors
+    ///
+    /// As [`Template::render`].
+    pub fn evaluate(&self, scope: &mut Scope<'_>) -> Option<Result<Value, RenderError>> {
+        match self.program.body.as_slice() {
+            [ast::Node::Mustache { call, .. }] => Some(render::Machine::evaluate(call, scope)),
+            _ => None,
         }
     }
 }

@@ -213,6 +213,19 @@ impl<'p, 's, 'r> Machine<'p, 's, 'r> {
     }
 
     pub(crate) fn run(program: &'p Program, scope: &'r mut Scope<'s>) -> Rendered<String> {
+        let (mut machine, place) = Self::begin(scope);
+        let mut out = String::new();
+        machine.program(program, &place, &mut out)?;
+        Ok(out)
+    }
+
+    /// The value of one call.
+    pub(crate) fn evaluate(call: &'p Call, scope: &'r mut Scope<'s>) -> Rendered<Value> {
+        let (mut machine, place) = Self::begin(scope);
+        machine.call(call, &place, None)
+    }
+
+    fn begin(scope: &'r mut Scope<'s>) -> (Self, Place<'p>) {
         let context = scope.context.clone();
         let frame = Frame { variables: RefCell::new(vec![("root".into(), context.clone())]), parent: None };
         let place = Place {
@@ -221,10 +234,7 @@ impl<'p, 's, 'r> Machine<'p, 's, 'r> {
             params: None,
             partials: None,
         };
-        let mut machine = Self::new(scope);
-        let mut out = String::new();
-        machine.program(program, &place, &mut out)?;
-        Ok(out)
+        (Self::new(scope), place)
     }
 
     /// Counts work; fails when there was too much of it.
@@ -281,7 +291,8 @@ impl<'p, 's, 'r> Machine<'p, 's, 'r> {
                 Node::Comment(_) => {}
                 Node::Mustache { call, escaped, .. } => {
                     let value = self.call(call, place, None)?;
-                    self.write(&value, *escaped, out)?;
+                    let escaped = *escaped && !self.scope.plain;
+                    self.write(&value, escaped, out)?;
                 }
                 Node::Block(block) if !block.decorator => self.block(block, place, out)?,
                 Node::Block(_) => {}

@@ -88,6 +88,7 @@ pub struct Scope<'a> {
     pub(crate) random: &'a Random,
     pub(crate) zone: TimeZone,
     pub(crate) limits: Limits,
+    pub(crate) plain: bool,
     pub(crate) takes_status: bool,
     pub(crate) status: Option<u16>,
 }
@@ -103,6 +104,7 @@ impl<'a> Scope<'a> {
             random,
             zone: TimeZone::UTC,
             limits: Limits::default(),
+            plain: false,
             takes_status: false,
             status: None,
         }
@@ -137,6 +139,13 @@ impl<'a> Scope<'a> {
     #[must_use]
     pub fn with_limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
+        self
+    }
+
+    /// Writes texts as they are, not escaped for HTML.
+    #[must_use]
+    pub fn without_escaping(mut self) -> Self {
+        self.plain = true;
         self
     }
 
