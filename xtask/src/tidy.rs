@@ -18,6 +18,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("standin-lifecycle", &["standin-model", "standin-mock"]),
     ("standin-state", &["standin-model", "standin-core", "standin-mock", "standin-store", "standin-lifecycle"]),
     ("standin-faults", &["standin-model", "standin-core", "standin-mock"]),
+    (
+        "standin-script",
+        &["standin-model", "standin-core", "standin-wire", "standin-mock", "standin-template", "standin-faults"],
+    ),
     ("standin-s3", &["standin-model", "standin-core", "standin-wire", "standin-store"]),
     ("standin-export", &["standin-model", "standin-core", "standin-wire", "standin-mock"]),
     (
@@ -31,6 +35,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "standin-lifecycle",
             "standin-state",
             "standin-faults",
+            "standin-script",
             "standin-s3",
         ],
     ),
@@ -45,6 +50,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "standin-lifecycle",
             "standin-state",
             "standin-faults",
+            "standin-script",
             "standin-s3",
             "standin-template",
             "standin-mockoon",

@@ -9,11 +9,12 @@ use standin_mock::synthesis::Synthesizer;
 use standin_mock::validation::Strictness;
 use standin_model::Catalogue;
 use standin_s3::ObjectStorage;
+use standin_script::Responses;
+use standin_script::folder::Folder;
 use standin_state::{Mode, Resources};
 use standin_store::Store;
 use standin_store::history::History;
 
-use crate::canned::Responses;
 use crate::config::{ServerConfig, Stateless};
 use crate::coverage::Coverage;
 use crate::identify::{Defaults, Index};
@@ -40,6 +41,8 @@ pub(crate) struct App {
     pub(crate) objects: Arc<ObjectStorage>,
     pub(crate) history: History,
     pub(crate) responses: Responses,
+    /// Where files of responses lie.
+    pub(crate) responses_dir: Option<Arc<Folder>>,
     pub(crate) faults: Faults,
     pub(crate) memo: Memo,
     pub(crate) journal: Journal,
@@ -113,7 +116,8 @@ impl App {
             store,
             objects,
             history,
-            responses: Responses::default(),
+            responses: config.responses,
+            responses_dir: config.responses_dir.map(Arc::new),
             faults: config.faults,
             memo: Memo::default(),
             journal: Journal::new(config.journal_size),
@@ -171,6 +175,22 @@ impl App {
         tracing::info!(rules = self.faults.list().len(), seed = self.dice.seed(), "fault rules are set");
     }
 
+    /// Reads the files of responses again if any has changed. The rules from before stay where one is no good.
+    pub(crate) async fn reload_responses(self: &Arc<Self>) {
+        let Some(folder) = self.responses_dir.clone() else { return };
+        let app = Arc::clone(self);
+        let loaded = tokio::task::spawn_blocking(move || folder.load(&app.responses, app.catalogue, app.clock.now()));
+        match loaded.await {
+            Ok(Ok(_)) => {}
+            Ok(Err(problems)) => {
+                for problem in problems {
+                    tracing::warn!("responses stay as they were: {problem}");
+                }
+            }
+            Err(error) => tracing::error!(%error, "files of responses could not be read"),
+        }
+    }
+
     /// What fault rules did, as metrics. A rule's series go with it.
     pub(crate) fn fault_metrics(&self) -> String {
         let rules = self.faults.list();
@@ -191,7 +211,7 @@ impl App {
     pub(crate) fn forget_requests(&self) {
         self.journal.clear();
         self.coverage.clear();
-        self.responses.clear();
+        self.responses.reset();
         self.memo.clear();
         self.ordinal.store(0, Ordering::Relaxed);
         self.repeats.iter().for_each(|slot| slot.store(0, Ordering::Relaxed));

@@ -10,6 +10,8 @@ use standin_faults::Faults;
 use standin_lifecycle::Overlay;
 use standin_mock::validation::Strictness;
 use standin_model::Service;
+use standin_script::Responses;
+use standin_script::folder::Folder;
 use standin_store::StoreLocation;
 
 use crate::init::InitReport;
@@ -84,6 +86,10 @@ pub struct ServerConfig {
     pub clock: Clock,
     /// What goes wrong on request.
     pub faults: Faults,
+    /// What calls are answered by script.
+    pub responses: Responses,
+    /// Files of responses, read again when they change.
+    pub responses_dir: Option<Folder>,
     /// What is told of init hooks.
     pub init: Arc<InitReport>,
     /// Where S3 is, if it is not here.
@@ -115,6 +121,8 @@ impl Default for ServerConfig {
             transitions: Transitions::default(),
             clock: Clock::real(),
             faults: Faults::default(),
+            responses: Responses::default(),
+            responses_dir: None,
             init: Arc::default(),
             s3: None,
         }

@@ -1,5 +1,6 @@
 //! The journal: the last requests and their answers, kept in memory for people and tests to look at.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -92,20 +93,25 @@ impl Record {
                 .map(|hit| json!({"rule": hit.rule, "number": hit.number, "draw": hit.draw, "what": hit.what}));
             value["faults"] = told.collect();
         }
-        match &self.outcome {
-            Outcome::Output(output) => value["output"] = output.to_json(),
-            Outcome::Encoded { response, service, operation } => {
-                let Response { status, headers, body } = response;
-                if let Ok(Ok(output)) =
-                    client::decode_response(self.protocol, service, operation, *status, headers, body)
-                {
-                    value["output"] = output.to_json();
-                }
-            }
-            Outcome::Error { code, message } => value["error"] = json!({"code": code, "message": message}),
-            Outcome::Raw => {}
+        if let Some(output) = self.output() {
+            value["output"] = output.to_json();
+        }
+        if let Outcome::Error { code, message } = &self.outcome {
+            value["error"] = json!({"code": code, "message": message});
         }
         value
+    }
+
+    /// The output, where it was a success.
+    pub(crate) fn output(&self) -> Option<Cow<'_, Document>> {
+        match &self.outcome {
+            Outcome::Output(output) => Some(Cow::Borrowed(output)),
+            Outcome::Encoded { response: Response { status, headers, body }, service, operation } => {
+                let read = client::decode_response(self.protocol, service, operation, *status, headers, body);
+                read.ok()?.ok().map(Cow::Owned)
+            }
+            Outcome::Error { .. } | Outcome::Raw => None,
+        }
     }
 
     /// Why the answer was what it was. `role`: what the operation does with resources, where it has a role.
@@ -143,7 +149,7 @@ impl Record {
             decisions.insert(0, "of the services that share this signing name, the input fits this one".into());
         }
         if self.trace.is_empty() && self.fidelity == Some(Fidelity::Synthesized) {
-            decisions.push("no canned response (/_standin/responses) fits".into());
+            decisions.push("no response rule (/_standin/responses) fits".into());
             decisions.push("no handler knows this operation".into());
             decisions.push("made up from the model, the input, the account, the region and the seed".into());
         }
@@ -181,6 +187,8 @@ pub(crate) struct Journal {
     ring: Mutex<VecDeque<Arc<Record>>>,
     capacity: usize,
     total: AtomicU64,
+    /// Pushed out by newer ones since it was empty.
+    dropped: AtomicU64,
     stream: broadcast::Sender<Arc<Record>>,
 }
 
@@ -190,6 +198,7 @@ impl Journal {
             ring: Mutex::new(VecDeque::with_capacity(capacity.min(1024))),
             capacity,
             total: AtomicU64::new(0),
+            dropped: AtomicU64::new(0),
             stream: broadcast::Sender::new(STREAM_BACKLOG),
         }
     }
@@ -206,6 +215,7 @@ impl Journal {
         }
         let mut ring = self.ring.lock().unwrap_or_else(PoisonError::into_inner);
         let dropped = if ring.len() == self.capacity { ring.pop_front() } else { None };
+        self.dropped.fetch_add(u64::from(dropped.is_some()), Ordering::Relaxed);
         ring.push_back(record);
         drop(ring);
         // Freed outside the lock.
@@ -224,12 +234,18 @@ impl Journal {
 
     pub(crate) fn clear(&self) {
         let old = std::mem::take(&mut *self.ring.lock().unwrap_or_else(PoisonError::into_inner));
+        self.dropped.store(0, Ordering::Relaxed);
         drop(old);
     }
 
     /// Requests since start, cleared ones included.
     pub(crate) fn total(&self) -> u64 {
         self.total.load(Ordering::Relaxed)
+    }
+
+    /// How many were kept and are no more, since the journal was cleared.
+    pub(crate) fn dropped(&self) -> u64 {
+        self.dropped.load(Ordering::Relaxed)
     }
 
     pub(crate) fn subscribe(&self) -> broadcast::Receiver<Arc<Record>> {

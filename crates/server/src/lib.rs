@@ -7,7 +7,6 @@
 
 mod admin;
 mod app;
-mod canned;
 mod config;
 mod coverage;
 mod identify;
@@ -22,6 +21,7 @@ mod pass;
 mod payload;
 mod pipeline;
 mod saved;
+mod script;
 mod server;
 mod sessions;
 mod state;

@@ -11,12 +11,12 @@ use standin_core::{Answer, BodySource, Call, CallContext, Fidelity, OperationErr
 use standin_faults::{Opening, Verdict};
 use standin_mock::validation;
 use standin_model::{Document, Kind};
+use standin_script::{Hit, Scripted};
 use standin_wire::sigv4::presigned_until;
 use standin_wire::{Request, Response, server};
 
 use crate::admin;
 use crate::app::App;
-use crate::canned::Hit;
 use crate::identify::{Identity, Unidentified};
 use crate::journal::{LONG_BODY_BYTES, Outcome, Record, kept_message, shorten};
 use crate::memo::{self, Kept, MemoKey};
@@ -185,7 +185,7 @@ fn expired(app: &App, parts: &Parts) -> Option<OperationError> {
 fn may_remember(app: &App, parts: &Parts, identity: &Identity) -> bool {
     let (service, operation) = (identity.service.id, identity.operation.name);
     app.strict.is_none()
-        && app.responses.is_empty()
+        && !app.responses.concern(identity.service, identity.operation)
         && !app.faults.concern(identity.service, identity.operation)
         && !parts.headers.contains_key(mishap::FAULT_HEADER)
         && app.registry.find_by_name(service, operation).fidelity(identity.service, identity.operation)
@@ -283,25 +283,53 @@ async fn work(
 }
 
 async fn answer(app: &Arc<App>, identity: &Identity, call: &mut Call) -> Result<Answered, OperationError> {
-    let (service, operation) = (identity.service, identity.operation);
     match app.responses.find(&call.context, &call.input) {
-        Some(Hit::Output(output)) => {
-            read_rest(call).await?;
-            let mut answer = Answer::new(output, Fidelity::Synthesized);
-            answer.trace.push(Cow::Borrowed("answered by a canned response (/_standin/responses)"));
-            return Ok(Answered::Answer(answer));
-        }
-        Some(Hit::Error(error)) => {
-            read_rest(call).await?;
-            return Err(error);
-        }
-        Some(Hit::Raw(response)) => {
-            read_rest(call).await?;
-            return Ok(Answered::Raw(response, vec![Cow::Borrowed("answered by a canned raw response")]));
-        }
-        None => {}
+        Some(hit) => script(app, identity, call, hit).await,
+        None => real(app, identity, call).await.map(Answered::Answer),
     }
+}
 
+/// Answers by a rule that somebody wrote, carrying the call out where the rule looks at what comes of it.
+async fn script(
+    app: &Arc<App>,
+    identity: &Identity,
+    call: &mut Call,
+    mut hit: Hit,
+) -> Result<Answered, OperationError> {
+    let mut done = None;
+    if hit.needs_real() {
+        done = Some(real(app, identity, call).await);
+    } else {
+        read_rest(call).await?;
+    }
+    let seen = done.as_ref().map(|done| done.as_ref().map(|answer| &answer.output));
+    let told = hit.told();
+    let scripted = hit.answer(&call.context, &call.input, seen, &app.clock)?;
+    match (scripted, done) {
+        (Some(Scripted::Output(output)), done) => {
+            let mut answer = match done {
+                Some(Ok(answer)) => answer,
+                _ => Answer::new(Document::map(), Fidelity::Synthesized),
+            };
+            // A payload that the rule gives takes the place of the one that would have come.
+            let payload = server::streaming_output(identity.service, identity.operation);
+            if payload.is_some_and(|member| output.get(member.name).is_some()) {
+                answer.body = None;
+            }
+            answer.output = output;
+            answer.trace.push(told.into());
+            Ok(Answered::Answer(answer))
+        }
+        (Some(Scripted::Error(error)), _) => Err(error),
+        (Some(Scripted::Raw(response)), _) => Ok(Answered::Raw(response, vec![told.into()])),
+        (None, Some(done)) => done.map(Answered::Answer),
+        (None, None) => Ok(Answered::Answer(Answer::new(Document::map(), Fidelity::Synthesized))),
+    }
+}
+
+/// What standin itself answers.
+async fn real(app: &Arc<App>, identity: &Identity, call: &mut Call) -> Result<Answer, OperationError> {
+    let (service, operation) = (identity.service, identity.operation);
     let handler = app.registry.find(&call.context);
     let fidelity = handler.fidelity(service, operation);
     if let Some(least) = app.strict
@@ -324,8 +352,7 @@ async fn answer(app: &Arc<App>, identity: &Identity, call: &mut Call) -> Result<
     } else if fidelity == Fidelity::Stateful {
         take_body(call, &app.limits).await?;
     }
-    let answer = handler.handle(call).await?;
-    Ok(Answered::Answer(answer))
+    handler.handle(call).await
 }
 
 /// Reads a streaming payload into the input: what the stateful handler stores is bounded by the limit of whole bodies.

@@ -22,6 +22,8 @@ use crate::state::State;
 
 /// How often expired tokens and sessions are dropped, of real time.
 const SWEEP_EVERY: Duration = Duration::from_secs(600);
+/// How often files of responses are looked at, of real time.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// Starts servers.
 ///
@@ -180,6 +182,7 @@ impl ServerBuilder {
             let served = tokio::select! {
                 served = bound.serve(front, shutdown) => served,
                 never = forget_expired(&swept) => match never {},
+                never = follow_files(&swept) => match never {},
             };
             if !served.finished {
                 tracing::warn!(
@@ -198,6 +201,17 @@ async fn forget_expired(app: &App) -> std::convert::Infallible {
         if let Err(error) = tokens::sweep(&*app.store, app.clock.now().as_millis()).await {
             tracing::warn!(%error, "expired tokens could not be dropped; the next sweep tries again");
         }
+    }
+}
+
+/// Takes up what changes in files of responses.
+async fn follow_files(app: &Arc<App>) -> std::convert::Infallible {
+    if app.responses_dir.is_none() {
+        std::future::pending::<()>().await;
+    }
+    loop {
+        tokio::time::sleep(LOOK_EVERY).await;
+        app.reload_responses().await;
     }
 }
 

@@ -63,6 +63,8 @@ variables! { STANDIN:
     FAULTS = "STANDIN_FAULTS";
     /// `--mockoon`; several, separated by commas
     MOCKOON = "STANDIN_MOCKOON";
+    /// `--responses`
+    RESPONSES = "STANDIN_RESPONSES";
     /// `--clock`
     CLOCK = "STANDIN_CLOCK";
     /// `--validation`

@@ -9,6 +9,8 @@ use standin_core::Clock;
 use standin_faults::{Faults, Preset, presets};
 use standin_lifecycle::Overlay;
 use standin_model::{Catalogue, Service, Timestamp, nearest};
+use standin_script::folder::Folder;
+use standin_script::{Origin, Responses};
 use standin_server::net::{CertAuthority, CorsPolicy, Limits, NetError, ProxyPolicy};
 use standin_server::{
     Durability, InitStage, RunningServer, Server, ServerConfig, Stateless, StoreLocation, Strictness, Transitions,
@@ -16,7 +18,9 @@ use standin_server::{
 use tracing_subscriber::EnvFilter;
 
 use crate::cli::{models, names};
-use crate::config::{self, ConfigError, FaultSetting, Limit, LogFormat, Settings, Transition, Validation};
+use crate::config::{
+    self, ConfigError, FaultSetting, Limit, LogFormat, ResponseSetting, Settings, Transition, Validation,
+};
 use crate::env;
 use crate::error::{Attempt as _, CommandError};
 use crate::init::Hooks;
@@ -74,6 +78,7 @@ pub fn server_config(settings: &Settings) -> Result<ServerConfig, CommandError> 
     };
     let cors = CorsPolicy::parse(settings.cors_origin.iter().flatten().map(String::as_str));
     let clock = settings.clock.map_or(defaults.clock, |time| Clock::frozen_at(time.0));
+    let (responses, responses_dir) = responses(settings.responses.as_deref().unwrap_or_default(), clock.now())?;
     Ok(ServerConfig {
         listen: settings.addresses(),
         limits: limits(settings.limits.as_deref().unwrap_or_default())?,
@@ -108,6 +113,8 @@ pub fn server_config(settings: &Settings) -> Result<ServerConfig, CommandError> 
         models,
         tls: defaults.tls,
         faults: faults(settings.faults.as_deref().unwrap_or_default(), clock.now())?,
+        responses,
+        responses_dir,
         clock,
         init: defaults.init,
         s3: settings.s3.as_deref().map(elsewhere::read).transpose()?,
@@ -169,6 +176,30 @@ fn faults(list: &[FaultSetting], now: Timestamp) -> Result<Faults, CommandError>
         .set(Catalogue::shared(), rules, now)
         .map_err(|refused| CommandError::usage(anyhow::Error::new(refused).context("faults")))?;
     Ok(faults)
+}
+
+/// The response rules of the configuration, and those of a folder.
+fn responses(list: &[ResponseSetting], now: Timestamp) -> Result<(Responses, Option<Folder>), CommandError> {
+    let refuse = |why: String| CommandError::usage(anyhow::anyhow!(why));
+    let responses = Responses::default();
+    let (mut rules, mut folder) = (Vec::new(), None);
+    for (at, setting) in list.iter().enumerate() {
+        match setting {
+            ResponseSetting::Rule(rule) => {
+                let rule = standin_script::Rule::read(rule);
+                rules.push(rule.map_err(|why| refuse(format!("responses: rule {at}: {why}")))?);
+            }
+            // The last word counts.
+            ResponseSetting::Folder(path) => folder = Some(Folder::new(path.clone())),
+        }
+    }
+    let catalogue = Catalogue::shared();
+    responses.set(catalogue, Origin::Configuration, rules, now).map_err(|why| refuse(format!("responses: {why}")))?;
+    if let Some(folder) = &folder {
+        let loaded = folder.load(&responses, catalogue, now);
+        loaded.map_err(|problems| refuse(format!("responses: {}", problems.join("\nresponses: "))))?;
+    }
+    Ok((responses, folder))
 }
 
 /// The overlays in files.

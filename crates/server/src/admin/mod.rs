@@ -4,8 +4,10 @@ mod clock;
 mod faults;
 mod localstack;
 mod requests;
+mod responses;
 mod services;
 mod state;
+mod verify;
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -47,7 +49,9 @@ pub(crate) async fn serve(app: &Arc<App>, request: Request<RequestBody>) -> Repl
     let query = parts.uri.query().unwrap_or_default().to_owned();
     let segments: Vec<&str> = path.trim_start_matches('/').split('/').collect();
     let method = &parts.method;
-    let asked = Asked { app, method, query: &query, body };
+    let host = parts.headers.get(http::header::HOST).and_then(|host| host.to_str().ok());
+    let base_url = format!("http://{}", host.unwrap_or("127.0.0.1:4566"));
+    let asked = Asked { app, method, query: &query, base_url: &base_url, body };
     match segments[..] {
         ["_standin", ref rest @ ..] => own(asked, rest).await,
         ["_localstack", ref rest @ ..] => localstack::serve(asked, rest).await,
@@ -65,6 +69,8 @@ struct Asked<'r> {
     app: &'r Arc<App>,
     method: &'r Method,
     query: &'r str,
+    /// How the caller reached the server.
+    base_url: &'r str,
     body: RequestBody,
 }
 
@@ -105,24 +111,11 @@ async fn own(asked: Asked<'_>, rest: &[&str]) -> Reply {
             empty()
         }
         ("GET", ["requests", "stream"]) => requests::stream(&asked),
-        ("POST", ["requests", "verify"]) => requests::verify(asked).await,
+        ("POST", ["requests", "verify"]) => verify::verify(asked).await,
         ("GET", ["explain", id]) => requests::explain(app, id),
         ("GET", ["coverage"]) => json_reply(StatusCode::OK, &app.coverage.to_json()),
-        ("GET", ["responses"]) => json_reply(StatusCode::OK, &app.responses.to_json()),
-        ("PUT", ["responses"]) => {
-            let list = match asked.json().await {
-                Ok(list) => list,
-                Err(reply) => return reply,
-            };
-            match app.responses.set(app.catalogue, &list) {
-                Ok(count) => json_reply(StatusCode::OK, &json!({"rules": count})),
-                Err(reason) => fail(StatusCode::BAD_REQUEST, reason),
-            }
-        }
-        ("DELETE", ["responses"]) => {
-            app.responses.clear();
-            empty()
-        }
+        (_, ["responses", rest @ ..]) => responses::serve(asked, rest).await,
+        (_, ["scenarios", rest @ ..]) => responses::scenarios(asked, rest).await,
         (_, ["faults", rest @ ..]) => faults::serve(asked, rest).await,
         (_, ["state", rest @ ..]) => state::serve(asked, rest).await,
         ("POST", ["reset"]) => {
@@ -165,7 +158,11 @@ fn allowed(rest: &[&str]) -> &'static str {
         ["faults", "presets", _] => "POST, PUT",
         ["faults", _] => "GET, PUT, PATCH, DELETE",
         ["requests"] => "GET, DELETE",
-        ["responses"] => "GET, PUT, DELETE",
+        ["responses"] => "GET, POST, PUT, DELETE",
+        ["responses", "files"] => "GET",
+        ["responses", "reload"] => "POST",
+        ["scenarios"] => "GET, DELETE",
+        ["responses" | "scenarios", ..] => "GET, PUT, DELETE",
         ["requests", "verify"] | ["reset"] => "POST",
         _ => "",
     }
@@ -210,7 +207,7 @@ fn not_found(path: &str) -> Reply {
         StatusCode::NOT_FOUND,
         format!(
             "nothing at {path}; /_standin/ has health, services, services/ID, requests, requests/stream, \
-             requests/verify, explain/ID, coverage, responses, faults, clock, state, reset, metrics and ca"
+             requests/verify, explain/ID, coverage, responses, scenarios, faults, clock, state, reset, metrics and ca"
         ),
     )
 }

@@ -3,17 +3,17 @@
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use http::{Response, StatusCode};
-use serde::Deserialize;
 use serde_json::{Value, json};
-use standin_model::Document;
 use tokio::sync::broadcast::error::RecvError;
 
-use super::{Asked, Reply, fail, json_reply};
+use super::{Asked, Reply, fail, json_reply, text_reply};
 use crate::app::App;
 use crate::journal::Filter;
 use crate::net::Body;
+use crate::script::{self, Language};
 
-/// The last requests, newest last; filters `service`, `operation`, `status` (`200` or `4xx`), `limit`.
+/// The last requests, newest last; filters `service`, `operation`, `status` (`200` or `4xx`), `limit`. `as`: not as JSON but as
+/// a script that makes them again, `cli` or `boto3`.
 pub(super) fn list(asked: &Asked<'_>) -> Reply {
     let (service, operation, status) =
         (asked.parameter("service"), asked.parameter("operation"), asked.parameter("status"));
@@ -26,6 +26,13 @@ pub(super) fn list(asked: &Asked<'_>) -> Reply {
     let mut records = asked.app.journal.all();
     records.retain(|record| filter.fits(record));
     let skipped = records.len().saturating_sub(limit);
+    if let Some(name) = asked.parameter("as") {
+        let Some(language) = Language::parse(&name) else {
+            return fail(StatusCode::BAD_REQUEST, "`as` is cli or boto3");
+        };
+        let text = script::write(asked.app.catalogue, &records[skipped..], language, asked.base_url);
+        return text_reply("text/plain; charset=utf-8", text);
+    }
     let list: Vec<Value> = records[skipped..].iter().map(|record| record.to_json()).collect();
     json_reply(StatusCode::OK, &json!({ "requests": list, "total": asked.app.journal.total() }))
 }
@@ -67,66 +74,6 @@ pub(super) fn stream(asked: &Asked<'_>) -> Reply {
     reply.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
     reply.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     reply
-}
-
-/// What a test expects to have been called.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
-struct Expectation {
-    #[serde(default)]
-    service: Option<String>,
-    #[serde(default)]
-    operation: Option<String>,
-    #[serde(default)]
-    account: Option<String>,
-    #[serde(default)]
-    region: Option<String>,
-    /// A subset of the decoded input.
-    #[serde(default)]
-    input: Option<Value>,
-    #[serde(default)]
-    count: Option<usize>,
-    #[serde(default)]
-    at_least: Option<usize>,
-    #[serde(default)]
-    at_most: Option<usize>,
-}
-
-/// Passes (200) or fails (409): `{"pass", "count", "expected", "near"}`. Without a count at least one is expected.
-pub(super) async fn verify(asked: Asked<'_>) -> Reply {
-    let app = asked.app;
-    let expected: Expectation = match asked.json().await.map(serde_json::from_value) {
-        Ok(Ok(expected)) => expected,
-        Ok(Err(error)) => return fail(StatusCode::BAD_REQUEST, error.to_string()),
-        Err(reply) => return reply,
-    };
-    let service = expected.service.as_deref().map(|name| app.catalogue.find(name).map_or(name, |entry| entry.id));
-    let filter = Filter { service, operation: expected.operation.as_deref(), status: None };
-    let subset = expected.input.as_ref().map(Document::from_json);
-    let records = app.journal.all();
-    let same = |wanted: &Option<String>, have: &str| wanted.as_deref().is_none_or(|wanted| wanted == have);
-    let called: Vec<_> = records
-        .iter()
-        .filter(|record| filter.fits(record))
-        .filter(|record| same(&expected.account, &record.scope.account) && same(&expected.region, &record.scope.region))
-        .collect();
-    let count =
-        called.iter().filter(|record| subset.as_ref().is_none_or(|subset| record.input.contains(subset))).count();
-    let least = expected.count.or(expected.at_least).unwrap_or(if expected.at_most.is_some() { 0 } else { 1 });
-    let most = expected.count.or(expected.at_most).unwrap_or(usize::MAX);
-    let pass = (least..=most).contains(&count);
-    let mut answer = json!({ "pass": pass, "count": count });
-    if !pass {
-        const SHOWN_MAX: usize = 5;
-        answer["expected"] = match (least, most) {
-            (least, usize::MAX) => json!(format!("at least {least}")),
-            (least, most) if least == most => json!(format!("exactly {least}")),
-            (least, most) => json!(format!("{least} to {most}")),
-        };
-        let shown = called.iter().rev().take(SHOWN_MAX);
-        answer["calledWith"] = shown.map(|record| record.input.to_json()).collect();
-    }
-    json_reply(if pass { StatusCode::OK } else { StatusCode::CONFLICT }, &answer)
 }
 
 /// Why the answer to a request was what it was.

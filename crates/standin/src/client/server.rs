@@ -50,6 +50,25 @@ impl Introspection {
     /// # Errors
     /// When nothing answers, or with a status that is no success.
     pub fn ask(&mut self, method: &Method, path: &str, body: Bytes) -> Result<Bytes, IntrospectionError> {
+        let (status, body) = self.ask_any(method, path, body)?;
+        if status.is_success() {
+            return Ok(body);
+        }
+        let endpoint = self.connection.endpoint().clone();
+        let text: String = String::from_utf8_lossy(&body).chars().take(500).collect();
+        Err(IntrospectionError::Status { endpoint, path: path.to_owned(), status, text })
+    }
+
+    /// Sends a request and gives status and body of whatever is answered.
+    ///
+    /// # Errors
+    /// When nothing answers.
+    pub fn ask_any(
+        &mut self,
+        method: &Method,
+        path: &str,
+        body: Bytes,
+    ) -> Result<(StatusCode, Bytes), IntrospectionError> {
         let endpoint = self.connection.endpoint().clone();
         let mut request = Request::new(Full::new(body));
         *request.method_mut() = method.clone();
@@ -57,12 +76,7 @@ impl Introspection {
         *request.uri_mut() =
             format!("{}{path}", endpoint.prefix).parse().unwrap_or_else(|_| Uri::from_static("/_standin/"));
         let response = self.runtime.block_on(self.connection.send(request))?;
-        let status = response.status();
-        if status.is_success() {
-            return Ok(response.into_body());
-        }
-        let text: String = String::from_utf8_lossy(response.body()).chars().take(500).collect();
-        Err(IntrospectionError::Status { endpoint, path: path.to_owned(), status, text })
+        Ok((response.status(), response.into_body()))
     }
 
     /// Whether a standin answers there.

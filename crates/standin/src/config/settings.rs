@@ -137,6 +137,14 @@ pub struct Settings {
     #[arg(long, value_name = "FILE", env = env::MOCKOON, value_delimiter = ',')]
     pub mockoon: Option<Vec<MockoonSetting>>,
 
+    /// Answer some calls as the files of this folder say
+    ///
+    /// SERVICE/OPERATION….yaml; changes count at once. Tables `[[responses]]` in the standin.toml.
+    /// docs/how-to/script-answers.md tells the format.
+    #[arg(long, value_name = "DIR", env = env::RESPONSES, help_heading = "Script")]
+    #[serde(default, deserialize_with = "responses_from_tables")]
+    pub responses: Option<Vec<ResponseSetting>>,
+
     /// How much of an input is checked against the model [default: strict]
     #[arg(long, value_name = "LEVEL", env = env::VALIDATION)]
     pub validation: Option<Validation>,
@@ -204,8 +212,13 @@ impl Settings {
             (Some(above), Some(below)) => Some(below.into_iter().chain(above).collect()),
             (above, below) => above.or(below),
         };
+        let responses = match (self.responses, below.responses) {
+            // A folder does not put out what the file says.
+            (Some(above), Some(below)) => Some(below.into_iter().chain(above).collect()),
+            (above, below) => above.or(below),
+        };
         macro_rules! layered {
-            ($($field:ident),+ $(,)?) => { Self { limits, transitions, $($field: self.$field.or(below.$field)),+ } };
+            ($($field:ident),+ $(,)?) => { Self { limits, transitions, responses, $($field: self.$field.or(below.$field)),+ } };
         }
         layered!(
             listen,
@@ -270,6 +283,21 @@ impl FromStr for FaultSetting {
                 Err(format!("there is no preset {text:?}; there are {}", names.join(", ")))
             }
         }
+    }
+}
+
+/// A folder of response rules, or one rule.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ResponseSetting {
+    Folder(PathBuf),
+    Rule(serde_json::Value),
+}
+
+impl FromStr for ResponseSetting {
+    type Err = std::convert::Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(Self::Folder(text.into()))
     }
 }
 
@@ -470,6 +498,20 @@ fn transitions_from_table<'de, D: Deserializer<'de>>(from: D) -> Result<Option<V
             })
             .collect::<Result<Vec<_>, _>>()
             .map(Some),
+    }
+}
+
+/// A folder, or a list of rules and folders.
+fn responses_from_tables<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Vec<ResponseSetting>>, D::Error> {
+    use serde_json::Value;
+    let one = |value: Value| match value {
+        Value::String(folder) => Ok(ResponseSetting::Folder(folder.into())),
+        Value::Object(_) => Ok(ResponseSetting::Rule(value)),
+        _ => Err(serde::de::Error::custom("expected a folder or tables [[responses]]")),
+    };
+    match Value::deserialize(from)? {
+        Value::Array(list) => list.into_iter().map(one).collect::<Result<Vec<_>, _>>().map(Some),
+        other => Ok(Some(vec![one(other)?])),
     }
 }
 

@@ -1,8 +1,10 @@
 //! `requests`, `explain`, `coverage`: what a running server tells of itself.
 
+use std::path::PathBuf;
+
 use bytes::Bytes;
-use clap::Args;
-use http::Method;
+use clap::{Args, ValueEnum};
+use http::{Method, StatusCode};
 use serde_json::Value;
 
 use super::call::default_endpoint;
@@ -10,6 +12,8 @@ use crate::cli::Out;
 use crate::client::{Endpoint, Introspection, IntrospectionError, Trust};
 use crate::env;
 use crate::error::{Attempt as _, CommandError};
+
+const VERIFY: &str = "/_standin/requests/verify";
 
 /// List the last requests of the running server
 #[derive(Args, Debug)]
@@ -33,6 +37,35 @@ pub struct RequestsArgs {
     /// Print JSON, with inputs and outputs
     #[arg(long)]
     json: bool,
+
+    /// Print a script that makes the requests again
+    #[arg(long = "as", value_name = "LANGUAGE", conflicts_with = "json")]
+    language: Option<ScriptLanguage>,
+
+    #[command(flatten)]
+    server: ServerArgs,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum ScriptLanguage {
+    /// Bash with the AWS CLI
+    Cli,
+    /// Python with boto3
+    Boto3,
+}
+
+/// Check that the running server was called as expected; exit code 1 where it was not
+#[derive(Args, Debug)]
+pub struct VerifyArgs {
+    /// Expectations, in YAML or JSON; `-` reads standard input
+    ///
+    /// docs/how-to/verify-calls.md tells the format.
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+
+    /// Print a report as JUnit has it
+    #[arg(long)]
+    junit: bool,
 
     #[command(flatten)]
     server: ServerArgs,
@@ -73,6 +106,14 @@ impl RequestsArgs {
         for (name, value) in [("service", self.service), ("operation", self.operation), ("status", self.status)] {
             query.extend(value.map(|value| format!("{name}={}", percent_encoded(&value))));
         }
+        if let Some(language) = self.language {
+            let name = if language == ScriptLanguage::Cli { "cli" } else { "boto3" };
+            query.push(format!("as={name}"));
+            let path = format!("/_standin/requests?{}", query.join("&"));
+            let script = self.server.bytes(&Method::GET, &path, Bytes::new())?;
+            write!(out, "{}", String::from_utf8_lossy(&script))?;
+            return Ok(0);
+        }
         let listed = self.server.ask(&format!("/_standin/requests?{}", query.join("&")))?;
         if self.json {
             out.json(&listed)?;
@@ -96,6 +137,36 @@ fn row(request: &Value) -> [String; 7] {
         format!("{}.{:03}", micros / 1000, micros % 1000),
         text(&request["id"]),
     ]
+}
+
+impl VerifyArgs {
+    pub(crate) fn run(&self, out: &mut Out) -> Result<u8, CommandError> {
+        let name = self.file.display();
+        let content = match self.file.as_os_str() == "-" {
+            true => std::io::read_to_string(std::io::stdin()),
+            false => std::fs::read_to_string(&self.file),
+        };
+        let content = content.attempt(format_args!("cannot read {name}"))?;
+        // YAML is a superset of JSON.
+        let plan: Value = yaml_serde::from_str(&content).attempt(format_args!("{name} is not YAML"))?;
+        let ask = |path: &str| {
+            let endpoint = self.server.endpoint.clone().unwrap_or_else(default_endpoint);
+            let mut server = Introspection::new(endpoint, Trust::default()).map_err(CommandError::failure)?;
+            server.ask_any(&Method::POST, path, plan.to_string().into()).map_err(unanswered)
+        };
+        let (status, told) = ask(if self.junit { "/_standin/requests/verify?format=junit" } else { VERIFY })?;
+        if !status.is_success() && status != StatusCode::CONFLICT {
+            let told: Value = serde_json::from_slice(&told).unwrap_or_default();
+            return Err(CommandError::failure(anyhow::anyhow!("{name}: {}", text(&told["error"]))));
+        }
+        if self.junit {
+            write!(out, "{}", String::from_utf8_lossy(&told))?;
+        } else {
+            let told: Value = serde_json::from_slice(&told).attempt("what answers is no standin")?;
+            out.json(&told)?;
+        }
+        Ok(u8::from(!status.is_success()))
+    }
 }
 
 impl ExplainArgs {
