@@ -1,12 +1,7 @@
 // The official JavaScript SDK v3 against the standin binary.
 
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
-import { existsSync, statSync } from "node:fs";
-import { createServer } from "node:net";
-import { dirname, join } from "node:path";
 import { after, before, test } from "node:test";
-import { fileURLToPath } from "node:url";
 
 import { CloudWatchClient, ListMetricsCommand, GetDashboardCommand } from "@aws-sdk/client-cloudwatch";
 import { DynamoDBClient, GetItemCommand, ListTablesCommand, ResourceNotFoundException } from "@aws-sdk/client-dynamodb";
@@ -18,41 +13,16 @@ import { GetObjectCommand, NoSuchKey, PutObjectCommand, S3Client } from "@aws-sd
 import { CreateQueueCommand, GetQueueUrlCommand, QueueDoesNotExist, SendMessageCommand, SQSClient } from "@aws-sdk/client-sqs";
 import { GetCallerIdentityCommand, STSClient } from "@aws-sdk/client-sts";
 
-const ROOT = join(dirname(fileURLToPath(import.meta.url)), "../..");
+import { start } from "./standin.js";
+
 let server, url;
 
-function binary() {
-  if (process.env.STANDIN_BIN) return process.env.STANDIN_BIN;
-  const target = process.env.CARGO_TARGET_DIR ?? join(ROOT, "target");
-  const built = ["release", "debug"].map((kind) => join(target, kind, "standin")).filter((path) => existsSync(path));
-  assert.ok(built.length, "no standin binary: run `cargo build --release`, or set STANDIN_BIN");
-  return built.sort((a, b) => statSync(b).mtimeMs - statSync(a).mtimeMs)[0];
-}
-
-function freePort() {
-  return new Promise((resolve) => {
-    const listener = createServer().listen(0, "127.0.0.1", () => {
-      const { port } = listener.address();
-      listener.close(() => resolve(port));
-    });
-  });
-}
-
 before(async () => {
-  const port = await freePort();
-  url = `http://127.0.0.1:${port}`;
-  server = spawn(binary(), ["serve", "--listen", `127.0.0.1:${port}`, "--log", "warn", "--stateless"], { stdio: ["ignore", "pipe", "inherit"] });
-  await new Promise((resolve, reject) => {
-    let text = "";
-    server.stdout.on("data", (chunk) => {
-      text += chunk;
-      if (/Ready\.\n/.test(text)) resolve();
-    });
-    server.on("exit", (code) => reject(new Error(`standin ended with ${code}: ${text}`)));
-  });
+  server = await start("--stateless");
+  url = server.url;
 });
 
-after(() => server?.kill("SIGTERM"));
+after(() => server?.stop());
 
 function client(Kind, more = {}) {
   return new Kind({

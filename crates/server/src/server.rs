@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use standin_core::{Clock, Fidelity};
+use standin_faults::{Refused, Rule, RuleState};
 use standin_mock::validation::Strictness;
 use standin_model::Service;
 use standin_store::dump::LoadError;
@@ -241,9 +242,17 @@ impl RunningServer {
         self.app.dice.seed()
     }
 
-    /// How many fault rules there are.
-    pub fn faults(&self) -> usize {
-        self.app.faults.list().len()
+    /// The fault rules, and how often each was used.
+    pub fn faults(&self) -> Vec<RuleState> {
+        self.app.faults.list()
+    }
+
+    /// Replaces all fault rules.
+    ///
+    /// # Errors
+    /// Names the first that is no good; nothing has changed then.
+    pub fn set_faults(&self, rules: Vec<Rule>) -> Result<(), Refused> {
+        self.app.faults.set(self.app.catalogue, rules, self.app.clock.now())
     }
 
     /// Adds a saved state to what is there; how many rows it has.

@@ -23,6 +23,7 @@ mod mockoon;
 pub mod serve;
 
 pub use standin_core::{Clock, Fidelity};
+pub use standin_faults::Rule as FaultRule;
 pub use standin_model::{Document, Timestamp, import};
 pub use standin_server::{RunningServer, Server, ServerBuilder, ServerConfig, Strictness};
 

@@ -89,7 +89,7 @@ fn banner(server: &RunningServer, settings: &Settings, out: &mut Out) -> Result<
     }
     let chosen = if settings.seed.is_some() { "" } else { ", as none is chosen" };
     writeln!(out, "  seed     {}{chosen}; --seed {0} draws the same again", server.seed())?;
-    let faults = server.faults();
+    let faults = server.faults().len();
     if faults > 0 {
         writeln!(out, "  faults   {faults} rules; `standin faults{endpoint}` lists them")?;
     }
