@@ -214,3 +214,29 @@ def test_clock_command():
         assert standin("clock", "--advance", "1h30m", env=env) == "2026-01-01T01:30:00Z (stands still)\n"
         assert standin("clock", "--freeze", "2027-01-01T00:00:00Z", "--advance", "1d", env=env).startswith("2027-01-02T00:00:00Z")
         assert "stands still" not in standin("clock", "--resume", env=env)
+
+
+def test_an_fis_experiment_throttles_the_command_line(tmp_path):
+    """A template from a file, as the command line takes it; retries are off, so that one refusal is the end."""
+    with Standin("--log", "warn") as server:
+        env = environment(**KEYS, AWS_ENDPOINT_URL=server.url, AWS_MAX_ATTEMPTS="1")
+        inject = {"actionId": "aws:fis:inject-api-throttle-error", "targets": {"Roles": "callers"}}
+        inject["parameters"] = {"service": "ec2", "operations": "DescribeVpcs", "percentage": "100", "duration": "PT10M"}
+        role = "arn:aws:iam::000000000000:role/fis"
+        template = {
+            "clientToken": "birds",
+            "description": "throttled",
+            "roleArn": role,
+            "stopConditions": [{"source": "none"}],
+            "targets": {"callers": {"resourceType": "aws:iam:role", "resourceArns": [role], "selectionMode": "ALL"}},
+            "actions": {"throttle": inject},
+        }
+        (tmp_path / "template.json").write_text(json.dumps(template))
+        aws = lambda *words, **more: run(AWS, *words, env=env, **more)  # noqa: E731
+        made = json.loads(aws("fis", "create-experiment-template", "--cli-input-json", f"file://{tmp_path}/template.json"))
+        id = made["experimentTemplate"]["id"]
+        started = json.loads(aws("fis", "start-experiment", "--experiment-template-id", id))["experiment"]["id"]
+        assert started.startswith("EXP")
+        aws("ec2", "describe-vpcs", status=255)
+        assert json.loads(aws("fis", "stop-experiment", "--id", started))["experiment"]["state"]["status"] == "stopping"
+        aws("ec2", "describe-vpcs")

@@ -139,6 +139,14 @@ impl Faults {
         verdict
     }
 
+    /// Whether a rule makes sense.
+    ///
+    /// # Errors
+    /// Says what does not.
+    pub fn check(catalogue: &Catalogue, rule: &Rule, now: Timestamp) -> Result<(), Refused> {
+        Compiled::checked(catalogue, rule, now).map(drop)
+    }
+
     /// Whether there are rules at all.
     pub fn any(&self) -> bool {
         self.table.load().is_some()
@@ -238,11 +246,8 @@ impl Faults {
             compiled.push(match before.get(&*rule.id).filter(|other| other.rule == *rule) {
                 Some(same) => Arc::clone(same),
                 None => {
-                    let checked = check::check(catalogue, rule)
-                        .and_then(|error| Ok((Matching::new(catalogue, &rule.matcher, now)?, error)));
-                    let (matching, error) =
-                        checked.map_err(|Refused(why)| Refused(format!("rule `{}`: {why}", rule.id)))?;
-                    Arc::new(Compiled::new(rule.clone(), matching, error))
+                    let compiled = Compiled::checked(catalogue, rule, now);
+                    Arc::new(compiled.map_err(|Refused(why)| Refused(format!("rule `{}`: {why}", rule.id)))?)
                 }
             });
         }
@@ -283,6 +288,11 @@ impl Table {
 impl Compiled {
     fn new(rule: Rule, matching: Matching, error: Option<Wanted>) -> Self {
         Self { rule, matching, error, hit: AtomicU64::new(0), buckets: Buckets::default() }
+    }
+
+    fn checked(catalogue: &Catalogue, rule: &Rule, now: Timestamp) -> Result<Self, Refused> {
+        let error = check::check(catalogue, rule)?;
+        Ok(Self::new(rule.clone(), Matching::new(catalogue, &rule.matcher, now)?, error))
     }
 
     /// A rule for one call: only its outcome counts.

@@ -17,6 +17,7 @@ use standin_store::history::History;
 
 use crate::config::{ServerConfig, Stateless};
 use crate::coverage::Coverage;
+use crate::experiments;
 use crate::identify::{Defaults, Index};
 use crate::init::InitReport;
 use crate::journal::Journal;
@@ -43,7 +44,7 @@ pub(crate) struct App {
     pub(crate) responses: Responses,
     /// Where files of responses lie.
     pub(crate) responses_dir: Option<Arc<Folder>>,
-    pub(crate) faults: Faults,
+    pub(crate) faults: Arc<Faults>,
     pub(crate) memo: Memo,
     pub(crate) journal: Journal,
     pub(crate) coverage: Coverage,
@@ -107,6 +108,8 @@ impl App {
             None => objects::register(&mut registry, &objects, &resources),
         }
         sessions::register(&mut registry, &resources);
+        let faults = Arc::new(config.faults);
+        experiments::register(&mut registry, &resources, &faults, catalogue);
         Self {
             catalogue,
             index: Index::new(catalogue),
@@ -118,7 +121,7 @@ impl App {
             history,
             responses: config.responses,
             responses_dir: config.responses_dir.map(Arc::new),
-            faults: config.faults,
+            faults,
             memo: Memo::default(),
             journal: Journal::new(config.journal_size),
             coverage: Coverage::default(),

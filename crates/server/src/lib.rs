@@ -9,6 +9,7 @@ mod admin;
 mod app;
 mod config;
 mod coverage;
+mod experiments;
 mod identify;
 mod init;
 mod journal;
