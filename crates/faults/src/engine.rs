@@ -13,6 +13,7 @@ use standin_model::{Catalogue, Document, Operation, Protocol, Service, Str, Time
 use crate::check::{self, Refused, Wanted};
 use crate::delay::Delay;
 use crate::errors::{self, Kind, Meaning};
+use crate::incident::Running;
 use crate::matcher::{ByService, Matching, Turn};
 use crate::rate::Buckets;
 use crate::rule::{Network, Rule};
@@ -28,6 +29,8 @@ pub struct Faults {
     changing: Mutex<()>,
     /// For ids of rules that come without one.
     made: AtomicU64,
+    /// The incidents that were set going, in the order in which they were.
+    pub(crate) incidents: Mutex<Vec<Running>>,
 }
 
 #[derive(Debug)]

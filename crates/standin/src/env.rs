@@ -61,6 +61,8 @@ variables! { STANDIN:
     TRANSITIONS = "STANDIN_TRANSITIONS";
     /// `--faults`
     FAULTS = "STANDIN_FAULTS";
+    /// `--incident`; several, separated by commas
+    INCIDENT = "STANDIN_INCIDENT";
     /// `--mockoon`; several, separated by commas
     MOCKOON = "STANDIN_MOCKOON";
     /// `--responses`

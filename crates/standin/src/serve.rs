@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize as _;
 use standin_core::Clock;
-use standin_faults::{Faults, Preset, presets};
+use standin_faults::{Faults, Incident, Preset, Shipped, incidents, presets};
 use standin_lifecycle::Overlay;
 use standin_model::{Catalogue, Service, Timestamp, nearest};
 use standin_script::folder::Folder;
@@ -112,7 +112,11 @@ pub fn server_config(settings: &Settings) -> Result<ServerConfig, CommandError> 
         transitions: transitions(settings.transitions.as_deref().unwrap_or_default(), &models)?,
         models,
         tls: defaults.tls,
-        faults: faults(settings.faults.as_deref().unwrap_or_default(), clock.now())?,
+        faults: faults(
+            settings.faults.as_deref().unwrap_or_default(),
+            settings.incident.as_deref().unwrap_or_default(),
+            clock.now(),
+        )?,
         responses,
         responses_dir,
         clock,
@@ -156,8 +160,33 @@ fn transitions(list: &[Transition], models: &[Service]) -> Result<Transitions, C
     Ok(transitions)
 }
 
-/// The rules of presets and those given.
-fn faults(list: &[FaultSetting], now: Timestamp) -> Result<Faults, CommandError> {
+/// An incident that ships.
+///
+/// # Errors
+/// When none has the name.
+pub fn shipped_incident(name: &str) -> Result<&'static Shipped, CommandError> {
+    Shipped::find(name).ok_or_else(|| {
+        let near: Vec<&str> = incidents().iter().map(|shipped| shipped.name).collect();
+        CommandError::usage(anyhow::anyhow!("no incident {name:?} ships, and there is no file of that name"))
+            .near(&near)
+    })
+}
+
+/// An incident by the name of one that ships, or of a file.
+///
+/// # Errors
+/// When there is none, or the file is no incident.
+pub fn incident(name: &str) -> Result<Incident, CommandError> {
+    if Shipped::find(name).is_none() && Path::new(name).is_file() {
+        let text = std::fs::read_to_string(name).attempt(format_args!("cannot read {name}"))?;
+        return Incident::parse(&text)
+            .map_err(|refused| CommandError::usage(anyhow::Error::new(refused).context(name.to_owned())));
+    }
+    Ok(shipped_incident(name)?.incident())
+}
+
+/// The rules of presets and those given, and of incidents that begin at once.
+fn faults(list: &[FaultSetting], incidents: &[String], now: Timestamp) -> Result<Faults, CommandError> {
     let faults = Faults::default();
     let mut rules = Vec::new();
     for setting in list {
@@ -175,6 +204,11 @@ fn faults(list: &[FaultSetting], now: Timestamp) -> Result<Faults, CommandError>
     faults
         .set(Catalogue::shared(), rules, now)
         .map_err(|refused| CommandError::usage(anyhow::Error::new(refused).context("faults")))?;
+    for name in incidents {
+        faults
+            .run_incident(Catalogue::shared(), incident(name)?, now)
+            .map_err(|refused| CommandError::usage(anyhow::Error::new(refused).context(name.clone())))?;
+    }
     Ok(faults)
 }
 

@@ -2,6 +2,7 @@
 
 mod clock;
 mod faults;
+mod incidents;
 mod localstack;
 mod requests;
 mod responses;
@@ -117,6 +118,7 @@ async fn own(asked: Asked<'_>, rest: &[&str]) -> Reply {
         (_, ["responses", rest @ ..]) => responses::serve(asked, rest).await,
         (_, ["scenarios", rest @ ..]) => responses::scenarios(asked, rest).await,
         (_, ["faults", rest @ ..]) => faults::serve(asked, rest).await,
+        (_, ["incidents", rest @ ..]) => incidents::serve(asked, rest).await,
         (_, ["state", rest @ ..]) => state::serve(asked, rest).await,
         ("POST", ["reset"]) => {
             app.reset().await;
@@ -154,6 +156,8 @@ fn allowed(rest: &[&str]) -> &'static str {
         ["state", "branches"] => "GET, POST, DELETE",
         ["state", "commit" | "checkout"] => "POST",
         ["faults"] => "GET, POST, PUT, DELETE",
+        ["incidents"] => "GET, POST, DELETE",
+        ["incidents", _] => "GET, DELETE",
         ["faults", "presets"] => "GET",
         ["faults", "presets", _] => "POST, PUT",
         ["faults", _] => "GET, PUT, PATCH, DELETE",
@@ -207,7 +211,7 @@ fn not_found(path: &str) -> Reply {
         StatusCode::NOT_FOUND,
         format!(
             "nothing at {path}; /_standin/ has health, services, services/ID, requests, requests/stream, \
-             requests/verify, explain/ID, coverage, responses, scenarios, faults, clock, state, reset, metrics and ca"
+             requests/verify, explain/ID, coverage, responses, scenarios, faults, incidents, clock, state, reset, metrics and ca"
         ),
     )
 }

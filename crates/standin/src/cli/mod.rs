@@ -13,7 +13,8 @@ use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::error::CommandError;
 use commands::{
-    aws, ca, call, clock, completions, describe, env, export, faults, introspect, mockoon, run, serve, services, state,
+    aws, ca, call, clock, completions, describe, env, export, faults, incident, introspect, mockoon, run, serve,
+    services, state,
 };
 
 pub use models::Models;
@@ -47,6 +48,7 @@ pub enum Command {
     Coverage(introspect::CoverageArgs),
     Clock(clock::ClockArgs),
     Faults(faults::FaultsArgs),
+    Incident(incident::IncidentArgs),
     State(state::StateArgs),
     Env(env::EnvArgs),
     Aws(aws::AwsArgs),
@@ -103,6 +105,7 @@ fn run_command(cli: Cli, out: &mut Out) -> Result<u8, CommandError> {
         Some(Command::Coverage(coverage)) => coverage.run(out),
         Some(Command::Clock(clock)) => clock.run(out),
         Some(Command::Faults(faults)) => faults.run(out),
+        Some(Command::Incident(incident)) => incident.run(out),
         Some(Command::State(state)) => state.run(out),
         Some(Command::Env(env)) => env.run(out),
         Some(Command::Aws(aws)) => aws.run(out),

@@ -131,6 +131,12 @@ pub struct Settings {
     #[arg(long, value_name = "PRESET|RULE", env = env::FAULTS, help_heading = "Faults")]
     pub faults: Option<Vec<FaultSetting>>,
 
+    /// Set an incident going when the server starts: one that ships, or a file
+    ///
+    /// May be given several times. `standin incident` lists those that ship, and tells which phase is on.
+    #[arg(long, value_name = "NAME|FILE", env = env::INCIDENT, value_delimiter = ',', help_heading = "Faults")]
+    pub incident: Option<Vec<String>>,
+
     /// Serve this environment file of Mockoon, or OpenAPI document, too, on a port of its own
     ///
     /// May be given several times; tables `[[mockoon]]` in the file say more of each. See `standin mockoon`.
@@ -231,6 +237,7 @@ impl Settings {
             init,
             clock,
             faults,
+            incident,
             mockoon,
             seed,
             account,

@@ -9,6 +9,7 @@ pub mod describe;
 pub mod env;
 pub mod export;
 pub mod faults;
+pub mod incident;
 pub mod introspect;
 pub mod mockoon;
 pub mod run;
