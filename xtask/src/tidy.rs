@@ -23,6 +23,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         &["standin-model", "standin-core", "standin-wire", "standin-mock", "standin-template", "standin-faults"],
     ),
     ("standin-s3", &["standin-model", "standin-core", "standin-wire", "standin-store"]),
+    ("standin-retrylab", &["standin-model", "standin-faults"]),
     ("standin-export", &["standin-model", "standin-core", "standin-wire", "standin-mock"]),
     (
         "standin-server",
@@ -55,6 +56,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "standin-template",
             "standin-mockoon",
             "standin-export",
+            "standin-retrylab",
             "standin-server",
         ],
     ),

@@ -317,7 +317,9 @@ impl Compiled {
         if in_vain || !self.matching.fits(context, call.input) {
             return;
         }
-        let Some(Turn { number, drawn, mut draw }) = self.matching.turn(&rule.id, context) else { return };
+        let Some(Turn { number, drawn, mut draw }) = self.matching.turn_of(&rule.id, context, call.input) else {
+            return;
+        };
         if rule.outcome.rate.as_ref().is_some_and(|rate| self.buckets.take(rate, context)) {
             return;
         }

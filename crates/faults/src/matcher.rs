@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -59,9 +60,15 @@ pub struct Matcher {
     pub first: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub burst: Option<Burst>,
+    /// Counts for each call on its own: an operation with an input. A retry is the same call again.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub per_call: bool,
     /// From 0 to 1.
     pub probability: f64,
 }
+
+/// So many calls are told apart by a rule that counts each; then it begins anew.
+const CALLS_MAX: usize = 100_000;
 
 impl Default for Matcher {
     fn default() -> Self {
@@ -81,6 +88,7 @@ impl Default for Matcher {
             after: None,
             first: None,
             burst: None,
+            per_call: false,
             probability: 1.0,
         }
     }
@@ -127,6 +135,8 @@ pub struct Matching {
     windows: Vec<Window>,
     /// Calls that matched.
     matched: AtomicU64,
+    /// How often each call has matched, where they count on their own.
+    calls: Mutex<HashMap<u64, u64>>,
 }
 
 /// A call whose turn it is.
@@ -168,6 +178,7 @@ impl Matching {
             windows: matcher.windows.iter().map(|text| Window::parse(text, now)).collect::<Result<_, _>>()?,
             matcher: matcher.clone(),
             matched: AtomicU64::new(0),
+            calls: Mutex::default(),
         })
     }
 
@@ -181,6 +192,7 @@ impl Matching {
             until_ms: None,
             windows: Vec::new(),
             matched: AtomicU64::new(0),
+            calls: Mutex::default(),
         }
     }
 
@@ -220,10 +232,31 @@ impl Matching {
         self.turn_at(id, context.dice, context.now)
     }
 
+    /// The same with an input, for a rule that may count each call on its own.
+    pub fn turn_of(&self, id: &str, context: &CallContext, input: &Document) -> Option<Turn> {
+        if !self.matcher.per_call {
+            return self.turn(id, context);
+        }
+        self.matched.fetch_add(1, Ordering::Relaxed);
+        let mut key = context.key("call");
+        key.text(context.operation.name).text(&input.to_json().to_string());
+        let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
+        if calls.len() >= CALLS_MAX {
+            calls.clear();
+        }
+        let number = calls.entry(key.finish()).or_default();
+        *number += 1;
+        self.turn_number(id, *number, context.dice, context.now)
+    }
+
     /// The same for what is no call.
     pub(crate) fn turn_at(&self, id: &str, dice: Dice, now: Timestamp) -> Option<Turn> {
-        let matcher = &self.matcher;
         let number = self.matched.fetch_add(1, Ordering::Relaxed) + 1;
+        self.turn_number(id, number, dice, now)
+    }
+
+    fn turn_number(&self, id: &str, number: u64, dice: Dice, now: Timestamp) -> Option<Turn> {
+        let matcher = &self.matcher;
         let after = matcher.after.unwrap_or(0);
         if number <= after
             || matcher.first.is_some_and(|first| number - after > first)
@@ -245,6 +278,7 @@ impl Matching {
     /// Begins to count anew.
     pub fn restart(&self) {
         self.matched.store(0, Ordering::Relaxed);
+        self.calls.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 }
 

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use http::{HeaderMap, HeaderName};
 use serde_json::{Value, json};
 use standin_core::{Fidelity, Trace};
 use standin_faults::Hit;
@@ -46,10 +47,37 @@ pub(crate) struct Record {
     pub(crate) outcome: Outcome,
     pub(crate) fidelity: Option<Fidelity>,
     pub(crate) trace: Trace,
+    /// Which attempt of which call it was, as SDKs tell.
+    pub(crate) attempt: Option<Attempt>,
     /// The fault rules that it suffered from.
     pub(crate) faults: Vec<Hit>,
     pub(crate) duration: Duration,
 }
+
+/// What SDKs say of retries: `amz-sdk-invocation-id`, the same for all attempts of a call, and `amz-sdk-request` (as in
+/// `attempt=2; max=3`), on two lines.
+#[derive(Clone, Debug)]
+pub(crate) struct Attempt(Arc<str>);
+
+impl Attempt {
+    pub(crate) fn of(headers: &HeaderMap) -> Option<Self> {
+        let text = |name: &HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
+        let kept = |text: &'_ str| text.floor_char_boundary(START_BYTES_KEPT);
+        let (invocation, request) = (text(&INVOCATION_HEADER)?, text(&ATTEMPT_HEADER).unwrap_or_default());
+        Some(Self(format!("{}\n{}", &invocation[..kept(invocation)], &request[..kept(request)]).into()))
+    }
+
+    fn to_json(&self) -> Value {
+        let (invocation, request) = self.0.split_once('\n').unwrap_or((&self.0, ""));
+        let number = |name: &str| -> Option<u64> {
+            request.split(';').find_map(|part| part.trim().strip_prefix(name)?.strip_prefix('=')?.parse().ok())
+        };
+        json!({"invocation": invocation, "number": number("attempt"), "max": number("max")})
+    }
+}
+
+const INVOCATION_HEADER: HeaderName = HeaderName::from_static("amz-sdk-invocation-id");
+const ATTEMPT_HEADER: HeaderName = HeaderName::from_static("amz-sdk-request");
 
 #[derive(Debug)]
 pub(crate) enum Outcome {
@@ -86,6 +114,9 @@ impl Record {
             "fidelity": self.fidelity.map(Fidelity::name),
             "durationMicros": u64::try_from(self.duration.as_micros()).unwrap_or(u64::MAX),
         });
+        if let Some(attempt) = &self.attempt {
+            value["attempt"] = attempt.to_json();
+        }
         if !self.faults.is_empty() {
             let told = self
                 .faults

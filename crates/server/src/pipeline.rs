@@ -18,7 +18,7 @@ use standin_wire::{Request, Response, server};
 use crate::admin;
 use crate::app::App;
 use crate::identify::{Identity, Unidentified};
-use crate::journal::{LONG_BODY_BYTES, Outcome, Record, kept_message, shorten};
+use crate::journal::{Attempt, LONG_BODY_BYTES, Outcome, Record, kept_message, shorten};
 use crate::memo::{self, Kept, MemoKey};
 use crate::metrics::Observation;
 use crate::mishap::{self, Start};
@@ -71,12 +71,18 @@ struct Progress {
     body_bytes: u64,
     /// Under which the answer is remembered, if it depends on the request alone.
     memo_key: Option<MemoKey>,
+    attempt: Option<Attempt>,
 }
 
 async fn serve_aws(app: &Arc<App>, request: HttpRequest, peer: &Peer) -> HttpResponse {
-    let mut progress =
-        Progress { stopwatch: Stopwatch::start(), ordinal: app.next_ordinal(), body_bytes: 0, memo_key: None };
     let (mut parts, body) = request.into_parts();
+    let mut progress = Progress {
+        stopwatch: Stopwatch::start(),
+        ordinal: app.next_ordinal(),
+        body_bytes: 0,
+        memo_key: None,
+        attempt: Attempt::of(&parts.headers),
+    };
 
     // The operation stands in the body of forms only; whatever else can be identified before the body is read.
     let mut form = None;
@@ -560,6 +566,7 @@ fn write_down(
         outcome,
         fidelity,
         trace,
+        attempt: progress.attempt.clone(),
         faults,
         duration,
     });
@@ -600,6 +607,7 @@ fn refuse(app: &App, parts: &Parts, miss: Unidentified, progress: &Progress) -> 
         outcome: Outcome::Error { code: miss.error.code.as_ref().into(), message: kept_message(miss.error.message) },
         fidelity: None,
         trace: Trace::new(),
+        attempt: progress.attempt.clone(),
         faults: Vec::new(),
         duration,
     });

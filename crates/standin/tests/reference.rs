@@ -32,7 +32,7 @@ fn reference() -> String {
     let own: Vec<&str> = command.get_arguments().filter_map(Arg::get_long).collect();
     for sub in command.get_subcommands() {
         // `standin serve` and `standin run` take all flags of `standin`: once is enough.
-        let known: &[&str] = if ["serve", "run"].contains(&sub.get_name()) { &own } else { &[] };
+        let known: &[&str] = if ["serve", "run", "retrylab"].contains(&sub.get_name()) { &own } else { &[] };
         section(&mut text, sub, &format!("standin {}", sub.get_name()), known);
     }
     text.push_str(

@@ -13,8 +13,8 @@ use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::error::CommandError;
 use commands::{
-    aws, ca, call, clock, completions, describe, env, export, faults, incident, introspect, mockoon, run, serve,
-    services, state,
+    aws, ca, call, clock, completions, describe, env, export, faults, incident, introspect, mockoon, retrylab, run,
+    serve, services, state,
 };
 
 pub use models::Models;
@@ -39,6 +39,8 @@ pub struct Cli {
 pub enum Command {
     Serve(serve::ServeArgs),
     Run(run::RunArgs),
+    #[command(name = "retrylab")]
+    RetryLab(retrylab::RetryLabArgs),
     Call(call::CallArgs),
     Services(services::ServicesArgs),
     Describe(describe::DescribeArgs),
@@ -96,6 +98,7 @@ fn run_command(cli: Cli, out: &mut Out) -> Result<u8, CommandError> {
         None => cli.serve.run(out),
         Some(Command::Serve(serve)) => serve.run(out),
         Some(Command::Run(run)) => run.run(),
+        Some(Command::RetryLab(lab)) => lab.run(out),
         Some(Command::Call(call)) => call.run(out),
         Some(Command::Services(services)) => services.run(out),
         Some(Command::Describe(describe)) => describe.run(out),

@@ -78,7 +78,7 @@ impl RunArgs {
         };
 
         let folder = OwnFolder::new().attempt("cannot make a folder for certificates")?;
-        let ca = self.certificates(&endpoint, folder.path())?;
+        let ca = certificates(&endpoint, folder.path(), self.proxy)?;
         let region = region.unwrap_or_else(region_from_env);
         let mut command = Command::new(&self.command[0]);
         command.args(&self.command[1..]);
@@ -108,28 +108,26 @@ impl RunArgs {
     }
 }
 
-impl RunArgs {
-    /// Writes the files that the command is to trust. Without the proxy they are a courtesy, for programs that use
-    /// `https:` by themselves: it must not cost the command its trust in everybody else, so it needs the system's
-    /// certificates.
-    fn certificates(&self, endpoint: &Endpoint, folder: &Path) -> Result<Option<CaFiles>, CommandError> {
-        if !self.proxy && system_roots(&env::process).is_none() {
-            return Ok(None);
-        }
-        match introspection(endpoint)?.ca() {
-            Ok(pem) => CaFiles::write(folder, &pem, &env::process).attempt("cannot write certificates").map(Some),
-            Err(error) if self.proxy => Err(CommandError::failure(error)),
-            Err(_) => Ok(None),
-        }
+/// Writes the files that the command is to trust. Without the proxy they are a courtesy, for programs that use
+/// `https:` by themselves: it must not cost the command its trust in everybody else, so it needs the system's
+/// certificates.
+pub(super) fn certificates(endpoint: &Endpoint, folder: &Path, proxy: bool) -> Result<Option<CaFiles>, CommandError> {
+    if !proxy && system_roots(&env::process).is_none() {
+        return Ok(None);
+    }
+    match introspection(endpoint)?.ca() {
+        Ok(pem) => CaFiles::write(folder, &pem, &env::process).attempt("cannot write certificates").map(Some),
+        Err(error) if proxy => Err(CommandError::failure(error)),
+        Err(_) => Ok(None),
     }
 }
 
-fn introspection(endpoint: &Endpoint) -> Result<Introspection, CommandError> {
+pub(super) fn introspection(endpoint: &Endpoint) -> Result<Introspection, CommandError> {
     Introspection::new(endpoint.clone(), Trust::default()).map_err(CommandError::failure)
 }
 
 /// The command's own code, or what shells make of a signal.
-fn exit_code(status: ExitStatus) -> u8 {
+pub(super) fn exit_code(status: ExitStatus) -> u8 {
     #[cfg(unix)]
     if let Some(signal) = std::os::unix::process::ExitStatusExt::signal(&status) {
         return u8::try_from(128 + signal).unwrap_or(u8::MAX);
@@ -140,7 +138,7 @@ fn exit_code(status: ExitStatus) -> u8 {
 /// The signals that are meant for the command. Made before the command is started: from then on, none may end standin
 /// and leave the command behind.
 #[cfg(unix)]
-struct Signals {
+pub(super) struct Signals {
     /// A terminal sends Ctrl-C and Ctrl-\ to the command as well: passing them on would send them twice.
     from_terminal: bool,
     hangup: tokio::signal::unix::Signal,
@@ -151,7 +149,7 @@ struct Signals {
 
 #[cfg(unix)]
 impl Signals {
-    fn new() -> std::io::Result<Self> {
+    pub(super) fn new() -> std::io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
         Ok(Self {
             from_terminal: std::io::IsTerminal::is_terminal(&std::io::stdin()),
@@ -163,7 +161,7 @@ impl Signals {
     }
 
     /// Waits for the command and passes signals on.
-    async fn wait(&mut self, mut child: Child) -> std::io::Result<ExitStatus> {
+    pub(super) async fn wait(&mut self, mut child: Child) -> std::io::Result<ExitStatus> {
         use rustix::process::{Pid, Signal, kill_process};
         loop {
             let passed = tokio::select! {
@@ -184,15 +182,15 @@ impl Signals {
 
 /// Ctrl-C reaches the command without help; standin itself must not end before it.
 #[cfg(not(unix))]
-struct Signals;
+pub(super) struct Signals;
 
 #[cfg(not(unix))]
 impl Signals {
-    fn new() -> std::io::Result<Self> {
+    pub(super) fn new() -> std::io::Result<Self> {
         Ok(Self)
     }
 
-    async fn wait(&mut self, mut child: Child) -> std::io::Result<ExitStatus> {
+    pub(super) async fn wait(&mut self, mut child: Child) -> std::io::Result<ExitStatus> {
         loop {
             tokio::select! {
                 status = child.wait() => return status,
@@ -203,10 +201,10 @@ impl Signals {
 }
 
 /// A folder that nobody had before and that goes with the process.
-struct OwnFolder(PathBuf);
+pub(super) struct OwnFolder(PathBuf);
 
 impl OwnFolder {
-    fn new() -> std::io::Result<Self> {
+    pub(super) fn new() -> std::io::Result<Self> {
         let name = format!("standin-{}-{}", std::process::id(), Clock::real().now().as_millis());
         let path = std::env::temp_dir().join(name);
         // Fails when the name is taken, also by a link: nobody can have prepared the folder.
@@ -214,7 +212,7 @@ impl OwnFolder {
         Ok(Self(path))
     }
 
-    fn path(&self) -> &Path {
+    pub(super) fn path(&self) -> &Path {
         &self.0
     }
 }
