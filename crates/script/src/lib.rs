@@ -5,16 +5,20 @@
 //! an error or raw HTTP, with templates in the places of values, one after another if there are several, and only in
 //! some state of a [scenario](Scenarios) where it says so.
 //!
+//! The same goes for what some other server has said: a [recording], which answers without it.
+//!
 //! # Invariants
 //! - Rules are checked and templates parsed when they are set. A rule that does not fit the model is refused, with the member
 //!   that is wrong and what is expected there; the rules from before stay.
 //! - Without rules, a call costs one atomic load; with rules for other services, one look into a table.
+//! - No secret is written into a recording: neither what the model marks as such nor what signs requests.
 //! - A state of a scenario is left by one call only, however many come at once.
 
 mod answer;
 mod check;
 pub mod folder;
 mod patch;
+pub mod recording;
 mod responses;
 mod rule;
 mod scenarios;

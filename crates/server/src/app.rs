@@ -28,6 +28,7 @@ use crate::objects;
 use crate::pass::PassOn;
 use crate::sessions;
 use crate::state::State;
+use crate::tape::Tape;
 
 /// Slots that count how often the same request came. Two requests that share a slot only skip numbers.
 const REPEAT_SLOTS: usize = 1 << 14;
@@ -45,6 +46,7 @@ pub(crate) struct App {
     /// Where files of responses lie.
     pub(crate) responses_dir: Option<Arc<Folder>>,
     pub(crate) faults: Arc<Faults>,
+    pub(crate) tape: Option<Tape>,
     pub(crate) memo: Memo,
     pub(crate) journal: Journal,
     pub(crate) coverage: Coverage,
@@ -67,7 +69,7 @@ pub(crate) struct App {
 }
 
 impl App {
-    pub(crate) fn new(config: ServerConfig, state: State) -> Self {
+    pub(crate) fn new(config: ServerConfig, state: State, tape: Option<Tape>) -> Self {
         let State { store, objects, history, first } = state;
         let catalogue = if config.models.is_empty() {
             Catalogue::shared()
@@ -122,6 +124,7 @@ impl App {
             responses: config.responses,
             responses_dir: config.responses_dir.map(Arc::new),
             faults,
+            tape,
             memo: Memo::default(),
             journal: Journal::new(config.journal_size),
             coverage: Coverage::default(),
@@ -215,6 +218,7 @@ impl App {
         self.journal.clear();
         self.coverage.clear();
         self.responses.reset();
+        self.tape.iter().for_each(Tape::restart);
         self.memo.clear();
         self.ordinal.store(0, Ordering::Relaxed);
         self.repeats.iter().for_each(|slot| slot.store(0, Ordering::Relaxed));

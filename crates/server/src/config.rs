@@ -16,7 +16,8 @@ use standin_store::StoreLocation;
 
 use crate::init::InitReport;
 use crate::net::{CorsPolicy, Limits, ProxyPolicy};
-use crate::pass::S3Elsewhere;
+use crate::pass::Upstream;
+use crate::tape::{RecordConfig, ReplayConfig};
 
 /// The account of requests whose access key names none.
 pub const DEFAULT_ACCOUNT: &str = "000000000000";
@@ -93,7 +94,11 @@ pub struct ServerConfig {
     /// What is told of init hooks.
     pub init: Arc<InitReport>,
     /// Where S3 is, if it is not here.
-    pub s3: Option<S3Elsewhere>,
+    pub s3: Option<Upstream>,
+    /// What is passed on, and where what comes of it is written.
+    pub record: Option<RecordConfig>,
+    /// What was recorded, for answers.
+    pub replay: Option<ReplayConfig>,
 }
 
 impl Default for ServerConfig {
@@ -125,6 +130,8 @@ impl Default for ServerConfig {
             responses_dir: None,
             init: Arc::default(),
             s3: None,
+            record: None,
+            replay: None,
         }
     }
 }

@@ -26,11 +26,13 @@ mod script;
 mod server;
 mod sessions;
 mod state;
+mod tape;
 
 pub use config::{DEFAULT_ACCOUNT, DEFAULT_JOURNAL_SIZE, DEFAULT_REGION, ServerConfig, Stateless, Transitions};
 pub use init::{InitReport, InitStage, ScriptState};
-pub use pass::S3Elsewhere;
+pub use pass::{CredentialSource, OwnedKeys, Upstream};
 pub use saved::BLOB_LINE as SAVED_BYTES_LINE;
 pub use server::{RunningServer, Server, ServerBuilder};
 pub use standin_mock::validation::Strictness;
 pub use standin_store::{Durability, StoreLocation};
+pub use tape::{RecordConfig, ReplayConfig};

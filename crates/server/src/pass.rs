@@ -1,11 +1,12 @@
-//! S3 that is somewhere else: calls are encoded, signed and sent on to an S3-compatible store, answers come back as they
-//! stream.
+//! Services that are somewhere else: calls are encoded, signed and sent on, to AWS, another stand-in or an S3-compatible store;
+//! answers come back as they stream.
 
 use std::io;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, HOST, HeaderMap, HeaderName, HeaderValue};
+use http::uri::Authority;
 use http::{StatusCode, Uri};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
@@ -13,11 +14,12 @@ use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
-use standin_core::{Answer, BodySource, BoxFuture, Call, Clock, Fidelity, Handler, OperationError};
-use standin_model::{Document, Operation, Protocol, Service};
+use standin_core::{Answer, BodySource, BoxFuture, Call, CallContext, Clock, Fidelity, Handler, OperationError, codes};
+use standin_model::{Catalogue, Document, Operation, Protocol, Service};
+use standin_wire::Request;
 use standin_wire::checksum::Algorithm;
 use standin_wire::client::{self, ServiceError};
-use standin_wire::server::{streaming_input, streaming_output};
+use standin_wire::server::{is_event_stream, streaming_input, streaming_output};
 use standin_wire::sigv4::{self, Keys, Payload, Signing};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
@@ -34,95 +36,201 @@ const OF_THE_TRANSFER: &[&str] = &["ContentLength", "ContentMD5", "ChecksumAlgor
 const ERROR_HEADERS: [&str; 5] =
     ["etag", "last-modified", "x-amz-delete-marker", "x-amz-version-id", "x-amz-bucket-region"];
 
-/// An S3-compatible store to which all calls of S3 go.
+/// Something that speaks AWS's protocols: AWS itself, another stand-in, an S3-compatible store.
 #[derive(Clone, Debug)]
-pub struct S3Elsewhere {
-    /// Scheme and authority: `https://minio.example:9000`.
-    pub url: Uri,
-    pub access_key: String,
-    pub secret_key: String,
+pub struct Upstream {
+    /// Scheme and authority: `https://minio.example:9000`. `None` for the hosts of AWS.
+    pub url: Option<Uri>,
+    pub credentials: Arc<dyn CredentialSource>,
     /// `None` takes the region of each call.
     pub region: Option<String>,
     /// For `https` only.
     pub tls: Option<Arc<ClientConfig>>,
 }
 
+/// Where keys come from.
+pub trait CredentialSource: std::fmt::Debug + Send + Sync {
+    /// Keys that are good now. May wait for a process. `caller`: the access key id of the call that is passed on.
+    ///
+    /// # Errors
+    /// Why there are none, and what to do.
+    fn keys(&self, caller: Option<&str>) -> Result<OwnedKeys, String>;
+}
+
+/// A caller's keys.
+#[derive(Clone)]
+pub struct OwnedKeys {
+    pub access_key: String,
+    pub secret_key: String,
+    pub session_token: Option<String>,
+}
+
+impl std::fmt::Debug for OwnedKeys {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("OwnedKeys").field("access_key", &self.access_key).finish_non_exhaustive()
+    }
+}
+
+impl CredentialSource for OwnedKeys {
+    fn keys(&self, _: Option<&str>) -> Result<OwnedKeys, String> {
+        Ok(self.clone())
+    }
+}
+
 /// Passes calls on.
 #[derive(Debug)]
 pub(crate) struct PassOn {
-    to: S3Elsewhere,
-    /// The store there has the real time.
+    to: Upstream,
+    /// What is there has the real time.
     clock: Clock,
 }
 
+/// Why a call that is passed on has no output.
+pub(crate) enum Failed {
+    /// The service refuses it.
+    Refused(OperationError),
+    /// It came to no answer.
+    Broken(OperationError),
+}
+
+impl From<OperationError> for Failed {
+    fn from(error: OperationError) -> Self {
+        Self::Broken(error)
+    }
+}
+
+/// A host that answers a call.
+struct Host {
+    secure: bool,
+    /// With the port, where it is not the usual one.
+    authority: String,
+    region: String,
+}
+
 impl PassOn {
-    pub(crate) fn new(to: S3Elsewhere) -> Self {
+    pub(crate) fn new(to: Upstream) -> Self {
         Self { to, clock: Clock::real() }
     }
 
-    async fn pass(&self, call: &mut Call) -> Result<Answer, OperationError> {
+    pub(crate) async fn pass(&self, call: &mut Call) -> Result<Answer, Failed> {
         let (service, operation) = (call.context.service, call.context.operation);
-        let streams = streaming_input(service, operation).is_some();
-        let input = untransferred(&call.input, streams);
-        let mut request = client::encode_request(Protocol::RestXml, service, operation, &input)
+        let protocol = call.context.protocol;
+        let protocol = if service.protocols.contains(&protocol) { protocol } else { service.protocols[0] };
+        let is_s3 = service.id == standin_s3::SERVICE;
+        let member = streaming_input(service, operation);
+        let streams = member.is_some();
+        if member.is_some_and(|member| is_event_stream(service, member)) {
+            let text = format!("{} streams events to the service: such calls are not passed on", operation.name);
+            return Err(OperationError::new(codes::NOT_IMPLEMENTED, text).with_status(501).into());
+        }
+        let input = if is_s3 { untransferred(&call.input, streams) } else { call.input.clone() };
+        let mut request = client::encode_request(protocol, service, operation, &input)
             .map_err(|error| OperationError::internal(error.to_string()))?;
-        let host = self.to.url.authority().map_or("", |authority| authority.as_str());
-        request.headers.insert(HOST, HeaderValue::from_str(host).map_err(OperationError::internal)?);
+        let host = self.host(&call.context, &input)?;
+        let name = HeaderValue::from_str(&host.authority).map_err(OperationError::internal)?;
+        request.headers.insert(HOST, name);
         let source = call.body.take();
         let length = match &source {
             Some(source) => source.length().ok_or_else(without_length)?,
             None => request.body.len() as u64,
         };
         request.headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
-        if !streams && !request.body.is_empty() {
+        if !streams && !request.body.is_empty() && (is_s3 || operation.checksum_required) {
             // Some operations insist on it.
             let digest = Algorithm::Md5.of(&request.body);
             let digest = HeaderValue::from_str(&digest).map_err(OperationError::internal)?;
             request.headers.insert(HeaderName::from_static("content-md5"), digest);
         }
-        let body = request.body.clone();
-        let signing = Signing {
-            keys: Keys { access_key: &self.to.access_key, secret_key: &self.to.secret_key, session_token: None },
-            region: self.to.region.as_deref().unwrap_or(&call.context.region),
-            service: "s3",
-            time: self.clock.now(),
-            payload: if streams { Payload::Unsigned } else { Payload::Bytes(&body) },
-        };
-        sigv4::sign(&mut request, &signing).map_err(OperationError::internal)?;
+        self.sign(&call.context, &mut request, &host, streams).await?;
         let target =
             if request.query.is_empty() { request.path } else { format!("{}?{}", request.path, request.query) };
         let mut http = http::Request::new(source.map_or_else(|| Body::from(request.body), Body::source));
         *http.method_mut() = request.method;
         *http.uri_mut() = target.parse().map_err(OperationError::internal)?;
         *http.headers_mut() = request.headers;
-        let response = self.send(http).await.map_err(|error| self.unreachable(&error))?;
-        self.answer(service, operation, response).await
+        let response = self.send(&host, http).await.map_err(|error| unreachable(&host, &error))?;
+        self.answer(protocol, &call.context, &host, response).await
     }
 
-    async fn send(&self, request: http::Request<Body>) -> io::Result<http::Response<Incoming>> {
-        let authority = self.to.url.authority().ok_or_else(|| io::Error::other("the URL has no host"))?;
-        let secure = self.to.url.scheme_str() == Some("https");
-        let port = authority.port_u16().unwrap_or(if secure { 443 } else { 80 });
+    async fn sign(
+        &self,
+        context: &CallContext,
+        request: &mut Request,
+        host: &Host,
+        streams: bool,
+    ) -> Result<(), OperationError> {
+        let (service, operation) = (context.service, context.operation);
+        let schemes = if operation.auth.is_empty() { &service.auth } else { &operation.auth };
+        if matches!(schemes.first(), Some(&("none" | "smithy.api#noAuth"))) {
+            return Ok(());
+        }
+        let (credentials, caller) = (Arc::clone(&self.to.credentials), context.access_key.clone());
+        let keys = tokio::task::spawn_blocking(move || credentials.keys(caller.as_deref())).await;
+        let keys = keys.map_err(OperationError::internal)?.map_err(|why| {
+            OperationError::new(
+                "UnrecognizedClientException",
+                format!("no credentials to pass the call on with: {why}"),
+            )
+            .with_status(403)
+        })?;
+        let body = request.body.clone();
+        let unsigned = streams || schemes.first() == Some(&"v4-unsigned-body");
+        let signing = Signing {
+            keys: Keys {
+                access_key: &keys.access_key,
+                secret_key: &keys.secret_key,
+                session_token: keys.session_token.as_deref(),
+            },
+            region: &host.region,
+            service: service.signing_name,
+            time: self.clock.now(),
+            payload: if unsigned { Payload::Unsigned } else { Payload::Bytes(&body) },
+        };
+        sigv4::sign(request, &signing).map_err(OperationError::internal)
+    }
+
+    /// Who answers a call: the one URL, or the service's host of AWS in the caller's region.
+    fn host(&self, context: &CallContext, input: &Document) -> Result<Host, OperationError> {
+        let region = self.to.region.as_deref().unwrap_or(&context.region).to_owned();
+        if let Some(url) = &self.to.url {
+            let authority = url.authority().map_or("", |authority| authority.as_str()).to_owned();
+            return Ok(Host { secure: url.scheme_str() == Some("https"), authority, region });
+        }
+        let service = context.service;
+        let partitions = Catalogue::shared().partitions();
+        let partition = partitions.of_region(&region);
+        // S3 and STS only used to be global.
+        let global = service.global_endpoint.filter(|_| !["s3", "sts"].contains(&service.id) && partition.id == "aws");
+        let (name, region) = match global {
+            Some(host) => (host.to_owned(), partition.implicit_global_region.to_owned()),
+            None => (format!("{}.{region}.{}", service.endpoint_prefix, partition.dns_suffix), region),
+        };
+        let prefix = client::host_prefix(service, context.operation, input)
+            .map_err(|error| OperationError::internal(error.to_string()))?
+            .unwrap_or_default();
+        Ok(Host { secure: true, authority: format!("{prefix}{name}"), region })
+    }
+
+    async fn send(&self, host: &Host, request: http::Request<Body>) -> io::Result<http::Response<Incoming>> {
+        let authority: Authority = host.authority.parse().map_err(io::Error::other)?;
+        let port = authority.port_u16().unwrap_or(if host.secure { 443 } else { 80 });
         let stream = TcpStream::connect((authority.host(), port)).await?;
         stream.set_nodelay(true)?;
-        let Some(tls) = self.to.tls.clone().filter(|_| secure) else {
+        let Some(tls) = self.to.tls.clone().filter(|_| host.secure) else {
             return exchange(TokioIo::new(stream), request).await;
         };
         let name = ServerName::try_from(authority.host().to_owned()).map_err(io::Error::other)?;
         exchange(TokioIo::new(TlsConnector::from(tls).connect(name, stream).await?), request).await
     }
 
-    fn unreachable(&self, error: &io::Error) -> OperationError {
-        let message = format!("the store at {} cannot be reached: {error}", self.to.url);
-        OperationError::new("ServiceUnavailable", message).with_status(503)
-    }
-
     async fn answer(
         &self,
-        service: &'static Service,
-        operation: &'static Operation,
+        protocol: Protocol,
+        context: &CallContext,
+        host: &Host,
         response: http::Response<Incoming>,
-    ) -> Result<Answer, OperationError> {
+    ) -> Result<Answer, Failed> {
+        let (service, operation) = (context.service, context.operation);
         let (parts, body) = response.into_parts();
         let streams = parts.status.is_success() && streaming_output(service, operation).is_some();
         let (bytes, source) = if streams {
@@ -130,10 +238,10 @@ impl PassOn {
             (Bytes::new(), Some(Box::new(Passed { body, left: length }) as Box<dyn BodySource>))
         } else {
             let limited = http_body_util::Limited::new(body, ANSWER_BYTES_MAX);
-            let collected = limited.collect().await.map_err(|error| self.unreachable(&io::Error::other(error)))?;
+            let collected = limited.collect().await.map_err(|error| unreachable(host, &io::Error::other(error)))?;
             (collected.to_bytes(), None)
         };
-        let read = client::decode_response(Protocol::RestXml, service, operation, parts.status, &parts.headers, &bytes);
+        let read = client::decode_response(protocol, service, operation, parts.status, &parts.headers, &bytes);
         match read.map_err(|error| OperationError::internal(error.to_string()))? {
             Ok(mut output) => {
                 if let (Some(member), Some(fields)) = (streaming_output(service, operation), output.as_map_mut()) {
@@ -142,22 +250,31 @@ impl PassOn {
                 let mut answer = Answer::new(output, Fidelity::Engine);
                 answer.status = (parts.status.as_u16() != operation.http.status).then_some(parts.status.as_u16());
                 answer.body = source;
-                answer.trace.push(format!("passed on to {}", self.to.url).into());
+                answer.trace.push(format!("passed on to {}", host.authority).into());
                 Ok(answer)
             }
-            Err(error) => Err(refusal(error, parts.status, &parts.headers)),
+            Err(error) => Err(Failed::Refused(refusal(error, parts.status, &parts.headers))),
         }
     }
 }
 
 impl Handler for PassOn {
     fn handle<'a>(&'a self, call: &'a mut Call) -> BoxFuture<'a, Result<Answer, OperationError>> {
-        Box::pin(self.pass(call))
+        Box::pin(async move {
+            self.pass(call).await.map_err(|failed| match failed {
+                Failed::Refused(error) | Failed::Broken(error) => error,
+            })
+        })
     }
 
     fn fidelity(&self, _: &'static Service, _: &'static Operation) -> Fidelity {
         Fidelity::Engine
     }
+}
+
+fn unreachable(host: &Host, error: &io::Error) -> OperationError {
+    let message = format!("what calls are passed on to, {}, cannot be reached: {error}", host.authority);
+    OperationError::new("ServiceUnavailable", message).with_status(503)
 }
 
 /// An input without what described the transfer to here.

@@ -193,6 +193,7 @@ fn may_remember(app: &App, parts: &Parts, identity: &Identity) -> bool {
     app.strict.is_none()
         && !app.responses.concern(identity.service, identity.operation)
         && !app.faults.concern(identity.service, identity.operation)
+        && app.tape.as_ref().is_none_or(|tape| !tape.concerns(service))
         && !parts.headers.contains_key(mishap::FAULT_HEADER)
         && app.registry.find_by_name(service, operation).fidelity(identity.service, identity.operation)
             == Fidelity::Synthesized
@@ -336,6 +337,11 @@ async fn script(
 /// What standin itself answers.
 async fn real(app: &Arc<App>, identity: &Identity, call: &mut Call) -> Result<Answer, OperationError> {
     let (service, operation) = (identity.service, identity.operation);
+    if let Some(tape) = &app.tape
+        && let Some(answer) = tape.answer(call, &app.limits).await
+    {
+        return answer;
+    }
     let handler = app.registry.find(&call.context);
     let fidelity = handler.fidelity(service, operation);
     if let Some(least) = app.strict

@@ -8,7 +8,7 @@ use std::time::Duration;
 use standin_core::{Clock, Fidelity};
 use standin_faults::{Refused, Rule, RuleState};
 use standin_mock::validation::Strictness;
-use standin_model::Service;
+use standin_model::{Catalogue, Service};
 use standin_store::dump::LoadError;
 use standin_store::{Durability, LoadMode, StoreLocation, tokens};
 use tokio::sync::watch;
@@ -20,6 +20,7 @@ use crate::init::InitStage;
 use crate::net::{self, Guard, HostPolicy, Limits, NetConfig, NetError};
 use crate::pipeline::Pipeline;
 use crate::state::State;
+use crate::tape::Tape;
 
 /// How often expired tokens and sessions are dropped, of real time.
 const SWEEP_EVERY: Duration = Duration::from_secs(600);
@@ -152,7 +153,9 @@ impl ServerBuilder {
         let allowed_hosts = std::mem::take(&mut config.allowed_hosts);
         let proxy = config.proxy;
         let state = State::open(&config).await?;
-        let app = Arc::new(App::new(config, state));
+        let tape = Tape::open(config.record.take(), config.replay.take(), Catalogue::shared());
+        let tape = tape.map_err(|(folder, source)| NetError::Folder { folder, source: source.into() })?;
+        let app = Arc::new(App::new(config, state, tape));
         if app.faults.any() {
             app.log_faults();
         }

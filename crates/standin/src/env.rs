@@ -65,6 +65,16 @@ variables! { STANDIN:
     INCIDENT = "STANDIN_INCIDENT";
     /// `--mockoon`; several, separated by commas
     MOCKOON = "STANDIN_MOCKOON";
+    /// `--record`
+    RECORD = "STANDIN_RECORD";
+    /// `--upstream`
+    UPSTREAM = "STANDIN_UPSTREAM";
+    /// `--record-services`; several, separated by commas
+    RECORD_SERVICES = "STANDIN_RECORD_SERVICES";
+    /// `--replay`
+    REPLAY = "STANDIN_REPLAY";
+    /// `--replay-match`
+    REPLAY_MATCH = "STANDIN_REPLAY_MATCH";
     /// `--responses`
     RESPONSES = "STANDIN_RESPONSES";
     /// `--clock`
@@ -136,6 +146,10 @@ variables! { AWS:
     AWS_SESSION_TOKEN = "AWS_SESSION_TOKEN";
     /// A named profile, which may bring real credentials
     AWS_PROFILE = "AWS_PROFILE";
+    /// The file with settings of profiles [default: ~/.aws/config]
+    AWS_CONFIG_FILE = "AWS_CONFIG_FILE";
+    /// The file with keys of profiles [default: ~/.aws/credentials]
+    AWS_SHARED_CREDENTIALS_FILE = "AWS_SHARED_CREDENTIALS_FILE";
     /// The region, in most SDKs
     AWS_REGION = "AWS_REGION";
     /// The region, in boto3 and the AWS CLI

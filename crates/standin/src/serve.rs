@@ -6,14 +6,16 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize as _;
 use standin_core::Clock;
-use standin_faults::{Faults, Incident, Preset, Shipped, incidents, presets};
+use standin_faults::{Faults, Globs, Incident, Preset, Shipped, incidents, presets};
 use standin_lifecycle::Overlay;
 use standin_model::{Catalogue, Service, Timestamp, nearest};
 use standin_script::folder::Folder;
+use standin_script::recording::Match;
 use standin_script::{Origin, Responses};
 use standin_server::net::{CertAuthority, CorsPolicy, Limits, NetError, ProxyPolicy};
 use standin_server::{
-    Durability, InitStage, RunningServer, Server, ServerConfig, Stateless, StoreLocation, Strictness, Transitions,
+    Durability, InitStage, RecordConfig, ReplayConfig, RunningServer, Server, ServerConfig, Stateless, StoreLocation,
+    Strictness, Transitions,
 };
 use tracing_subscriber::EnvFilter;
 
@@ -121,6 +123,14 @@ pub fn server_config(settings: &Settings) -> Result<ServerConfig, CommandError> 
         responses_dir,
         clock,
         init: defaults.init,
+        record: record(settings)?,
+        replay: settings.replay.clone().map(|folder| ReplayConfig {
+            folder,
+            matching: match settings.replay_match {
+                Some(config::ReplayMatch::Nearest) => Match::Nearest,
+                Some(config::ReplayMatch::Strict) | None => Match::Strict,
+            },
+        }),
         s3: settings.s3.as_deref().map(elsewhere::read).transpose()?,
     })
 }
@@ -210,6 +220,25 @@ fn faults(list: &[FaultSetting], incidents: &[String], now: Timestamp) -> Result
             .map_err(|refused| CommandError::usage(anyhow::Error::new(refused).context(name.clone())))?;
     }
     Ok(faults)
+}
+
+/// What is recorded.
+fn record(settings: &Settings) -> Result<Option<RecordConfig>, CommandError> {
+    let usage = |text: &str| CommandError::usage(anyhow::anyhow!("{text}"));
+    let services = settings.record_services.as_deref().unwrap_or_default();
+    match (&settings.record, &settings.upstream) {
+        (Some(folder), Some(upstream)) => Ok(Some(RecordConfig {
+            folder: folder.clone(),
+            upstream: elsewhere::upstream(upstream)?,
+            services: match services {
+                [] => Globs::Any,
+                patterns => Globs::Several(patterns.to_vec()),
+            },
+        })),
+        (Some(_), None) => Err(usage("record: --upstream says what to record: aws, or the URL of another stand-in")),
+        (None, Some(_)) => Err(usage("upstream: --record says where to write what comes of calls")),
+        (None, None) => Ok(None),
+    }
 }
 
 /// The response rules of the configuration, and those of a folder.

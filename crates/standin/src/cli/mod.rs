@@ -13,8 +13,8 @@ use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::error::CommandError;
 use commands::{
-    aws, ca, call, clock, completions, describe, env, export, faults, incident, introspect, mockoon, retrylab, run,
-    serve, services, state,
+    aws, ca, call, clock, completions, describe, env, export, faults, incident, introspect, mockoon, recording,
+    retrylab, run, serve, services, state,
 };
 
 pub use models::Models;
@@ -51,6 +51,7 @@ pub enum Command {
     Clock(clock::ClockArgs),
     Faults(faults::FaultsArgs),
     Incident(incident::IncidentArgs),
+    Recording(recording::RecordingArgs),
     State(state::StateArgs),
     Env(env::EnvArgs),
     Aws(aws::AwsArgs),
@@ -109,6 +110,7 @@ fn run_command(cli: Cli, out: &mut Out) -> Result<u8, CommandError> {
         Some(Command::Clock(clock)) => clock.run(out),
         Some(Command::Faults(faults)) => faults.run(out),
         Some(Command::Incident(incident)) => incident.run(out),
+        Some(Command::Recording(recording)) => recording.run(out),
         Some(Command::State(state)) => state.run(out),
         Some(Command::Env(env)) => env.run(out),
         Some(Command::Aws(aws)) => aws.run(out),

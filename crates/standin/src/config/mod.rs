@@ -15,7 +15,7 @@ use crate::error::CommandError;
 pub use mockoon::MockoonSetting;
 pub use settings::{
     Account, DEFAULT_PORT, Durability, FaultSetting, Fidelity, FrozenTime, Limit, Listen, LogFormat, ProxyPolicy,
-    ResponseSetting, Settings, Transition, Validation,
+    ReplayMatch, ResponseSetting, Settings, Transition, Validation,
 };
 
 /// The file that is read without being named, where it exists.

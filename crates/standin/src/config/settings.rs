@@ -151,6 +151,30 @@ pub struct Settings {
     #[serde(default, deserialize_with = "responses_from_tables")]
     pub responses: Option<Vec<ResponseSetting>>,
 
+    /// Pass calls on to --upstream, and write what comes of each into this folder, without secrets
+    ///
+    /// docs/how-to/record-and-replay.md tells more.
+    #[arg(long, value_name = "DIR", env = env::RECORD, help_heading = "Script")]
+    pub record: Option<PathBuf>,
+
+    /// What is recorded: `aws`, or another stand-in as http://HOST:PORT
+    ///
+    /// Calls are signed with your own keys: those of the environment, else of the AWS CLI's profiles.
+    #[arg(long, value_name = "aws|URL", env = env::UPSTREAM, help_heading = "Script")]
+    pub upstream: Option<String>,
+
+    /// Record these services only, as in s3,dynamo*; the others are answered here [default: all]
+    #[arg(long, value_name = "LIST", env = env::RECORD_SERVICES, value_delimiter = ',', help_heading = "Script")]
+    pub record_services: Option<Vec<String>>,
+
+    /// Answer from this recording what is in it
+    #[arg(long, value_name = "DIR", env = env::REPLAY, help_heading = "Script")]
+    pub replay: Option<PathBuf>,
+
+    /// How like a recorded call has to be [default: strict]
+    #[arg(long, value_name = "LEVEL", env = env::REPLAY_MATCH, help_heading = "Script")]
+    pub replay_match: Option<ReplayMatch>,
+
     /// How much of an input is checked against the model [default: strict]
     #[arg(long, value_name = "LEVEL", env = env::VALIDATION)]
     pub validation: Option<Validation>,
@@ -238,6 +262,11 @@ impl Settings {
             clock,
             faults,
             incident,
+            record,
+            upstream,
+            record_services,
+            replay,
+            replay_match,
             mockoon,
             seed,
             account,
@@ -404,6 +433,16 @@ pub enum Validation {
     Lenient,
     /// Nothing
     Off,
+}
+
+/// How like a recorded call has to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ReplayMatch {
+    /// The same operation and input
+    Strict,
+    /// The same operation, and the input that is most like
+    Nearest,
 }
 
 /// How true an answer has to be.

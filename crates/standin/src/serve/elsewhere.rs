@@ -3,27 +3,67 @@
 use std::sync::Arc;
 
 use http::Uri;
-use standin_server::S3Elsewhere;
+use standin_server::{OwnedKeys, Upstream};
 use standin_wire::value::percent_decode;
 
-use crate::client::Trust;
+use tokio_rustls::rustls::ClientConfig;
+
+use crate::client::{CredentialChain, Trust};
+use crate::env;
 use crate::error::CommandError;
 
 /// Reads `https://ACCESS_KEY:SECRET_KEY@HOST:PORT?region=REGION`. The system's certificates are trusted.
 ///
 /// # Errors
 /// When it is no such URL, or the system's certificates cannot be read.
-pub(super) fn read(text: &str) -> Result<S3Elsewhere, CommandError> {
+pub(super) fn read(text: &str) -> Result<Upstream, CommandError> {
     let parsed = parse(text).ok_or_else(|| {
         // Not the text itself: it may hold a secret.
         CommandError::usage(anyhow::anyhow!("s3: not of the form https://ACCESS_KEY:SECRET_KEY@HOST:PORT"))
     })?;
-    let secure = parsed.url.scheme_str() == Some("https");
-    let tls = if secure { Some(Arc::new(Trust::default().config().map_err(CommandError::failure)?)) } else { None };
-    Ok(S3Elsewhere { tls, ..parsed })
+    let Parsed { url, keys, region } = parsed;
+    let tls = tls(url.scheme_str() == Some("https"))?;
+    Ok(Upstream { url: Some(url), credentials: Arc::new(keys), region, tls })
 }
 
-fn parse(text: &str) -> Option<S3Elsewhere> {
+/// Reads `aws`, or the URL of another stand-in. Calls are signed with the keys of the usual chain; without any, what is at
+/// a URL gets the access key of the caller.
+///
+/// # Errors
+/// When it is neither, or the system's certificates cannot be read.
+pub(super) fn upstream(text: &str) -> Result<Upstream, CommandError> {
+    let url = match text {
+        "aws" => None,
+        text => {
+            let url = text.parse::<Uri>().ok().filter(|url| {
+                matches!(url.scheme_str(), Some("http" | "https")) && url.authority().is_some() && url.path() == "/"
+            });
+            let why =
+                || CommandError::usage(anyhow::anyhow!("upstream: {text:?} is neither `aws` nor http://HOST:PORT"));
+            Some(url.ok_or_else(why)?)
+        }
+    };
+    let tls = tls(url.as_ref().is_none_or(|url| url.scheme_str() == Some("https")))?;
+    let credentials = Arc::new(CredentialChain::new(url.is_some()));
+    Ok(Upstream { url, credentials, region: None, tls })
+}
+
+fn tls(secure: bool) -> Result<Option<Arc<ClientConfig>>, CommandError> {
+    if !secure {
+        return Ok(None);
+    }
+    let file = env::text(&env::process, env::AWS_CA_BUNDLE).map(Into::into);
+    Ok(Some(Arc::new(Trust::new(file).config().map_err(CommandError::failure)?)))
+}
+
+/// What stands in a URL.
+struct Parsed {
+    url: Uri,
+    keys: OwnedKeys,
+    region: Option<String>,
+}
+
+fn parse(text: &str) -> Option<Parsed> {
     let uri: Uri = text.parse().ok()?;
     let scheme = uri.scheme_str().filter(|scheme| matches!(*scheme, "http" | "https"))?;
     let authority = uri.authority()?.as_str();
@@ -34,12 +74,10 @@ fn parse(text: &str) -> Option<S3Elsewhere> {
     }
     let plain = |text: &str| percent_decode(text).ok().map(std::borrow::Cow::into_owned);
     let region = uri.query().and_then(|query| query.strip_prefix("region="));
-    Some(S3Elsewhere {
+    Some(Parsed {
         url: format!("{scheme}://{host}").parse().ok()?,
-        access_key: plain(access_key)?,
-        secret_key: plain(secret_key)?,
+        keys: OwnedKeys { access_key: plain(access_key)?, secret_key: plain(secret_key)?, session_token: None },
         region: region.map(str::to_owned),
-        tls: None,
     })
 }
 
@@ -53,7 +91,12 @@ mod tests {
             let found = parse(text);
             let found = found.as_ref().map(|found| {
                 let url = found.url.to_string();
-                (url.trim_end_matches('/').to_owned(), &*found.access_key, &*found.secret_key, found.region.as_deref())
+                (
+                    url.trim_end_matches('/').to_owned(),
+                    &*found.keys.access_key,
+                    &*found.keys.secret_key,
+                    found.region.as_deref(),
+                )
             });
             let found = found.as_ref().map(|(url, access, secret, region)| (&**url, *access, *secret, *region));
             assert_eq!(found, expect, "{text}");

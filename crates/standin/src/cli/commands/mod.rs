@@ -12,6 +12,7 @@ pub mod faults;
 pub mod incident;
 pub mod introspect;
 pub mod mockoon;
+pub mod recording;
 pub mod retrylab;
 pub mod run;
 pub mod serve;
