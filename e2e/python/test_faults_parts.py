@@ -8,7 +8,6 @@ import urllib.error
 
 import botocore.exceptions
 import pytest
-from boto3.dynamodb.conditions import Key
 from botocore.exceptions import ClientError
 import boto3
 
@@ -67,7 +66,6 @@ def test_unprocessed_items_are_sent_again(server, admin):
     rules(admin, {"operation": "BatchGetItem", "partial": 1})
     asked = {"birds": {"Keys": [{"id": {"S": "1"}}, {"id": {"S": "2"}}], "ConsistentRead": True}}
     assert client.batch_get_item(RequestItems=asked)["UnprocessedKeys"] == asked
-    assert Key("id").eq("1")
 
 
 def test_failed_entries(server, admin):
@@ -224,3 +222,22 @@ def test_resources_within_the_input(server, admin):
             assert not fails
         except ClientError as error:
             assert fails and "Throughput" in error.response["Error"]["Code"]
+
+
+@pytest.mark.parametrize("rule", ['{"error": "X", "status": 101}', '{"error": "a b"}', '{"partial": 7}', '{"trickle": 0}', "[]", "{}", '{"colour": "red"}'])
+def test_a_header_that_is_no_rule_is_told(server, rule):
+    sqs = make_client(server, "sqs")
+    sqs.meta.events.register("before-send.sqs.ListQueues", lambda request, **_: request.headers.__setitem__("x-standin-fault", rule))
+    with pytest.raises(ClientError, match="x-standin-fault") as caught:
+        sqs.list_queues()
+    assert caught.value.response["Error"]["Code"] == "ValidationException"
+
+
+def test_many_rules(admin, server):
+    rule = {"service": "s3", "operation": "GetObject", "error": "SlowDown"}
+    admin("PUT", "/_standin/faults", [rule] * 2000)
+    make_client(server, "sqs").list_queues()
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        admin("PUT", "/_standin/faults", [rule] * 10_001)
+    assert "more than 10000 rules" in json.load(caught.value)["error"]
+    assert len(admin("GET", "/_standin/faults")["faults"]) == 2000

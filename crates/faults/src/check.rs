@@ -23,6 +23,10 @@ impl fmt::Display for Refused {
 
 impl std::error::Error for Refused {}
 
+/// Names of errors are headers and codes; texts travel in answers.
+const NAME_BYTES_MAX: usize = 128;
+const TEXT_BYTES_MAX: usize = 4096;
+
 /// Which error a rule asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Wanted {
@@ -33,6 +37,20 @@ pub(crate) enum Wanted {
 
 /// Checks what a rule does; which calls it is about is [`Matching`](crate::Matching)'s to check. The error that it asks for.
 pub(crate) fn check(catalogue: &Catalogue, rule: &Rule) -> Result<Option<Wanted>, Refused> {
+    outcome(rule)?;
+    let entries = rule.matcher.entries(catalogue)?;
+    let known: Vec<&'static Service> = entries.iter().flatten().filter_map(|entry| entry.open().ok()).collect();
+    if let Some(network) = rule.outcome.network.filter(|network| network.is_before_calls()) {
+        before_calls(rule, network)?;
+    }
+    if rule.outcome.partial.is_some() && !rule.outcome.force {
+        batches(&known, rule)?;
+    }
+    rule.outcome.error.as_ref().map(|name| error(&known, rule, name)).transpose()
+}
+
+/// Checks what needs no model.
+pub(crate) fn outcome(rule: &Rule) -> Result<(), Refused> {
     if rule.outcome.is_nothing() {
         return refuse(
             "the rule does nothing: give an error, latency, network, rate, lag, partial, skew, transition, trickle or twice",
@@ -44,15 +62,20 @@ pub(crate) fn check(catalogue: &Catalogue, rule: &Rule) -> Result<Option<Wanted>
     if rule.outcome.trickle == Some(0) {
         return refuse("trickle is a number of bytes per second above 0");
     }
-    let entries = rule.matcher.entries(catalogue)?;
-    let known: Vec<&'static Service> = entries.iter().flatten().filter_map(|entry| entry.open().ok()).collect();
-    if let Some(network) = rule.outcome.network.filter(|network| network.is_before_calls()) {
-        before_calls(rule, network)?;
+    if rule.outcome.status.is_some_and(|status| !(400..=599).contains(&status)) {
+        return refuse("the status of an error is from 400 to 599");
     }
-    if rule.outcome.partial.is_some() && !rule.outcome.force {
-        batches(&known, rule)?;
+    let plain = |name: &String| {
+        !name.is_empty() && name.len() <= NAME_BYTES_MAX && name.bytes().all(|byte| byte.is_ascii_graphic())
+    };
+    if rule.outcome.error.as_ref().is_some_and(|name| !plain(name)) {
+        return refuse(format!("the name of an error has 1 to {NAME_BYTES_MAX} letters, digits and signs"));
     }
-    rule.outcome.error.as_ref().map(|name| error(&known, rule, name)).transpose()
+    let too_long = |text: &str| text.len() > TEXT_BYTES_MAX;
+    if too_long(&rule.description) || rule.outcome.message.as_deref().is_some_and(too_long) {
+        return refuse(format!("a description and a message have at most {TEXT_BYTES_MAX} bytes"));
+    }
+    Ok(())
 }
 
 pub(crate) fn refuse<T>(text: impl Into<String>) -> Result<T, Refused> {
@@ -106,10 +129,7 @@ fn error(services: &[&'static Service], rule: &Rule, name: &str) -> Result<Wante
     if let Some(kind) = Kind::parse(name) {
         return Ok(Wanted::Kind(kind));
     }
-    let Outcome { status, force, .. } = rule.outcome;
-    if status.is_some_and(|status| !(400..=599).contains(&status)) {
-        return refuse("the status of an error is from 400 to 599");
-    }
+    let force = rule.outcome.force;
     let named = Wanted::Named(name.to_owned());
     if errors::generic(name).is_some() || force {
         return Ok(named);

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use arc_swap::ArcSwapOption;
 use standin_core::{CallContext, Dice, Draw, Mishap, OperationError, Twist};
@@ -21,6 +21,10 @@ use crate::rule::{Network, Rule};
 /// More rules than people write; a bound for what a request can set.
 const RULES_MAX: usize = 10_000;
 
+/// Callers and operations whose rules are remembered; beyond, all is forgotten and found anew.
+const CANDIDATES_MAX: usize = 4096;
+const ID_BYTES_MAX: usize = 256;
+
 /// All rules of a server.
 #[derive(Debug, Default)]
 pub struct Faults {
@@ -37,9 +41,14 @@ pub struct Faults {
 struct Table {
     rules: Vec<Arc<Compiled>>,
     by_service: ByService,
+    /// The places of the rules that may fit, by operation and caller: what other rules there are costs a call nothing.
+    candidates: RwLock<HashMap<Caller, Arc<[u16]>>>,
     /// The places of rules about connections, which no call meets.
     connections: Box<[u16]>,
 }
+
+/// Of a call, what rules can be chosen by beforehand: the operation by its address, account, region and access key.
+type Caller = (usize, Arc<str>, Arc<str>, Option<Arc<str>>);
 
 /// A call, as rules see it.
 #[derive(Clone, Copy)]
@@ -119,27 +128,27 @@ pub struct Hit {
 }
 
 impl Faults {
-    /// Whether any rule may concern an operation: then its answers must not be remembered.
-    pub fn concern(&self, service: &Service, operation: &Operation) -> bool {
-        let table = self.table.load();
-        table
-            .as_ref()
-            .is_some_and(|table| table.of(service.id).any(|rule| rule.rule.matcher.operation.matches(operation.name)))
-    }
-
     /// What goes wrong with a call. `own`: rules that came with the call itself. `signed`: when it was, as its caller says.
     pub fn judge(&self, context: &CallContext, input: &Document, own: &[Rule], signed: Option<Timestamp>) -> Verdict {
         let mut verdict = Verdict::default();
         let call = Judged { context, input, signed };
         if let Some(table) = self.table.load().as_ref() {
-            for compiled in table.of(context.service.id) {
-                compiled.judge(call, &mut verdict);
+            for at in table.candidates(context).iter() {
+                table.rules[usize::from(*at)].judge(call, &mut verdict);
             }
         }
         for rule in own {
             Compiled::of_call(rule).judge(call, &mut verdict);
         }
         verdict
+    }
+
+    /// Whether what a rule does makes sense, whichever calls it is about.
+    ///
+    /// # Errors
+    /// Says what does not.
+    pub fn check_outcome(rule: &Rule) -> Result<(), Refused> {
+        check::outcome(rule)
     }
 
     /// Whether a rule makes sense.
@@ -280,11 +289,29 @@ impl Table {
         };
         let by_service = ByService::new(rules.iter().map(|one| on(one, false).then_some(&one.matching)));
         let connections = (0..).zip(&rules).filter(|(_, one)| on(one, true)).map(|(at, _)| at).collect();
-        Some(Self { rules, by_service, connections })
+        Some(Self { rules, by_service, connections, candidates: RwLock::default() })
     }
 
-    fn of(&self, service: &str) -> impl Iterator<Item = &Compiled> {
-        self.by_service.of(service).map(|at| &*self.rules[at])
+    /// The places of the rules that may fit a call.
+    fn candidates(&self, context: &CallContext) -> Arc<[u16]> {
+        let operation: *const Operation = context.operation;
+        let caller = (
+            operation.addr(),
+            Arc::clone(&context.account),
+            Arc::clone(&context.region),
+            context.access_key.as_ref().map(Arc::clone),
+        );
+        if let Some(known) = self.candidates.read().unwrap_or_else(PoisonError::into_inner).get(&caller) {
+            return Arc::clone(known);
+        }
+        let places = self.by_service.of(context.service.id).filter(|at| self.rules[*at].matching.may_fit(context));
+        let found: Arc<[u16]> = places.filter_map(|at| u16::try_from(at).ok()).collect();
+        let mut candidates = self.candidates.write().unwrap_or_else(PoisonError::into_inner);
+        if candidates.len() >= CANDIDATES_MAX {
+            candidates.clear();
+        }
+        candidates.insert(caller, Arc::clone(&found));
+        found
     }
 }
 
@@ -294,6 +321,12 @@ impl Compiled {
     }
 
     fn checked(catalogue: &Catalogue, rule: &Rule, now: Timestamp) -> Result<Self, Refused> {
+        let plain = |byte: u8| byte.is_ascii_graphic() && !b"/%?#\"\\".contains(&byte);
+        if rule.id.len() > ID_BYTES_MAX || !rule.id.bytes().all(plain) {
+            return check::refuse(format!(
+                "an id has at most {ID_BYTES_MAX} letters, digits and signs that an address may hold"
+            ));
+        }
         let error = check::check(catalogue, rule)?;
         Ok(Self::new(rule.clone(), Matching::new(catalogue, &rule.matcher, now)?, error))
     }
@@ -410,6 +443,11 @@ impl Compiled {
 impl Verdict {
     pub fn is_nothing(&self) -> bool {
         self.hits.is_empty()
+    }
+
+    /// Whether the answer is as if there were no rules.
+    pub fn changes_nothing(&self) -> bool {
+        self.hits.is_empty() && self.clock.is_none()
     }
 
     /// What the handler has to carry out.

@@ -2,6 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::check::{Refused, refuse};
+
+/// Patterns of one list, and bytes of one pattern; ARNs have at most 2,048.
+const PATTERNS_MAX: usize = 1000;
+const PATTERN_BYTES_MAX: usize = 2048;
+
 /// Matches where one of the patterns does. Without patterns it matches everything. Case does not matter.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
@@ -25,6 +31,18 @@ impl Globs {
         }
     }
 
+    /// Whether the patterns are few and short enough to be matched with every call.
+    ///
+    /// # Errors
+    /// Where they are not.
+    pub(crate) fn check(&self) -> Result<(), Refused> {
+        let patterns = self.patterns();
+        if patterns.len() > PATTERNS_MAX || patterns.iter().any(|pattern| pattern.len() > PATTERN_BYTES_MAX) {
+            return refuse(format!("at most {PATTERNS_MAX} patterns of {PATTERN_BYTES_MAX} bytes each"));
+        }
+        Ok(())
+    }
+
     pub fn matches(&self, text: &str) -> bool {
         self.is_any() || self.patterns().iter().any(|pattern| matches(pattern, text))
     }
@@ -38,22 +56,25 @@ impl From<&str> for Globs {
 
 /// Whether a pattern with `*` (any characters) and `?` (one) covers the whole text. Takes time in proportion to both.
 fn matches(pattern: &str, text: &str) -> bool {
-    let pattern: Vec<char> = pattern.chars().flat_map(char::to_lowercase).collect();
-    let text: Vec<char> = text.chars().flat_map(char::to_lowercase).collect();
+    if pattern.is_ascii() && text.is_ascii() {
+        // Nearly always: nothing has to be copied.
+        return covers(pattern.as_bytes(), text.as_bytes(), &b'*', &b'?', u8::eq_ignore_ascii_case);
+    }
+    let lower = |text: &str| text.chars().flat_map(char::to_lowercase).collect::<Vec<char>>();
+    covers(&lower(pattern), &lower(text), &'*', &'?', char::eq)
+}
+
+fn covers<T: PartialEq>(pattern: &[T], text: &[T], any: &T, one: &T, same: impl Fn(&T, &T) -> bool) -> bool {
     let (mut p, mut t) = (0, 0);
     // Where the last star was, and what it has swallowed so far.
     let mut star: Option<(usize, usize)> = None;
     while t < text.len() {
         match pattern.get(p) {
-            Some('*') => {
+            Some(c) if c == any => {
                 star = Some((p, t));
                 p += 1;
             }
-            Some('?') => {
-                p += 1;
-                t += 1;
-            }
-            Some(c) if *c == text[t] => {
+            Some(c) if c == one || same(c, &text[t]) => {
                 p += 1;
                 t += 1;
             }
@@ -67,7 +88,7 @@ fn matches(pattern: &str, text: &str) -> bool {
             },
         }
     }
-    pattern[p..].iter().all(|c| *c == '*')
+    pattern[p..].iter().all(|c| c == any)
 }
 
 #[cfg(test)]
@@ -89,6 +110,8 @@ mod tests {
             ("a*b*c", "aXbXbXc", true),
             ("", "", true),
             ("", "a", false),
+            ("Ärger*", "äRGER im Verzug", true),
+            ("?rger", "ärger", true),
         ] {
             assert_eq!(matches(pattern, text), expect, "{pattern} on {text}");
         }

@@ -87,6 +87,14 @@ impl Incident {
             let millis = parse_duration(text).map(|duration| i64::try_from(duration.as_millis()).unwrap_or(i64::MAX));
             millis.map(|millis| Timestamp::from_millis(time.as_millis().saturating_add(millis))).map_err(Refused)
         };
+        let mut names: Vec<&str> = self.phases.iter().map(|phase| &*phase.name).collect();
+        names.sort_unstable();
+        if names.iter().any(|name| name.is_empty() || !name.chars().all(letters)) {
+            return refuse("phases have names of letters, digits and hyphens");
+        }
+        if let Some([name, _]) = names.array_windows().find(|[one, next]| one == next) {
+            return refuse(format!("two phases are called `{name}`"));
+        }
         let mut times: Vec<(Timestamp, Option<Timestamp>)> = Vec::with_capacity(self.phases.len());
         for (number, phase) in self.phases.iter().enumerate() {
             let from = match (&phase.at, times.last()) {
@@ -286,10 +294,12 @@ mod tests {
             "name = \"a\"\nphases = []".to_owned(),
             format!("name = \"a b\"\n{phase}"),
             format!("name = \"a\"\nweather = 1\n{phase}"),
-            format!("name = \"a\"\n{phase}{phase}"),
+            format!("name = \"a\"\n{phase}for = \"1m\"\n{phase}"),
+            format!("name = \"a\"\n{phase}[[phases]]\nname = \"b\"\n"),
+            "name = \"a\"\n[[phases]]\nname = \"b c\"\n".to_owned(),
             format!("name = \"a\"\n{phase}for = \"soon\""),
             format!("name = \"a\"\n{phase}for = \"0\""),
-            format!("name = \"a\"\n{phase}at = \"5m\"\n{phase}at = \"1m\""),
+            format!("name = \"a\"\n{phase}at = \"5m\"\n[[phases]]\nname = \"b\"\nat = \"1m\""),
         ] {
             assert!(Incident::parse(&wrong).is_err(), "{wrong}");
         }

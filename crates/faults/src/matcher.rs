@@ -16,6 +16,9 @@ use crate::globs::Globs;
 use crate::rule::Class;
 use crate::windows::{Window, time};
 
+const WINDOWS_MAX: usize = 100;
+const INPUT_BYTES_MAX: usize = 64 * 1024;
+
 /// Which calls, when and how often. Whatever is left out does not restrict.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", default)]
@@ -162,6 +165,14 @@ impl Matching {
         if matcher.every == Some(0) {
             return refuse("every 0th call is none; every = 1 is each");
         }
+        if matcher.windows.len() > WINDOWS_MAX {
+            return refuse(format!("at most {WINDOWS_MAX} windows"));
+        }
+        let Matcher { service, operation, region, account, key, resource, .. } = matcher;
+        [service, operation, region, account, key, resource].into_iter().try_for_each(Globs::check)?;
+        if matcher.input.as_ref().is_some_and(|input| input.to_string().len() > INPUT_BYTES_MAX) {
+            return refuse(format!("an input to compare with has at most {INPUT_BYTES_MAX} bytes as JSON"));
+        }
         let entries = matcher.entries(catalogue)?;
         let known: Vec<&'static Service> = entries.iter().flatten().filter_map(|entry| entry.open().ok()).collect();
         operations(&known, &matcher.operation)?;
@@ -206,13 +217,19 @@ impl Matching {
         self.services.as_deref()
     }
 
-    /// Whether a call is one that it is about.
-    pub fn fits(&self, context: &CallContext, input: &Document) -> bool {
+    /// Whether calls of this operation and caller may be such that it is about: all that does not change from call to call.
+    pub(crate) fn may_fit(&self, context: &CallContext) -> bool {
         let matcher = &self.matcher;
         matcher.operation.matches(context.operation.name)
             && matcher.region.matches(&context.region)
             && matcher.account.matches(&context.account)
             && (matcher.key.is_any() || context.access_key.as_deref().is_some_and(|key| matcher.key.matches(key)))
+    }
+
+    /// Whether a call is one that it is about.
+    pub fn fits(&self, context: &CallContext, input: &Document) -> bool {
+        let matcher = &self.matcher;
+        self.may_fit(context)
             && self.is_time(context.now)
             && matcher.class.is_none_or(|class| class.holds(context.operation, carries_token(context, input)))
             && (matcher.resource.is_any() || names_resource(context, input, &matcher.resource))

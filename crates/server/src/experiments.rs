@@ -275,7 +275,7 @@ impl Plan {
             let operations: Vec<&str> = parameter("operations")?.split(',').map(str::trim).collect();
             let Some((from, until)) = self.times.get(&**name) else { continue };
             let rule = json!({
-                "id": format!("fis-{experiment}-{name}"),
+                "id": rule_id(experiment, name),
                 "description": format!("action {name} of the experiment {experiment}"),
                 "service": parameter("service")?,
                 "operation": operations,
@@ -411,6 +411,12 @@ fn error_of(action: &str) -> Option<&'static str> {
         "unavailable-error" => "ServiceUnavailable",
         _ => return None,
     })
+}
+
+/// Names of actions may hold what the id of a rule may not.
+fn rule_id(experiment: &str, action: &str) -> String {
+    let plain = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.') { c } else { '_' };
+    format!("fis-{experiment}-{}", action.chars().map(plain).collect::<String>())
 }
 
 fn actions(template: &Document) -> impl Iterator<Item = (&Cow<'static, str>, &Document)> {

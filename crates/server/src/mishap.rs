@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::HeaderMap;
 use http::header::{CONTENT_LENGTH, HeaderName, HeaderValue};
 use standin_core::{BodySource, BoxFuture, Call, OperationError, codes};
-use standin_faults::{Network, Partial, Rule, Verdict};
+use standin_faults::{Faults, Network, Partial, Rule, Verdict};
 use standin_mock::batch::{BatchShape, Taken};
 use standin_model::{Document, Timestamp};
 
@@ -30,6 +30,9 @@ pub(crate) fn own_rules(headers: &HeaderMap) -> Result<Vec<Rule>, OperationError
             let text =
                 format!("the header {FAULT_HEADER} is no fault rule such as {{\"error\": \"throttling\"}}: {error}");
             OperationError::new(codes::VALIDATION, text).with_status(400)
+        })?;
+        Faults::check_outcome(&rule).map_err(|refused| {
+            OperationError::new(codes::VALIDATION, format!("the header {FAULT_HEADER}: {refused}")).with_status(400)
         })?;
         rules.push(Rule { id: FAULT_HEADER.as_str().to_owned(), ..rule });
     }

@@ -136,23 +136,29 @@ async fn serve_aws(app: &Arc<App>, request: HttpRequest, peer: &Peer) -> HttpRes
     };
     progress.body_bytes = bytes.as_ref().map_or(0, |bytes| bytes.len() as u64);
 
+    let own = mishap::own_rules(&parts.headers);
+    let signed =
+        mishap::signed_at(&parts.headers).filter(|_| app.faults.any() || own.as_ref().is_ok_and(|own| !own.is_empty()));
     let memo_key = match &bytes {
-        Ok(bytes) if stream.is_none() && may_remember(app, &parts, &identity) => {
+        Ok(bytes) if stream.is_none() && may_remember(app, &parts, &identity, bytes.len()) => {
             memo::key(app.dice, &parts, &identity, &peer.authority.base_url, bytes)
         }
         _ => None,
     };
+    // By the input of the same request before, so that it counts once.
+    let mut judged = None;
     if let (Some(key), Ok(bytes)) = (memo_key, &bytes)
         && let Some(kept) = app.memo.get(key)
     {
         let context = context(app, &parts, peer, &identity, bytes, progress.ordinal);
-        return repeat(app, &parts, identity, context, &kept, &progress);
+        let verdict = app.faults.judge(&context, &kept.input, &[], signed);
+        if verdict.changes_nothing() {
+            return repeat(app, &parts, identity, context, &kept, &progress);
+        }
+        judged = Some(verdict);
     }
 
     let asked = identity.operation;
-    let own = mishap::own_rules(&parts.headers);
-    let signed =
-        mishap::signed_at(&parts.headers).filter(|_| app.faults.any() || own.as_ref().is_ok_and(|own| !own.is_empty()));
     let hashed = bytes.as_ref().map_or_else(|_| Bytes::new(), Bytes::clone);
     let (input, verdict) = match bytes {
         Ok(bytes) => understand(app, &mut parts, &mut identity, form.as_deref(), bytes),
@@ -162,7 +168,10 @@ async fn serve_aws(app: &Arc<App>, request: HttpRequest, peer: &Peer) -> HttpRes
     drop(hashed);
     let mut call = Call { context, input, body: stream };
     let (mut faults, verdict) = match own {
-        Ok(own) => (app.faults.judge(&call.context, &call.input, &own, signed), verdict),
+        Ok(own) => {
+            let judge = || app.faults.judge(&call.context, &call.input, &own, signed);
+            (judged.unwrap_or_else(judge), verdict)
+        }
         Err(error) => (Verdict::default(), Err(error)),
     };
     call.context.mishap = faults.mishap().map(Arc::new);
@@ -173,8 +182,8 @@ async fn serve_aws(app: &Arc<App>, request: HttpRequest, peer: &Peer) -> HttpRes
         },
         Err(error) => Err(error),
     };
-    // What turned out to be a sibling's request is identified anew each time.
-    progress.memo_key = memo_key.filter(|_| std::ptr::eq(asked, identity.operation));
+    // What turned out to be a sibling's request is identified anew each time, and what went wrong is nobody else's answer.
+    progress.memo_key = memo_key.filter(|_| std::ptr::eq(asked, identity.operation) && faults.changes_nothing());
     let response = finish(app, &parts, identity, call, answer, &progress, &faults);
     mishap::end(faults, response, app.fidelity_header).await
 }
@@ -188,12 +197,13 @@ fn expired(app: &App, parts: &Parts) -> Option<OperationError> {
 }
 
 /// Whether an answer depends on the request alone.
-fn may_remember(app: &App, parts: &Parts, identity: &Identity) -> bool {
+fn may_remember(app: &App, parts: &Parts, identity: &Identity, body_bytes: usize) -> bool {
     let (service, operation) = (identity.service.id, identity.operation.name);
     app.strict.is_none()
         && !app.responses.concern(identity.service, identity.operation)
-        && !app.faults.concern(identity.service, identity.operation)
         && app.tape.as_ref().is_none_or(|tape| !tape.concerns(service))
+        // Of long inputs not all is kept by which a rule may choose.
+        && (body_bytes <= LONG_BODY_BYTES || !app.faults.any())
         && !parts.headers.contains_key(mishap::FAULT_HEADER)
         && app.registry.find_by_name(service, operation).fidelity(identity.service, identity.operation)
             == Fidelity::Synthesized

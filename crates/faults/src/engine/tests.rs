@@ -174,8 +174,64 @@ fn rules_come_and_go() {
     faults.put(catalogue, rule(json!({"id": "slow", "latency": "2s"})), now).unwrap();
     assert_eq!(faults.find(&id).unwrap().hit, 1, "what others do to their rules changes nothing");
     assert_eq!(faults.find("slow").unwrap().hit, 0);
-    assert!(faults.concern(context.service, context.operation));
+    assert!(faults.any());
     assert_eq!(faults.remove(|rule| rule.id == id), 1);
     assert_eq!(faults.remove(|_| true), 1);
-    assert!(!faults.concern(context.service, context.operation));
+    assert!(!faults.any() && faults.judge(&context, &Document::map(), &[], None).changes_nothing());
+}
+
+#[test]
+fn callers_are_told_apart_although_rules_are_remembered() {
+    let faults = faults(&json!([{"service": "mwaa", "region": "eu-*", "error": "server"}, {"service": "mwaa", "key": "1111*", "latency": "1s"}])).unwrap();
+    let here = context("mwaa", "ListEnvironments");
+    let there = CallContext { region: Arc::from("us-east-1"), ..here.clone() };
+    let nobody = CallContext { access_key: None, ..here.clone() };
+    for _ in 0..2 {
+        let hits =
+            [&here, &there, &nobody].map(|context| faults.judge(context, &Document::map(), &[], None).hits.len());
+        assert_eq!(hits, [2, 1, 1]);
+    }
+}
+
+#[test]
+fn what_is_too_much_is_refused() {
+    for rule in [
+        json!({"error": "server", "operation": "a*".repeat(5000)}),
+        json!({"error": "server", "operation": vec!["Get*"; 5000]}),
+        json!({"error": "server", "windows": vec!["+1m..+2m"; 5000]}),
+        json!({"error": "server", "input": {"a": "x".repeat(100_000)}}),
+        json!({"error": "server", "description": "x".repeat(100_000)}),
+        json!({"error": "x".repeat(1000), "force": true}),
+        json!({"error": "a\r\nb: c", "force": true}),
+        json!({"error": "random", "status": 200}),
+        json!({"error": "server", "id": "a b"}),
+        json!({"error": "server", "id": "a/b"}),
+    ] {
+        let text = rule.to_string();
+        assert!(faults(&json!([rule])).is_err(), "{}", &text[..60.min(text.len())]);
+    }
+}
+
+#[test]
+fn rules_change_while_calls_are_judged() {
+    let faults = Faults::default();
+    let context = context("mwaa", "ListEnvironments");
+    let rules = |count: usize| -> Vec<Rule> {
+        (0..count).map(|_| serde_json::from_value(json!({"service": "mwaa", "error": "server"})).unwrap()).collect()
+    };
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                for _ in 0..2000 {
+                    // All rules of one list, or none of it.
+                    let hits = faults.judge(&context, &Document::map(), &[], None).hits.len();
+                    assert!([0, 3, 5].contains(&hits), "{hits}");
+                }
+            });
+        }
+        for round in 0..200 {
+            let count = [3, 5][round % 2];
+            faults.set(Catalogue::shared(), rules(count), Timestamp::from_millis(0)).unwrap();
+        }
+    });
 }
