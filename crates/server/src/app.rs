@@ -21,6 +21,7 @@ use crate::experiments;
 use crate::identify::{Defaults, Index};
 use crate::init::InitReport;
 use crate::journal::Journal;
+use crate::leaks::LeakWatch;
 use crate::memo::Memo;
 use crate::metrics::Metrics;
 use crate::net::{CertAuthority, Limits};
@@ -62,6 +63,7 @@ pub(crate) struct App {
     pub(crate) limits: Limits,
     pub(crate) authority: Option<Arc<CertAuthority>>,
     pub(crate) init: Arc<InitReport>,
+    pub(crate) leaks: Option<Arc<dyn LeakWatch>>,
     pub(crate) stop: tokio::sync::Notify,
     ordinal: AtomicU64,
     repeats: Box<[AtomicU32]>,
@@ -139,6 +141,7 @@ impl App {
             authority,
             limits: config.limits,
             init: config.init,
+            leaks: config.leaks,
             stop: tokio::sync::Notify::new(),
             ordinal: AtomicU64::new(0),
             repeats: std::iter::repeat_with(|| AtomicU32::new(0)).take(REPEAT_SLOTS).collect(),

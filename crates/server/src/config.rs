@@ -15,6 +15,7 @@ use standin_script::folder::Folder;
 use standin_store::StoreLocation;
 
 use crate::init::InitReport;
+use crate::leaks::LeakWatch;
 use crate::net::{CorsPolicy, Limits, ProxyPolicy};
 use crate::pass::Upstream;
 use crate::tape::{RecordConfig, ReplayConfig};
@@ -54,6 +55,8 @@ pub struct ServerConfig {
     /// TLS on the same port, with certificates of an own authority.
     pub tls: bool,
     pub proxy: ProxyPolicy,
+    /// Told of everything that was meant for AWS itself, which is then refused; needs [`ProxyPolicy::Guard`].
+    pub leaks: Option<Arc<dyn LeakWatch>>,
     /// Which web pages may call.
     pub cors: CorsPolicy,
     /// Host names to answer beside local ones and AWS's; `*` for any.
@@ -108,6 +111,7 @@ impl Default for ServerConfig {
             limits: Limits::default(),
             tls: true,
             proxy: ProxyPolicy::default(),
+            leaks: None,
             cors: CorsPolicy::default(),
             allowed_hosts: Vec::new(),
             seed: 0,

@@ -13,6 +13,7 @@ mod experiments;
 mod identify;
 mod init;
 mod journal;
+mod leaks;
 mod memo;
 pub mod metrics;
 mod mishap;
@@ -30,6 +31,7 @@ mod tape;
 
 pub use config::{DEFAULT_ACCOUNT, DEFAULT_JOURNAL_SIZE, DEFAULT_REGION, ServerConfig, Stateless, Transitions};
 pub use init::{InitReport, InitStage, ScriptState};
+pub use leaks::{LeakAttempt, LeakWatch};
 pub use pass::{CredentialSource, OwnedKeys, Upstream};
 pub use saved::BLOB_LINE as SAVED_BYTES_LINE;
 pub use server::{RunningServer, Server, ServerBuilder};

@@ -1,6 +1,7 @@
 //! The way of a request: guard, identify, read, decode, validate, answer, encode, record.
 
 use std::borrow::Cow;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -19,10 +20,11 @@ use crate::admin;
 use crate::app::App;
 use crate::identify::{Identity, Unidentified};
 use crate::journal::{Attempt, LONG_BODY_BYTES, Outcome, Record, kept_message, shorten};
+use crate::leaks::{self, LeakAttempt};
 use crate::memo::{self, Kept, MemoKey};
 use crate::metrics::Observation;
 use crate::mishap::{self, Start};
-use crate::net::{Arrival, Body, Front, Limits, Peer, RequestBody};
+use crate::net::{Arrival, Authority, Body, Front, Limits, Peer, RequestBody};
 use crate::payload::{self, Expected};
 
 const REQUEST_ID_HEADER: HeaderName = HeaderName::from_static("x-amzn-requestid");
@@ -39,7 +41,16 @@ pub(crate) struct Pipeline(pub(crate) Arc<App>);
 impl Front for Pipeline {
     async fn serve(&self, request: HttpRequest, peer: Peer) -> HttpResponse {
         let app = &self.0;
+        if leaks::is_leak(app, &peer) {
+            return leaks::refuse(app, request, &peer).await;
+        }
         if admin::claims(&request) { admin::serve(app, request).await } else { serve_aws(app, request, &peer).await }
+    }
+
+    fn tunnelled(&self, target: &Authority, remote: SocketAddr) {
+        if let Some(watch) = &self.0.leaks {
+            watch.tried(LeakAttempt { host: &target.host, service: None, operation: None, remote });
+        }
     }
 
     fn admits(&self, arrival: Arrival<'_>) -> bool {
@@ -667,7 +678,7 @@ fn to_http(app: &App, parts: &Parts, response: Response, body: Option<Box<dyn Bo
     http
 }
 
-fn is_form(headers: &HeaderMap) -> bool {
+pub(crate) fn is_form(headers: &HeaderMap) -> bool {
     let kind = headers.get(http::header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     kind.starts_with("application/x-www-form-urlencoded") && !headers.contains_key("x-amz-target")
 }

@@ -18,6 +18,7 @@ pub mod client;
 pub mod config;
 pub mod env;
 pub mod error;
+pub mod guard;
 pub mod init;
 mod mockoon;
 pub mod serve;

@@ -3,6 +3,7 @@
 mod elsewhere;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde::Deserialize as _;
 use standin_core::Clock;
@@ -14,8 +15,8 @@ use standin_script::recording::Match;
 use standin_script::{Origin, Responses};
 use standin_server::net::{CertAuthority, CorsPolicy, Limits, NetError, ProxyPolicy};
 use standin_server::{
-    Durability, InitStage, RecordConfig, ReplayConfig, RunningServer, Server, ServerConfig, Stateless, StoreLocation,
-    Strictness, Transitions,
+    Durability, InitStage, LeakWatch, RecordConfig, ReplayConfig, RunningServer, Server, ServerConfig, Stateless,
+    StoreLocation, Strictness, Transitions,
 };
 use tracing_subscriber::EnvFilter;
 
@@ -35,7 +36,23 @@ const DEFAULT_LOG: &str = "warn";
 /// # Errors
 /// When a setting makes no sense, a model cannot be read, the state not be opened or an address not be bound.
 pub async fn start(settings: &Settings, hooks: &Hooks) -> Result<RunningServer, CommandError> {
+    start_guarded(settings, hooks, None).await
+}
+
+/// The same as a proxy that lets nothing through to AWS and tells of what tried.
+///
+/// # Errors
+/// As [`start`].
+pub async fn start_guarded(
+    settings: &Settings,
+    hooks: &Hooks,
+    guard: Option<Arc<dyn LeakWatch>>,
+) -> Result<RunningServer, CommandError> {
     let mut config = server_config(settings)?;
+    if guard.is_some() {
+        config.proxy = ProxyPolicy::Guard;
+        config.leaks = guard;
+    }
     config.init = hooks.report();
     hooks.run(InitStage::Boot, None).await?;
     Server::builder().config(config).start().await.map_err(|error| {
@@ -122,6 +139,7 @@ pub fn server_config(settings: &Settings) -> Result<ServerConfig, CommandError> 
         responses,
         responses_dir,
         clock,
+        leaks: None,
         init: defaults.init,
         record: record(settings)?,
         replay: settings.replay.clone().map(|folder| ReplayConfig {

@@ -17,7 +17,7 @@ use super::connection::{Caller, Connection, Phase, serve_tunnel};
 use super::guard::{Verdict, add_cors_headers};
 use super::io::Activity;
 use super::proxy::{self, Route};
-use super::{Authority, Body, Cut, Front, Peer, RequestBody, Scheme};
+use super::{Authority, Body, Cut, Front, HostKind, Peer, ProxyPolicy, RequestBody, Scheme};
 use crate::metrics::Refused;
 
 const ERROR_TYPE: HeaderName = HeaderName::from_static("x-amzn-errortype");
@@ -247,6 +247,9 @@ async fn connect<F: Front>(
         return Err(Refusal::malformed(StatusCode::BAD_REQUEST, "CONNECT within a tunnel"));
     }
     let caller = Caller { tunnel: Some(Arc::clone(&target)), ..connection.caller.clone() };
+    if shared.proxy == ProxyPolicy::Guard && target.kind == HostKind::Aws {
+        shared.front.tunnelled(&target, caller.remote);
+    }
     match proxy::route(shared.proxy, &target, &shared.own, caller.local) {
         Route::Here => serve_tunnel(Arc::clone(shared), hyper::upgrade::on(&mut request), caller),
         Route::Pass => {

@@ -31,6 +31,9 @@ pub enum ProxyPolicy {
     AnswerAws,
     /// AWS hosts and names of this server are answered, others passed on to the network.
     PassOthers,
+    /// AWS hosts and names of this server are answered, others passed on, and the [`Front`](super::Front) is told of
+    /// tunnels to AWS hosts.
+    Guard,
     /// No proxy at all: `CONNECT` is refused, and absolute-form requests for anything but this server.
     Off,
 }

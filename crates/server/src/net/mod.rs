@@ -42,6 +42,9 @@ pub trait Front: Send + Sync + 'static {
     /// Answers one request. The future is dropped when the server shuts down and the grace time is over.
     fn serve(&self, request: Request<RequestBody>, peer: Peer) -> impl Future<Output = Response<Body>> + Send;
 
+    /// A client asked its proxy for a tunnel to an AWS host, under [`ProxyPolicy::Guard`].
+    fn tunnelled(&self, _target: &Authority, _remote: SocketAddr) {}
+
     /// Whether a connection may come about.
     fn admits(&self, _arrival: Arrival<'_>) -> bool {
         true

@@ -57,7 +57,7 @@ pub(super) fn route(policy: ProxyPolicy, target: &Authority, own: &[SocketAddr],
     };
     match (here, policy) {
         (true, _) => Route::Here,
-        (false, ProxyPolicy::PassOthers) => Route::Pass,
+        (false, ProxyPolicy::PassOthers | ProxyPolicy::Guard) => Route::Pass,
         (false, ProxyPolicy::AnswerAws | ProxyPolicy::Off) => Route::Refuse,
     }
 }
@@ -179,6 +179,8 @@ mod tests {
         }
         check(ProxyPolicy::PassOthers, "pypi.org:443", Route::Pass);
         check(ProxyPolicy::PassOthers, "sts.amazonaws.com:443", Route::Here);
+        check(ProxyPolicy::Guard, "pypi.org:443", Route::Pass);
+        check(ProxyPolicy::Guard, "sts.amazonaws.com:443", Route::Here);
         check(ProxyPolicy::Off, "sts.amazonaws.com:443", Route::Refuse);
         check(ProxyPolicy::Off, "localhost:4566", Route::Here);
     }

@@ -1,10 +1,11 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
+use std::sync::Arc;
 
 use clap::Args;
 use standin_core::Clock;
-use standin_server::InitStage;
+use standin_server::{InitStage, LeakWatch};
 use tokio::process::{Child, Command};
 use tokio::runtime::Runtime;
 
@@ -15,6 +16,7 @@ use crate::client::{Access, CaFiles, Endpoint, Introspection, Trust, client_vari
 use crate::config::{Listen, Settings};
 use crate::env;
 use crate::error::{Attempt as _, CommandError};
+use crate::guard::{self, Guard};
 use crate::init::Hooks;
 use crate::serve;
 
@@ -33,6 +35,11 @@ pub struct RunArgs {
     #[arg(long)]
     proxy: bool,
 
+    /// Let nothing through to AWS: as the proxy of the command, refuse what was meant for AWS itself, say who tried, and end
+    /// with 3. Warns of real keys
+    #[arg(long)]
+    guard: bool,
+
     /// Take the server here, if one answers [default: http://127.0.0.1:4566]
     #[arg(long, value_name = "URL", env = env::AWS_ENDPOINT_URL)]
     endpoint: Option<Endpoint>,
@@ -47,10 +54,15 @@ pub struct RunArgs {
 
 impl RunArgs {
     pub(crate) fn run(self) -> Result<u8, CommandError> {
-        let wants_own = self.fresh || self.serve.config.is_some() || self.serve.settings != Settings::default();
+        let wants_own =
+            self.fresh || self.guard || self.serve.config.is_some() || self.serve.settings != Settings::default();
         let endpoint = self.endpoint.clone().unwrap_or_else(default_endpoint);
         let is_there = !wants_own && introspection(&endpoint)?.is_standin();
 
+        let guard = self.guard.then(|| Arc::new(Guard::default()));
+        if guard.is_some() {
+            to_stderr(&guard::warnings(&env::process, std::env::vars_os()));
+        }
         let runtime = Runtime::new().attempt("cannot start the runtime")?;
         let mut quiet = true;
         let mut region = None;
@@ -67,7 +79,8 @@ impl RunArgs {
             region.clone_from(&settings.region);
             let found = Hooks::find(&settings)?;
             let server = runtime.block_on(async {
-                let server = serve::start(&settings, &found).await?;
+                let watch = guard.clone().map(|guard| guard as Arc<dyn LeakWatch>);
+                let server = serve::start_guarded(&settings, &found, watch).await?;
                 serve::make_ready(&server, &settings, &found).await?;
                 Ok::<_, CommandError>(server)
             })?;
@@ -78,11 +91,12 @@ impl RunArgs {
         };
 
         let folder = OwnFolder::new().attempt("cannot make a folder for certificates")?;
-        let ca = certificates(&endpoint, folder.path(), self.proxy)?;
+        let proxy = self.proxy || self.guard;
+        let ca = certificates(&endpoint, folder.path(), proxy)?;
         let region = region.unwrap_or_else(region_from_env);
         let mut command = Command::new(&self.command[0]);
         command.args(&self.command[1..]);
-        let access = Access { endpoint: &endpoint, region: &region, ca: ca.as_ref(), proxy: self.proxy };
+        let access = Access { endpoint: &endpoint, region: &region, ca: ca.as_ref(), proxy };
         for variable in client_variables(access, &env::process) {
             match variable.value {
                 Some(value) => command.env(variable.name, value),
@@ -104,9 +118,19 @@ impl RunArgs {
                 to_stderr(&format!("standin: {coverage}\n"));
             }
         }
-        status.map(exit_code)
+        let code = exit_code(status?);
+        match guard.and_then(|guard| guard.report()) {
+            None => Ok(code),
+            Some(report) => {
+                to_stderr(&report);
+                Ok(LEAKED)
+            }
+        }
     }
 }
+
+/// What a guarded command ends with that tried to reach AWS.
+const LEAKED: u8 = 3;
 
 /// Writes the files that the command is to trust. Without the proxy they are a courtesy, for programs that use
 /// `https:` by themselves: it must not cost the command its trust in everybody else, so it needs the system's
