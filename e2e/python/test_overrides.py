@@ -148,6 +148,8 @@ def test_rules_over_http(stateful, rules):
     admin("PUT", path, {"service": "sts", "operation": "*", "error": "ExpiredToken"})
     with pytest.raises(ClientError, match="ExpiredToken"):
         make(stateful, "sts").get_caller_identity()
+    last = admin.last("sts", "GetCallerIdentity")
+    assert added["id"] in json.dumps(admin("GET", f"/_standin/explain/{last['id']}")["decisions"])
     admin("DELETE", path)
     assert make(stateful, "sts").get_caller_identity()["Account"] == ACCOUNT
     assert refusal(lambda: admin("GET", path))[0] == 404

@@ -188,9 +188,12 @@ impl App {
     pub(crate) async fn reload_responses(self: &Arc<Self>) {
         let Some(folder) = self.responses_dir.clone() else { return };
         let app = Arc::clone(self);
+        let before = self.responses.problems();
         let loaded = tokio::task::spawn_blocking(move || folder.load(&app.responses, app.catalogue, app.clock.now()));
         match loaded.await {
             Ok(Ok(_)) => {}
+            // Once: a folder is looked at again and again.
+            Ok(Err(problems)) if *before == problems => {}
             Ok(Err(problems)) => {
                 for problem in problems {
                     tracing::warn!("responses stay as they were: {problem}");

@@ -367,6 +367,50 @@ mod tests {
     use super::*;
 
     #[test]
+    fn calls_go_to_the_host_of_the_service() {
+        let keys = OwnedKeys { access_key: "a".into(), secret_key: "b".into(), session_token: None };
+        let upstream = |url: Option<&str>| {
+            let url = url.map(|url| url.parse().unwrap());
+            PassOn::new(Upstream { url, credentials: Arc::new(keys.clone()), region: None, tls: None })
+        };
+        let check = |url: Option<&str>, service: &str, operation: &str, region: &str, expect: (bool, &str, &str)| {
+            let service = Catalogue::shared().find(service).unwrap().open().unwrap();
+            let context = CallContext {
+                request_id: "r".into(),
+                ordinal: 1,
+                service,
+                operation: service.operation(operation).unwrap(),
+                protocol: service.protocols[0],
+                partition: "aws",
+                account: "111122223333".into(),
+                region: region.into(),
+                access_key: None,
+                base_url: "http://localhost".into(),
+                now: Clock::real().now(),
+                origin: Clock::real().now(),
+                dice: standin_core::Dice::new(0),
+                mishap: None,
+            };
+            let host = upstream(url).host(&context, &Document::map()).unwrap();
+            assert_eq!((host.secure, &*host.authority, &*host.region), expect);
+        };
+        let regional = (true, "sqs.eu-west-1.amazonaws.com", "eu-west-1");
+        check(None, "sqs", "ListQueues", "eu-west-1", regional);
+        check(None, "s3", "ListBuckets", "eu-west-1", (true, "s3.eu-west-1.amazonaws.com", "eu-west-1"));
+        check(None, "iam", "ListUsers", "eu-west-1", (true, "iam.amazonaws.com", "us-east-1"));
+        check(
+            None,
+            "mwaa",
+            "ListEnvironments",
+            "eu-west-1",
+            (true, "api.airflow.eu-west-1.amazonaws.com", "eu-west-1"),
+        );
+        check(None, "sqs", "ListQueues", "cn-north-1", (true, "sqs.cn-north-1.amazonaws.com.cn", "cn-north-1"));
+        let here = Some("http://127.0.0.1:5000");
+        check(here, "mwaa", "ListEnvironments", "eu-west-1", (false, "127.0.0.1:5000", "eu-west-1"));
+    }
+
+    #[test]
     fn what_described_the_transfer_stays_behind() {
         let check = |input: serde_json::Value, streams, expect: serde_json::Value| {
             assert_eq!(untransferred(&Document::from_json(&input), streams).to_json(), expect);

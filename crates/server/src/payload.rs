@@ -183,7 +183,7 @@ pub(crate) async fn gather(stream: &mut Option<Box<dyn BodySource>>, limits: &Li
 }
 
 /// What was wrong with a stream: our own error if one is inside, else that of the network.
-fn broken(error: io::Error) -> OperationError {
+pub(crate) fn broken(error: io::Error) -> OperationError {
     match error.downcast::<OperationError>() {
         Ok(own) => own,
         Err(error) => match error.downcast::<BodyError>() {

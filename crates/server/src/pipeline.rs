@@ -223,6 +223,8 @@ fn may_remember(app: &App, parts: &Parts, identity: &Identity, body_bytes: usize
 enum Answered {
     Answer(Answer),
     Raw(Response, Trace),
+    /// An error that a rule asks for.
+    Error(OperationError, Trace),
 }
 
 /// Decodes the input and checks it. Where it does not fit the model and the request may as well be another service's,
@@ -348,7 +350,7 @@ async fn script(
             answer.trace.push(told.into());
             Ok(Answered::Answer(answer))
         }
-        (Some(Scripted::Error(error)), _) => Err(error),
+        (Some(Scripted::Error(error)), _) => Ok(Answered::Error(error, vec![told.into()])),
         (Some(Scripted::Raw(response)), _) => Ok(Answered::Raw(response, vec![told.into()])),
         (None, Some(done)) => done.map(Answered::Answer),
         (None, None) => Ok(Answered::Answer(Answer::new(Document::map(), Fidelity::Synthesized))),
@@ -468,6 +470,10 @@ fn finish(
         shorten(&mut input);
     }
     let input = Arc::new(input);
+    let (answered, why) = match answered {
+        Ok(Answered::Error(error, why)) => (Err(error), why),
+        other => (other, Trace::new()),
+    };
     let (mut response, body, outcome, fidelity, trace) = match answered {
         Ok(Answered::Answer(Answer { mut output, body, status, headers, fidelity, trace })) => {
             let mut response = server::encode_response(protocol, service, operation, &context.request_id, &output);
@@ -494,13 +500,13 @@ fn finish(
             (response, body, outcome, Some(fidelity), trace)
         }
         Ok(Answered::Raw(response, trace)) => (response, None, Outcome::Raw, None, trace),
-        Err(error) => {
+        Ok(Answered::Error(error, _)) | Err(error) => {
             if let Some(source) = &error.source {
                 tracing::error!(request = &*context.request_id, error = %source, "an operation failed inside standin");
             }
             let response = server::encode_error(protocol, Some(service), Some(operation), &context.request_id, &error);
             let outcome = Outcome::Error { code: error.code.as_ref().into(), message: kept_message(error.message) };
-            (response, None, outcome, None, Trace::new())
+            (response, None, outcome, None, why)
         }
     };
     if app.fidelity_header {

@@ -4,8 +4,8 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use bytes::Bytes;
-use standin_core::{Answer, BodySource, BoxFuture, Call, Clock, Fidelity, OperationError};
+use bytes::{Bytes, BytesMut};
+use standin_core::{Answer, BodySource, BoxFuture, Call, Clock, Fidelity, OperationError, codes};
 use standin_faults::Globs;
 use standin_model::{Catalogue, Document};
 use standin_script::recording::{Match, Pair, Player, Recorder, redact_output};
@@ -102,13 +102,34 @@ async fn replay(player: &Player, call: &mut Call, limits: &Limits) -> Result<Opt
         return Ok(None);
     }
     let mut digest = None;
-    if call.body.is_some() {
-        let bytes = payload::gather(&mut call.body, limits).await?;
-        digest = (!bytes.is_empty()).then(|| Algorithm::Sha256.of(&bytes));
-        // Whoever answers instead wants it.
-        call.body = Some(Box::new(Whole(Some(bytes))));
+    let mut rest = None;
+    if let Some(mut body) = call.body.take() {
+        let most = limits.body_buffered_bytes_max;
+        let (mut sum, mut kept, mut length) = (Checksum::new(Algorithm::Sha256), BytesMut::new(), 0_usize);
+        while let Some(piece) = body.next().await {
+            let piece = piece.map_err(payload::broken)?;
+            sum.update(&piece);
+            length = length.saturating_add(piece.len());
+            if length <= most {
+                kept.extend_from_slice(&piece);
+            }
+        }
+        digest = (length > 0).then(|| sum.finish());
+        rest = Some((length <= most).then(|| kept.freeze()));
     }
-    let Some(found) = player.answer(&call.context, &call.input, digest.as_deref()) else { return Ok(None) };
+    let Some(found) = player.answer(&call.context, &call.input, digest.as_deref()) else {
+        // Whoever answers instead wants it.
+        call.body = match rest {
+            None => None,
+            Some(Some(bytes)) => Some(Box::new(Whole(Some(bytes)))),
+            Some(None) => {
+                let text =
+                    "the payload is not in the recording, and too long to be handed on (body_buffered_bytes_max)";
+                return Err(OperationError::new(codes::REQUEST_TOO_LARGE, text).with_status(413));
+            }
+        };
+        return Ok(None);
+    };
     let mut answer = Answer::new(found.answer?, Fidelity::Engine);
     answer.status = found.status;
     answer.trace.push(found.told.into());

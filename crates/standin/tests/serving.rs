@@ -84,7 +84,7 @@ fn serving_says_what_where_and_ends_with_what_was_used() {
     let folder = Folder::new("serve");
     let server = serve(&folder, &["--seed", "42", "--account", "123456789012"]);
     for part in
-        ["AWS services, ", " operations\n", "seed     42\n", "account 123456789012, region us-east-1", "standin call "]
+        ["AWS services, ", " operations\n", "seed     42", "account 123456789012, region us-east-1", "standin call "]
     {
         assert!(server.start.contains(part), "{part}: {}", server.start);
     }
@@ -119,7 +119,7 @@ fn flags_win_over_variables_over_the_file() {
     command.env("STANDIN_SEED", "2").env("STANDIN_ACCOUNT", "222222222222").env("STANDIN_REGION", "");
     command.env("LOCALSTACK_GATEWAY_LISTEN", "127.0.0.1:0").env("LOCALSTACK_AUTH_TOKEN", "ls-any");
     let server = Server::start(&mut command);
-    assert!(server.start.contains("seed     3\n"), "{}", server.start);
+    assert!(server.start.contains("seed     3;"), "{}", server.start);
     assert!(server.start.contains("account 222222222222, region eu-west-1"), "{}", server.start);
 }
 

@@ -30,9 +30,9 @@ pub struct RequestsArgs {
     #[arg(long)]
     status: Option<String>,
 
-    /// Only the last of them
-    #[arg(long, value_name = "NUMBER", default_value_t = 50)]
-    limit: usize,
+    /// Only the last of them [default: 50; all in a script]
+    #[arg(long, value_name = "NUMBER")]
+    limit: Option<usize>,
 
     /// Print JSON, with inputs and outputs
     #[arg(long)]
@@ -102,7 +102,9 @@ pub(super) struct ServerArgs {
 
 impl RequestsArgs {
     pub(crate) fn run(self, out: &mut Out) -> Result<u8, CommandError> {
-        let mut query = vec![format!("limit={}", self.limit)];
+        const SHOWN: usize = 50;
+        let limit = self.limit.unwrap_or(if self.language.is_some() { usize::MAX } else { SHOWN });
+        let mut query = vec![format!("limit={limit}")];
         for (name, value) in [("service", self.service), ("operation", self.operation), ("status", self.status)] {
             query.extend(value.map(|value| format!("{name}={}", percent_encoded(&value))));
         }
