@@ -3,11 +3,12 @@
 //!
 //! Both servers run as processes of their own, one after the other, under the same client. Requests are bounded in
 //! number; nothing leaves the loopback. With the argument `store`: the store alone; with `stateful`: resources over HTTP, few
-//! and a million.
+//! and a million; with `mockoon`: `standin mockoon` beside `mockoon-cli`.
 
 mod bare;
 mod cases;
 mod load;
+mod mockoon;
 mod process;
 mod report;
 mod stateful;
@@ -47,6 +48,11 @@ fn main() -> Result<()> {
             let rows = rows.first().map(|rows| rows.parse()).transpose()?;
             let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
             runtime.block_on(store::measure(rows))
+        }
+        ["mockoon", ref files @ ..] => {
+            let files = files.first().map(|files| files.parse()).transpose()?;
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            runtime.block_on(mockoon::measure(files))
         }
         ["stateful", ref rows @ ..] => {
             let rows = rows.first().map(|rows| rows.parse()).transpose()?;

@@ -11,7 +11,7 @@ use crate::{cases, load};
 
 /// Clock ticks per second in `/proc/*/stat`: 100 on every Linux that people run.
 const TICKS_PER_SECOND: u64 = 100;
-const START_MAX: Duration = Duration::from_secs(20);
+const START_MAX: Duration = Duration::from_secs(120);
 
 /// A running server, killed on drop.
 pub struct Server {
@@ -37,6 +37,14 @@ impl Server {
         let mut command = Command::new(std::env::current_exe()?);
         command.args(["bare", &port.to_string(), &body_bytes.to_string(), &head_bytes.to_string()]);
         Self::spawn(command, port).await
+    }
+
+    /// Another server, whose output nobody reads.
+    pub async fn silent(mut command: Command, port: u16) -> Result<Self> {
+        let child = command.stdout(Stdio::null()).stdin(Stdio::null()).spawn().context("cannot start a server")?;
+        let mut server = Self { child, port };
+        server.until_connected().await?;
+        Ok(server)
     }
 
     async fn spawn(mut command: Command, port: u16) -> Result<Self> {
@@ -91,6 +99,12 @@ pub async fn start_to_first_answer(binary: &Path) -> Result<Duration> {
     let took = started.elapsed();
     anyhow::ensure!(answer.status == 200, "the first answer has status {}", answer.status);
     Ok(took)
+}
+
+/// Ports that are free at the moment, all different.
+pub fn free_ports(count: usize) -> Result<Vec<u16>> {
+    let taken: Vec<_> = (0..count).map(|_| std::net::TcpListener::bind("127.0.0.1:0")).collect::<Result<_, _>>()?;
+    taken.iter().map(|listener| Ok(listener.local_addr()?.port())).collect()
 }
 
 fn free_port() -> Result<u16> {

@@ -3,13 +3,12 @@
 use std::collections::VecDeque;
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, StatusCode};
+use http::{HeaderMap, Method, StatusCode, Uri};
 use serde_json::{Value, json};
 use standin_core::Draw;
 
 use crate::ids::Ids;
 use crate::reply::Body;
-use crate::request::Incoming;
 
 /// Headers whose values nobody shall read.
 const SECRET: &[&str] =
@@ -37,21 +36,14 @@ struct Parts {
 #[derive(Clone, Debug)]
 pub struct Asked {
     method: Method,
-    path: String,
-    query: String,
+    uri: Uri,
     headers: HeaderMap,
     body: Bytes,
 }
 
 impl Asked {
-    pub fn of(incoming: &Incoming<'_>) -> Self {
-        Self {
-            method: incoming.method.clone(),
-            path: incoming.original_path.to_owned(),
-            query: incoming.query_text().to_owned(),
-            headers: incoming.request_headers.clone(),
-            body: cut(incoming.bytes()),
-        }
+    pub fn new(parts: http::request::Parts, body: &Bytes) -> Self {
+        Self { method: parts.method, uri: parts.uri, headers: parts.headers, body: cut(body) }
     }
 }
 
@@ -60,12 +52,12 @@ fn cut(bytes: &Bytes) -> Bytes {
 }
 
 impl Transaction {
-    pub fn of(incoming: &Incoming<'_>, response: &http::Response<Body>, at: i64) -> Self {
+    pub fn of(asked: Asked, response: &http::Response<Body>, at: i64) -> Self {
         let body = match response.body() {
             Body::Bytes(bytes) => Some(cut(bytes)),
             Body::File { .. } => None,
         };
-        Self::new(Asked::of(incoming), response.status(), response.headers().clone(), body, false, at)
+        Self::new(asked, response.status(), response.headers().clone(), body, false, at)
     }
 
     /// What another server answered.
@@ -89,14 +81,15 @@ impl Transaction {
         let parts = &*self.0;
         let asked = &parts.asked;
         let body = parts.response_body.as_ref();
-        let query = crate::path::decode(&asked.query).unwrap_or_else(|| asked.query.clone());
+        let query_text = asked.uri.query().unwrap_or_default();
+        let query = crate::path::decode(query_text).unwrap_or_else(|| query_text.to_owned());
         let mut ids = Ids::drawing(Draw::from_seed(parts.at.unsigned_abs()));
         json!({
             "request": {
                 "method": asked.method.as_str().to_ascii_lowercase(),
-                "urlPath": asked.path,
+                "urlPath": asked.uri.path(),
                 "query": query,
-                "queryParams": crate::form::parse(&asked.query, 5),
+                "queryParams": crate::form::parse(query_text, 5),
                 "body": String::from_utf8_lossy(&asked.body),
                 "headers": headers(&asked.headers),
             },

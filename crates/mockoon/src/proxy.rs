@@ -5,6 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use fancy_regex::Regex;
 use http::header::{CONNECTION, CONTENT_LENGTH, EXPECT, HOST, HeaderName, SET_COOKIE, TRANSFER_ENCODING, UPGRADE};
+use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use std::sync::LazyLock;
 
@@ -70,10 +71,17 @@ impl ProxyPlan {
     }
 
     /// What is sent to the other server.
-    pub fn forward(&self, server: &Server, incoming: &Incoming<'_>, headers: HeaderMap, latency: u64) -> Forward {
+    pub fn forward(
+        &self,
+        server: &Server,
+        parts: &Parts,
+        incoming: &Incoming<'_>,
+        headers: HeaderMap,
+        latency: u64,
+    ) -> Forward {
         let url = match &self.removed {
-            Some(prefix) => incoming.url.strip_prefix(prefix.as_str()).unwrap_or(&incoming.url),
-            None => &incoming.url,
+            Some(prefix) => incoming.url().strip_prefix(prefix.as_str()).unwrap_or(incoming.url()),
+            None => incoming.url(),
         };
         let (path, query) = url.split_once('?').map_or((url, None), |(path, query)| (path, Some(query)));
         let path = crate::path::collapse_slashes(&format!("{}/{path}", self.base));
@@ -105,7 +113,7 @@ impl ProxyPlan {
             response_headers: rendered(&self.response_headers),
             is_plain: !server.is_tls(),
             url: url.to_owned(),
-            asked: Asked::of(incoming),
+            asked: Asked::new(parts.clone(), incoming.bytes()),
         }
     }
 }

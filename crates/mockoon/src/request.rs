@@ -25,9 +25,8 @@ pub struct Incoming<'r> {
     /// As the client wrote it, without the query.
     pub original_path: &'r str,
     /// Repeated slashes collapsed, still encoded.
-    pub path: String,
-    /// The path and the query, slashes collapsed.
-    pub url: String,
+    pub path: std::borrow::Cow<'r, str>,
+    url: OnceCell<String>,
     /// What rules take for the path of the route.
     pub pattern: std::borrow::Cow<'r, str>,
     /// It is, or came with, a message over a WebSocket.
@@ -100,16 +99,12 @@ impl<'r> Incoming<'r> {
     pub fn new(parts: &'r Parts, bytes: &'r Bytes, peer: IpAddr, base: &'r BaseUrl) -> Self {
         let path = parts.uri.path();
         let query = parts.uri.query().unwrap_or_default();
-        let url = match parts.uri.query() {
-            Some(query) => format!("{path}?{query}"),
-            None => path.to_owned(),
-        };
         Self {
             method: &parts.method,
             request_headers: &parts.headers,
             original_path: path,
-            path: collapse_slashes(path),
-            url: if url.contains("//") { collapse_slashes(&url) } else { url },
+            path: if path.contains("//") { collapse_slashes(path).into() } else { path.into() },
+            url: OnceCell::new(),
             pattern: ROUTER_PATH.into(),
             is_socket: false,
             query_text: query,
@@ -170,8 +165,12 @@ impl<'r> Incoming<'r> {
         self.params.get(name)
     }
 
-    pub fn query_text(&self) -> &'r str {
-        self.query_text
+    /// The path and the query, slashes collapsed.
+    pub fn url(&self) -> &str {
+        self.url.get_or_init(|| {
+            let query = if self.query_text.is_empty() { "" } else { "?" };
+            collapse_slashes(&format!("{}{query}{}", self.original_path, self.query_text))
+        })
     }
 
     pub fn bytes(&self) -> &'r Bytes {

@@ -134,7 +134,7 @@ impl Compiled {
             Target::RequestNumber => Value::Number(number as f64),
             Target::Cookie if modifier.is_empty() => Value::Undefined,
             Target::Cookie => request.cookies().get(modifier),
-            Target::Path => Value::list(vec![Value::text(request.url.as_str()), Value::text(&*request.pattern)]),
+            Target::Path => Value::list(vec![Value::text(request.url()), Value::text(&*request.pattern)]),
             Target::Method => Value::text(request.method().to_ascii_lowercase()),
             Target::Header if modifier.is_empty() => Value::text(""),
             Target::Header => request.header_text(modifier).map_or(Value::Undefined, Value::from),

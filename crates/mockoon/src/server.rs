@@ -19,7 +19,7 @@ use crate::answer::{Prepared, Rendered};
 use crate::callbacks::{Call, CallbackPlan};
 use crate::environment::Environment;
 use crate::events::Events;
-use crate::log::Transaction;
+use crate::log::{Asked, Transaction};
 use crate::notes::Note;
 use crate::path::decode;
 use crate::proxy::{Forward, ProxyPlan};
@@ -245,7 +245,9 @@ impl Server {
                     match self.route(&mut incoming) {
                         Routed::Answered(reply, own) => (reply, global + own),
                         Routed::Passed(proxy, headers) => {
-                            return Reaction::Forward(Box::new(proxy.forward(self, &incoming, headers, global)));
+                            return Reaction::Forward(Box::new(
+                                proxy.forward(self, &parts, &incoming, headers, global),
+                            ));
                         }
                     }
                 }
@@ -255,7 +257,8 @@ impl Server {
         let calls = std::mem::take(&mut reply.calls);
         let response = reply.finish(&parts.method, &parts.headers);
         let remembers = self.options.transaction_logs_max > 0 && !path.starts_with("/mockoon-admin");
-        let transaction = remembers.then(|| Transaction::of(&incoming, &response, self.state.now()));
+        drop(incoming);
+        let transaction = remembers.then(|| Transaction::of(Asked::new(parts, &bytes), &response, self.state.now()));
         if let Some(transaction) = transaction.as_ref().filter(|_| self.options.admin_api) {
             self.state.record(transaction);
         }

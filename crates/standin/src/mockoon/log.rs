@@ -1,11 +1,18 @@
 //! The lines that `mockoon-cli` writes.
 
 use std::io::Write as _;
-use std::sync::Arc;
+use std::sync::{Arc, Condvar, LazyLock, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 use standin_core::Clock;
 use standin_mockoon::{Environment, Transaction};
+
+/// How long lines about requests are gathered.
+const GATHERING: Duration = Duration::from_millis(20);
+
+/// More bytes are written at once.
+const GATHERED_MAX: usize = 64 << 10;
 
 /// Writes lines about one environment.
 #[derive(Clone, Debug)]
@@ -54,17 +61,84 @@ impl Log {
         let more = format!(
             ",\"requestMethod\":\"{method}\",\"requestPath\":{path},\"requestProxied\":{proxied},\"responseStatus\":{status}{whole}"
         );
-        self.write("info", "Transaction recorded", &more);
+        lines().later(self.line("info", "Transaction recorded", &more));
     }
 
     fn write(&self, level: &str, message: &str, more: &str) {
+        lines().now(self.line(level, message, more));
+    }
+
+    fn line(&self, level: &str, message: &str, more: &str) -> String {
         let now = Clock::real().now().to_date_time();
         let message = Value::from(message);
-        let line =
-            format!("{},\"level\":\"{level}\",\"message\":{message}{more},\"timestamp\":\"{now}\"}}\n", self.head);
-        // Nobody to read it is no reason not to serve.
-        let _ = std::io::stdout().write_all(line.as_bytes());
+        format!("{},\"level\":\"{level}\",\"message\":{message}{more},\"timestamp\":\"{now}\"}}\n", self.head)
     }
+}
+
+/// Lines on their way to standard output. Those about requests are gathered: to write each would cost as much as to
+/// answer the request.
+struct Lines {
+    gathered: Mutex<String>,
+    /// Told when the first line is gathered.
+    some: Condvar,
+}
+
+/// Writes what is gathered, in a thread of its own.
+fn lines() -> &'static Lines {
+    static LINES: LazyLock<&'static Lines> = LazyLock::new(|| {
+        let lines = Box::leak(Box::new(Lines { gathered: Mutex::default(), some: Condvar::new() }));
+        // Without the thread, lines are written when they are many.
+        drop(std::thread::Builder::new().name("mockoon-log".to_owned()).spawn(|| lines.write_in_turns()));
+        lines
+    });
+    *LINES
+}
+
+/// Writes everything that is gathered. The process is about to end.
+pub fn flush() {
+    lines().now(String::new());
+}
+
+impl Lines {
+    fn gathered(&self) -> MutexGuard<'_, String> {
+        self.gathered.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn later(&self, line: String) {
+        let mut gathered = self.gathered();
+        if gathered.is_empty() {
+            self.some.notify_one();
+        }
+        gathered.push_str(&line);
+        if gathered.len() > GATHERED_MAX {
+            write(&mut gathered);
+        }
+    }
+
+    /// Writes a line, behind those that are gathered.
+    fn now(&self, line: String) {
+        let mut gathered = self.gathered();
+        gathered.push_str(&line);
+        write(&mut gathered);
+    }
+
+    fn write_in_turns(&self) {
+        loop {
+            let gathered = self.gathered();
+            let waited = self.some.wait_while(gathered, |gathered| gathered.is_empty());
+            drop(waited.unwrap_or_else(PoisonError::into_inner));
+            std::thread::sleep(GATHERING);
+            write(&mut self.gathered());
+        }
+    }
+}
+
+/// Holding the lock keeps lines in their order.
+fn write(gathered: &mut String) {
+    // Nobody to read it is no reason not to serve.
+    let _ = std::io::stdout().write_all(gathered.as_bytes());
+    let _ = std::io::stdout().flush();
+    gathered.clear();
 }
 
 #[cfg(test)]

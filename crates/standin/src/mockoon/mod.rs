@@ -4,6 +4,7 @@ mod body;
 mod files;
 mod log;
 mod outgoing;
+mod pfx;
 mod sockets;
 mod tls;
 
@@ -32,6 +33,7 @@ use self::log::Log;
 use crate::error::CommandError;
 
 pub use self::files::{File, Setup};
+pub use self::log::flush;
 
 /// A client that is silent longer between requests is left, as Mockoon does.
 const KEEP_ALIVE: Duration = Duration::from_secs(5);

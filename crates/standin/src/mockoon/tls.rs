@@ -28,10 +28,9 @@ pub fn acceptor(server: &Server, folder: &Path) -> Result<Option<TlsAcceptor>> {
     };
     let (mut chain, key) = if tls.is_pfx && !tls.pfx_path.is_empty() {
         let path = file(&tls.pfx_path)?;
-        return Err(anyhow!(
-            "{} is a PFX file, which cannot be read yet; openssl pkcs12 -nodes -in FILE writes certificate and key in PEM",
-            path.display()
-        ));
+        let passphrase = server.render(&tls.passphrase).map_err(|message| anyhow!("passphrase: {message}"))?;
+        let bytes = std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        super::pfx::identity(&bytes, &passphrase).with_context(|| format!("cannot use {}", path.display()))?
     } else if !tls.is_pfx && !tls.cert_path.is_empty() && !tls.key_path.is_empty() {
         (certificates(&file(&tls.cert_path)?)?, key(&file(&tls.key_path)?)?)
     } else {

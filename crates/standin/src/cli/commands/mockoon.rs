@@ -11,7 +11,7 @@ use super::serve::Signals;
 use crate::cli::Out;
 use crate::env;
 use crate::error::{Attempt as _, CommandError};
-use crate::mockoon::{File, Setup};
+use crate::mockoon::{self, File, Setup};
 
 /// Serve Mockoon environment files, as mockoon-cli does
 #[derive(Args, Clone, Debug)]
@@ -235,6 +235,7 @@ async fn serve(setup: &Setup, files: &[File]) -> Result<(), CommandError> {
     let mut serving = setup.start(files).await?;
     signals.stop().await;
     serving.shutdown().await;
+    mockoon::flush();
     Ok(())
 }
 
