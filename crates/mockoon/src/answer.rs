@@ -1,6 +1,7 @@
 //! Making the body of a chosen response.
 
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use http::{HeaderMap, Method};
@@ -25,8 +26,10 @@ pub struct ResponsePlan {
     pub headers: Vec<(String, Text)>,
     body: Text,
     file_path: Text,
-    /// The whole answer, where no request changes it.
-    pub prepared: Option<Prepared>,
+    /// No request changes the answer.
+    pub is_static: bool,
+    /// The whole answer, once somebody asked for it and if it is static.
+    prepared: OnceLock<Prepared>,
 }
 
 /// An answer that is ready.
@@ -47,40 +50,52 @@ impl ResponsePlan {
             .map(|header| (header.key.clone(), Text::new(&header.value)))
             .collect();
         let body = if response.disable_templating {
-            Text::Plain(std::sync::Arc::from(response.body.as_str()))
+            Text::Plain(Arc::clone(&response.body))
         } else {
-            Text::new(&response.body)
+            Text::shared(Arc::clone(&response.body))
         };
         let is_inline = match response.body_type {
             BodyType::Inline => true,
             BodyType::File => response.file_path.is_empty(),
             BodyType::Bucket => response.bucket_id.is_empty(),
         };
-        let is_static = is_inline && !options.route_metadata_headers && response.callbacks.is_empty();
-        let prepared = environment_headers.filter(|_| is_static).and_then(|environment_headers| {
-            let mut reply = Reply::new(environment_headers.clone());
-            reply.status = response.status;
-            for (key, value) in &headers {
-                reply.set(key, value.plain()?);
-            }
-            let text = body.plain()?;
-            if let Err(message) = reply.send_text(text) {
-                reply.send_error(&format!("Error while serving the content: {message}"), None);
-            }
-            match reply.body {
-                Body::Bytes(body) => {
-                    Some(Prepared { status: reply.status, headers: reply.headers, body, latency: response.latency })
-                }
-                Body::File { .. } => None,
-            }
-        });
+        let has_headers = environment_headers.is_some() && headers.iter().all(|(_, value)| value.plain().is_some());
+        let is_static = is_inline
+            && has_headers
+            && body.plain().is_some()
+            && !options.route_metadata_headers
+            && response.callbacks.is_empty();
         Self {
             rules: Rules::new(response),
             headers,
             body,
             file_path: Text::new(&files::normalised(&response.file_path)),
-            prepared,
+            is_static,
+            prepared: OnceLock::new(),
         }
+    }
+
+    /// The whole answer, where no request changes it.
+    pub fn prepared(&self, response: &Response, environment_headers: Option<&HeaderMap>) -> Option<&Prepared> {
+        if !self.is_static {
+            return None;
+        }
+        let (environment_headers, text) = (environment_headers?, self.body.plain()?);
+        Some(self.prepared.get_or_init(|| {
+            let mut reply = Reply::new(environment_headers.clone());
+            reply.status = response.status;
+            for (key, value) in &self.headers {
+                reply.set(key, value.plain().map_or("", |value| value.as_ref()));
+            }
+            if let Err(message) = reply.send_text(text) {
+                reply.send_error(&format!("Error while serving the content: {message}"), None);
+            }
+            let body = match reply.body {
+                Body::Bytes(body) => body,
+                Body::File { .. } => Bytes::new(),
+            };
+            Prepared { status: reply.status, headers: reply.headers, body, latency: response.latency }
+        }))
     }
 
     pub fn body(&self) -> &Text {

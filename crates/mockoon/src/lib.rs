@@ -1,13 +1,14 @@
 //! Mockoon environments: loading, routing, choosing and making answers.
 //!
 //! [`Environment::load`] reads a file of any age or an OpenAPI document, [`Server::new`] compiles it, [`Server::react`]
-//! takes a request and gives an answer with the latency that whoever owns the socket waits for, or says what else to do. Behaviour is that of `mockoon-cli` 9.9, oddities
-//! included: where something here looks strange, that is why. What is not done is told by [`Server::notes`].
+//! takes a request and gives an answer with the latency that whoever owns the socket waits for, or says what else to do.
+//! Behaviour is that of `mockoon-cli` 9.9, oddities included: where something here looks strange, that is why. What is
+//! not done is told by [`Server::notes`].
 //!
 //! # Invariants
 //! - No sockets, no waiting, no environment variables.
-//! - Paths, templates and regular expressions are compiled when an environment is loaded, and an answer that no request
-//!   changes is ready before the first one comes.
+//! - Paths and regular expressions are compiled when an environment is loaded, templates and answers that no request
+//!   changes when they are first asked for; nothing is compiled twice.
 //! - No request panics, loops, or makes matching slow.
 
 mod admin;

@@ -95,7 +95,12 @@ impl Router {
     }
 
     /// The ready answer of the first route that matches, if that route gives everybody the same one.
-    pub fn prepared(&self, incoming: &Incoming<'_>) -> Option<&Prepared> {
+    pub fn prepared(
+        &self,
+        incoming: &Incoming<'_>,
+        environment: &Environment,
+        headers: Option<&HeaderMap>,
+    ) -> Option<&Prepared> {
         let mut candidates = self.routes.iter().filter(|route| route.may_match(incoming));
         let route = candidates.find(|route| !route.is_constant || route.path.matches(&incoming.path).is_some())?;
         if !route.is_constant {
@@ -106,7 +111,8 @@ impl Router {
             return None;
         }
         route.count.fetch_add(1, Ordering::Relaxed);
-        route.responses[route.default].prepared.as_ref()
+        let response = &environment.routes[route.index].responses[route.default];
+        route.responses[route.default].prepared(response, headers)
     }
 
     /// The first route that answers a request, and its response. Parameters of its path are set.
@@ -178,7 +184,7 @@ impl RoutePlan {
             && !is_crud
             && discriminators.is_empty()
             && referred.is_empty()
-            && responses[default].prepared.is_some();
+            && responses[default].is_static;
         let method = match route.method.as_str() {
             "all" => None,
             // A route without a method matches none.

@@ -290,7 +290,7 @@ impl Server {
     /// The answer of a route, of CORS, or that there is none; with the latency of the response.
     fn route(&self, incoming: &mut Incoming<'_>) -> Routed<'_> {
         if self.router.is_plain()
-            && let Some(prepared) = self.router.prepared(incoming)
+            && let Some(prepared) = self.router.prepared(incoming, &self.environment, self.static_headers.as_ref())
         {
             return self.ready(prepared);
         }
@@ -329,10 +329,10 @@ impl Server {
         }
         chosen.route.count.fetch_add(1, Ordering::Relaxed);
         let plan = &chosen.route.responses[chosen.response];
-        if let Some(prepared) = plan.prepared.as_ref() {
+        let response = &self.environment.routes[chosen.route.index].responses[chosen.response];
+        if let Some(prepared) = plan.prepared(response, self.static_headers.as_ref()) {
             return self.ready(prepared);
         }
-        let response = &self.environment.routes[chosen.route.index].responses[chosen.response];
         reply.status = response.status;
         for (key, value) in &plan.headers {
             self.set_header(&mut reply, key, value, incoming);

@@ -127,7 +127,7 @@ fn content(server: &Server, response: &Response, body: &Text, incoming: &Incomin
         BodyType::Bucket if !response.bucket_id.is_empty() => {
             let value = match server.state.buckets.served(&response.bucket_id) {
                 Some((_, state)) => state.value,
-                None => Value::text(response.body.as_str()),
+                None => Value::text(&*response.body),
             };
             let text = match &value {
                 Value::Text(text) | Value::Safe(text) => text.as_ref().to_owned(),

@@ -1,6 +1,7 @@
-//! Texts of an environment that may be templates, compiled once.
+//! Texts of an environment that may be templates, compiled when they are first rendered: most of a large environment is
+//! never asked for.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use standin_template::{Scope, Template};
 
@@ -9,26 +10,32 @@ use standin_template::{Scope, Template};
 pub enum Text {
     /// Without any template.
     Plain(Arc<str>),
-    Template(Box<Template>),
-    /// A template that cannot be parsed: whoever renders it is told why.
-    Broken(String),
+    Template(Box<Source>),
+}
+
+/// A template; the message of one that cannot be parsed is for whoever renders it.
+#[derive(Debug)]
+pub struct Source {
+    text: Arc<str>,
+    compiled: OnceLock<Result<Template, String>>,
 }
 
 impl Text {
     pub fn new(source: &str) -> Self {
-        if !source.contains("{{") {
-            return Self::Plain(Arc::from(source));
+        Self::shared(Arc::from(source))
+    }
+
+    pub fn shared(text: Arc<str>) -> Self {
+        if !text.contains("{{") {
+            return Self::Plain(text);
         }
-        match Template::parse(source) {
-            Ok(template) => Self::Template(Box::new(template)),
-            Err(error) => Self::Broken(error.to_string()),
-        }
+        Self::Template(Box::new(Source { text, compiled: OnceLock::new() }))
     }
 
     pub fn plain(&self) -> Option<&Arc<str>> {
         match self {
             Self::Plain(text) => Some(text),
-            _ => None,
+            Self::Template(_) => None,
         }
     }
 
@@ -39,8 +46,11 @@ impl Text {
     pub fn render(&self, scope: &mut Scope<'_>) -> Result<Arc<str>, String> {
         match self {
             Self::Plain(text) => Ok(Arc::clone(text)),
-            Self::Template(template) => template.render(scope).map(Arc::from).map_err(|error| error.to_string()),
-            Self::Broken(message) => Err(message.clone()),
+            Self::Template(source) => {
+                let compile = || Template::parse(&source.text).map_err(|error| error.to_string());
+                let template = source.compiled.get_or_init(compile).as_ref().map_err(Clone::clone)?;
+                template.render(scope).map(Arc::from).map_err(|error| error.to_string())
+            }
         }
     }
 }

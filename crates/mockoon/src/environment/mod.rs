@@ -3,6 +3,8 @@
 mod migrate;
 mod repair;
 
+use std::sync::Arc;
+
 use serde_json::Value;
 
 use crate::ids::Ids;
@@ -136,7 +138,8 @@ pub enum BodyType {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Response {
     pub uuid: String,
-    pub body: String,
+    /// Shared with what is compiled from it: bodies are the most of an environment.
+    pub body: Arc<str>,
     /// In milliseconds, on top of the environment's.
     pub latency: u64,
     pub status: u16,

@@ -131,7 +131,7 @@ fn response(value: &Value, ids: &mut Ids) -> Response {
     let fields = Fields::of(value);
     Response {
         uuid: fields.uuid(ids),
-        body: fields.text_or("body", "{}"),
+        body: fields.text_or("body", "{}").into(),
         latency: fields.number("latency", 0.0, f64::MAX, 0.0) as u64,
         status: fields.number("statusCode", 100.0, 999.0, 200.0) as u16,
         label: fields.text("label"),

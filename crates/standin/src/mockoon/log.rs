@@ -69,7 +69,11 @@ impl Log {
     }
 
     fn line(&self, level: &str, message: &str, more: &str) -> String {
-        let now = Clock::real().now().to_date_time();
+        let mut now = Clock::real().now().to_date_time();
+        if !now.contains('.') {
+            // Milliseconds are always there.
+            now.insert_str(now.len() - 1, ".000");
+        }
         let message = Value::from(message);
         format!("{},\"level\":\"{level}\",\"message\":{message}{more},\"timestamp\":\"{now}\"}}\n", self.head)
     }
