@@ -46,7 +46,7 @@ fn the_oldest_files_are_migrated() {
     assert_eq!(environment.hostname, "");
     assert_eq!(environment.root_children, [Child::Route(environment.routes[0].uuid.clone())]);
     let response = &environment.routes[0].responses[0];
-    assert_eq!((response.status, response.latency, response.body.as_str()), (201, 5, "hi"));
+    assert_eq!((response.status, response.latency, &*response.body), (201, 5, "hi"));
     assert_eq!((response.body_type, response.file_path.as_str()), (BodyType::File, "./f.txt"));
     assert!(response.is_default);
     let headers: Vec<_> = response.headers.iter().map(|header| (header.key.as_str(), header.value.as_str())).collect();
@@ -87,7 +87,7 @@ fn faker_methods_are_renamed() {
             "routes": [{ "responses": [{ "body": old }] }],
             "data": [{ "value": old }],
         }));
-        assert_eq!(environment.routes[0].responses[0].body, expect);
+        assert_eq!(&*environment.routes[0].responses[0].body, expect);
         assert_eq!(environment.data[0].value, expect);
     };
     check("{{faker 'name.firstName'}} name.firstName", "{{faker 'person.firstName'}} name.firstName");
@@ -128,7 +128,7 @@ fn wrong_fields_take_their_defaults() {
     assert_eq!((route.method.as_str(), route.uuid.len()), ("get", 36));
     assert_eq!(route.responses.iter().map(|response| response.status).collect::<Vec<_>>(), [200, 404, 200]);
     assert_eq!(route.responses[0].crud_key, "id");
-    assert_eq!(route.responses[0].body, "{}");
+    assert_eq!(&*route.responses[0].body, "{}");
     assert!(route.responses[0].callbacks.is_empty());
     assert_eq!(environment.routes.len(), 2);
     assert_eq!(environment.root_children.len(), 2);

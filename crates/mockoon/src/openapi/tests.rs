@@ -24,11 +24,11 @@ fn documents_become_routes() {
     let responses: Vec<_> = route.responses.iter().map(|response| (response.status, response.label.as_str())).collect();
     assert_eq!(responses, [(200, "one"), (200, "tom"), (200, "other")]);
     assert_eq!(
-        route.responses[0].body,
+        &*route.responses[0].body,
         "{\n  \"id\": {{faker 'number.int' max=99999}},\n  \"kind\": \"{{oneOf 'cat' 'dog'}}\",\n  \"size\": {{oneOf 1 \
          2}},\n  \"friends\": [\n    \"\"\n  ]\n}"
     );
-    assert_eq!(route.responses[1].body, "{\n  \"id\": 1\n}");
+    assert_eq!(&*route.responses[1].body, "{\n  \"id\": 1\n}");
     assert!(route.responses[0].is_default && route.responses[2].body.is_empty());
 }
 
@@ -48,7 +48,7 @@ fn swagger_says_port_and_prefix() {
     assert_eq!((environment.port, environment.endpoint_prefix.as_str()), (81, "b"));
     let response = &environment.routes[0].responses[0];
     assert_eq!(response.status, 201);
-    assert_eq!(response.body, "{\n  \"a\": \"{{faker 'string.uuid'}}\",\n  \"b\": 2\n}");
+    assert_eq!(&*response.body, "{\n  \"a\": \"{{faker 'string.uuid'}}\",\n  \"b\": 2\n}");
     let headers: Vec<_> = response.headers.iter().map(|header| (header.key.as_str(), header.value.as_str())).collect();
     assert_eq!(headers, [("Content-Type", "text/xml"), ("X-A", "1")]);
 }

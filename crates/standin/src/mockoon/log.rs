@@ -61,11 +61,11 @@ impl Log {
         let more = format!(
             ",\"requestMethod\":\"{method}\",\"requestPath\":{path},\"requestProxied\":{proxied},\"responseStatus\":{status}{whole}"
         );
-        lines().later(self.line("info", "Transaction recorded", &more));
+        lines().later(&self.line("info", "Transaction recorded", &more));
     }
 
     fn write(&self, level: &str, message: &str, more: &str) {
-        lines().now(self.line(level, message, more));
+        lines().now(&self.line(level, message, more));
     }
 
     fn line(&self, level: &str, message: &str, more: &str) -> String {
@@ -100,7 +100,7 @@ fn lines() -> &'static Lines {
 
 /// Writes everything that is gathered. The process is about to end.
 pub fn flush() {
-    lines().now(String::new());
+    lines().now("");
 }
 
 impl Lines {
@@ -108,21 +108,21 @@ impl Lines {
         self.gathered.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn later(&self, line: String) {
+    fn later(&self, line: &str) {
         let mut gathered = self.gathered();
         if gathered.is_empty() {
             self.some.notify_one();
         }
-        gathered.push_str(&line);
+        gathered.push_str(line);
         if gathered.len() > GATHERED_MAX {
             write(&mut gathered);
         }
     }
 
     /// Writes a line, behind those that are gathered.
-    fn now(&self, line: String) {
+    fn now(&self, line: &str) {
         let mut gathered = self.gathered();
-        gathered.push_str(&line);
+        gathered.push_str(line);
         write(&mut gathered);
     }
 
