@@ -175,6 +175,8 @@ pub struct Role {
     pub action: Option<Path>,
     /// Of a batch: whether all of its items succeed, or none.
     pub atomic: bool,
+    /// Of a create: whether asking again for what is there, with nothing that differs, gets it.
+    pub repeatable: bool,
     /// Codes of errors that are not modelled.
     pub codes: Codes,
     /// Whether it is about resources of any type (`TagResource`): the bindings with [`Part::Arn`] or [`Part::Any`] tell of

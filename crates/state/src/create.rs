@@ -46,7 +46,8 @@ impl Work<'_> {
                 return self.change(&old, None, true).await;
             }
             let name = old.identity().part(Part::Any).unwrap_or_default();
-            if self.models(Fault::Exists) {
+            let same = self.role.repeatable && self.gives_the_same(&old);
+            if self.models(Fault::Exists) && !same {
                 return Err(self.fault(Fault::Exists, name));
             }
             // No error is modelled: asking for what is there changes nothing, asking for something else changes it.
@@ -140,7 +141,7 @@ impl Work<'_> {
     pub(crate) fn gives_the_same(&self, old: &Record) -> bool {
         let mut data = Fields::new();
         absorb(self.schema.ty(self.role.resource), self.role, self.plan, self.said(), &mut data, false);
-        data.iter().all(|(name, value)| old.data(name) == Some(value))
+        data.iter().all(|(name, value)| old.data(name).is_some_and(|old| holds(old, value)))
     }
 
     /// What is at the other end of a link that a call makes.
@@ -259,5 +260,15 @@ impl Work<'_> {
     pub(crate) fn only(&self, lineage: &Lineage) -> Result<Record, Failed> {
         let key = self.chosen_key(self.role.resource, &lineage.around);
         self.make(lineage, key, None, None, 0)
+    }
+}
+
+/// Whether a value is there as it is given: of maps and structures, all that is given.
+fn holds(old: &Document, given: &Document) -> bool {
+    match (old, given) {
+        (Document::Map(old), Document::Map(given)) => {
+            given.iter().all(|(name, value)| old.get(name).is_some_and(|old| holds(old, value)))
+        }
+        _ => old == given,
     }
 }

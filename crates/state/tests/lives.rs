@@ -235,6 +235,22 @@ async fn all_items_of_an_atomic_batch_succeed_or_none() {
 }
 
 #[tokio::test]
+async fn some_creates_may_be_repeated() {
+    let sqs = Caller::of("sqs");
+    let slow = json!({"QueueName": "owl", "Attributes": {"DelaySeconds": "5"}});
+    let first = sqs.call("CreateQueue", slow.clone()).await;
+    assert_eq!(sqs.call("CreateQueue", slow).await["QueueUrl"], first["QueueUrl"]);
+    assert_eq!(sqs.call("CreateQueue", json!({"QueueName": "owl"})).await["QueueUrl"], first["QueueUrl"]);
+    let other = json!({"QueueName": "owl", "Attributes": {"DelaySeconds": "6"}});
+    assert_eq!(sqs.try_call("CreateQueue", other).await, Err("QueueNameExists".to_owned()));
+    // All others are conflicts, however equal.
+    let glue = Caller::of("glue");
+    glue.call("CreateDatabase", json!({"DatabaseInput": {"Name": "owl"}})).await;
+    let again = glue.try_call("CreateDatabase", json!({"DatabaseInput": {"Name": "owl"}})).await;
+    assert_eq!(again, Err("AlreadyExistsException".to_owned()));
+}
+
+#[tokio::test]
 async fn statuses_are_those_that_waiters_want() {
     let config = Caller::of("appconfig");
     let application = config.call("CreateApplication", json!({"Name": "birds"})).await["Id"].clone();

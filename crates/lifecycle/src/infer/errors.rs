@@ -7,8 +7,16 @@ use super::{Draft, Op};
 
 const MISSING: &[&str] =
     &["notfound", "nosuch", "doesnotexist", "notexist", "nonexistent", "unknown", "doesnotexists", "notregistered"];
-const TWIN: &[&str] =
-    &["alreadyexist", "exists", "duplicate", "nametaken", "entityalready", "alreadyinuse", "alreadyowned"];
+const TWIN: &[&str] = &[
+    "alreadyexists",
+    "alreadyexist",
+    "exists",
+    "duplicate",
+    "nametaken",
+    "entityalready",
+    "alreadyinuse",
+    "alreadyowned",
+];
 const BUSY: &[&str] =
     &["inuse", "deleteconflict", "dependency", "notempty", "isinuse", "haschildren", "hasassociated", "stillin"];
 
@@ -80,5 +88,7 @@ mod tests {
         check("NoSuchEntity", true);
         check("KMSKeyNotAccessibleFault", false);
         check("OptionGroupNotFoundFault", false);
+        assert_eq!(fitness("AlreadyExistsException", "database", TWIN, &[]), Some(30));
+        assert_eq!(fitness("FederatedResourceAlreadyExistsException", "database", TWIN, &[]), None);
     }
 }

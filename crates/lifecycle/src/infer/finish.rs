@@ -199,6 +199,7 @@ impl Draft {
             sets: self.sets(op, claim),
             action: None,
             atomic: false,
+            repeatable: false,
             codes: Codes::default(),
             any: false,
             tags: self.role_tags(op, claim),

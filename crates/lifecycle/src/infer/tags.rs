@@ -254,6 +254,7 @@ impl Draft {
             sets: Box::default(),
             action: None,
             atomic: false,
+            repeatable: false,
             codes: Codes::default(),
             why,
         })

@@ -175,6 +175,9 @@ pub(crate) struct OperationSpec {
     /// Of a batch: whether all of its items succeed, or none.
     #[serde(default)]
     pub atomic: bool,
+    /// Of a create: whether asking again for what is there, with nothing that differs, gets it.
+    #[serde(default)]
+    pub repeatable: bool,
     pub clears: Option<Vec<String>>,
     #[serde(default)]
     pub sets: BTreeMap<String, String>,

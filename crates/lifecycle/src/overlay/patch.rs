@@ -273,6 +273,7 @@ impl Patch<'_> {
         };
         role.batch = input("batch", &spec.batch)?.or(role.batch.take());
         role.atomic |= spec.atomic;
+        role.repeatable |= spec.repeatable;
         role.body = input("body", &spec.body)?.or(role.body.take());
         role.rename = input("rename", &spec.rename)?.or(role.rename.take());
         role.action = input("action", &spec.action)?.or(role.action.take());
