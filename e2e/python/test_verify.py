@@ -106,6 +106,17 @@ def test_captures(verify, queue):
     assert status == 400 and "nobody" in told["error"]
 
 
+def test_captures_of_the_call_that_the_others_follow(stateful, verify):
+    sqs = make(stateful, "sqs")
+    sqs.create_queue(QueueName="first")
+    url = sqs.create_queue(QueueName="second")["QueueUrl"]
+    sqs.set_queue_attributes(QueueUrl=url, Attributes={"DelaySeconds": "1"})
+    plan = [about("CreateQueue", capture={"url": "output.QueueUrl"}), about("SetQueueAttributes", input={"QueueUrl": "{{url}}"})]
+    status, told = verify(inOrder=plan)
+    assert (status, told["captured"]) == (200, {"url": url})
+    assert verify(inOrder=[*plan, about("DeleteQueue", input={"QueueUrl": "{{url}}"})])[0] == 409
+
+
 def test_junit(verify, queue):
     plan = {"expectations": [about("CreateQueue"), about("DeleteQueue", name="<cleans up>")]}
     status, text = verify("?format=junit", **plan)

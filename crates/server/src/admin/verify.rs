@@ -16,9 +16,11 @@ use crate::journal::{Filter, Outcome, Record};
 const SHOWN_MAX: usize = 5;
 /// More than a person writes; a bound for what a request can ask for.
 const EXPECTATIONS_MAX: usize = 1000;
+/// Ways that are tried to find calls in their order, where it depends on the first of them what the others have to be.
+const WAYS_MAX: usize = 10_000;
 
 /// Calls that a test expects.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
 struct Expectation {
     /// For reports; service and operation without it.
@@ -129,9 +131,19 @@ fn judge(app: &App, body: Value) -> Result<Judged, String> {
     for expected in plan.expectations {
         verdicts.push(anywhere(app, &records, expected, &mut captured)?);
     }
-    let mut from = 0;
-    for expected in plan.in_order {
-        verdicts.push(onwards(app, &records, &mut from, expected, &mut captured)?);
+    let mut order = Order { app, records: &records, expected: &plan.in_order, ways: 0 };
+    if let Some(found) = order.find(0, 0, &captured)? {
+        captured = found;
+        for expected in plan.in_order {
+            let needed = needed(&expected);
+            let wanted = Wanted::new(app, expected, &captured)?;
+            verdicts.push(wanted.verdict(true, needed, &records, String::new()));
+        }
+    } else {
+        let mut from = 0;
+        for expected in plan.in_order {
+            verdicts.push(onwards(app, &records, &mut from, expected, &mut captured)?);
+        }
     }
     for expected in plan.never {
         verdicts.push(anywhere(app, &records, Expectation { never: true, ..expected }, &mut captured)?);
@@ -238,7 +250,47 @@ fn anywhere(
     Ok(wanted.verdict((least..=most).contains(&count), count, records, told))
 }
 
-/// Looks for the calls that fit behind those of the expectation before.
+/// How many calls one in a list whose order counts stands for.
+fn needed(expected: &Expectation) -> usize {
+    expected.count.or(expected.at_least).unwrap_or(1).max(1)
+}
+
+/// Expectations whose order counts.
+struct Order<'o> {
+    app: &'o App,
+    records: &'o [Arc<Record>],
+    expected: &'o [Expectation],
+    ways: usize,
+}
+
+impl Order<'_> {
+    /// Whether the expectations from `at` on are met behind the first `from` requests; what was captured then.
+    fn find(
+        &mut self,
+        at: usize,
+        from: usize,
+        captured: &Map<String, Value>,
+    ) -> Result<Option<Map<String, Value>>, String> {
+        let Some(expected) = self.expected.get(at) else { return Ok(Some(captured.clone())) };
+        let wanted = Wanted::new(self.app, expected.clone(), captured)?;
+        let fitting: Vec<usize> = (from..self.records.len()).filter(|at| wanted.fits(&self.records[*at])).collect();
+        for calls in fitting.windows(needed(expected)) {
+            self.ways += 1;
+            let mut captured = captured.clone();
+            wanted.capture(&self.records[calls[0]], &mut captured)?;
+            if let Some(found) = self.find(at + 1, calls[calls.len() - 1] + 1, &captured)? {
+                return Ok(Some(found));
+            }
+            // Without captures, later calls leave less room for those that follow, and nothing else is different.
+            if wanted.expected.capture.is_empty() || self.ways > WAYS_MAX {
+                break;
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// Looks for the calls that fit behind those of the expectation before: as far as that goes, for the report.
 fn onwards(
     app: &App,
     records: &[Arc<Record>],
@@ -247,7 +299,7 @@ fn onwards(
     captured: &mut Map<String, Value>,
 ) -> Result<Verdict, String> {
     let wanted = Wanted::new(app, expected, captured)?;
-    let needed = wanted.expected.count.or(wanted.expected.at_least).unwrap_or(1).max(1);
+    let needed = needed(&wanted.expected);
     let begin = *from;
     let after = begin.checked_sub(1).map(|at| records[at].id.to_string());
     let mut count = 0;
