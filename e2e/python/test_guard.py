@@ -68,3 +68,36 @@ def test_real_keys_are_warned_of(tmp_path):
     assert (done.returncode, done.stdout) == (0, "test\n")
     assert "AKIA…DFGH" in done.stderr and "ASIA…DFGH" in done.stderr
     assert "QWERTY" not in done.stderr
+
+
+ISOLATES = subprocess.run(
+    ["unshare", "--user", "--map-current-user", "--keep-caps", "--net", "--", "ip", "link", "set", "lo", "up"],
+    capture_output=True,
+).returncode == 0 if os.path.exists("/usr/bin/unshare") else False
+
+
+@pytest.mark.skipif(not ISOLATES, reason="programs may not have networks of their own here")
+class TestIsolation:
+    def test_the_server_is_there(self):
+        done = guarded('import boto3; print(boto3.client("sts").get_caller_identity()["Account"])', "--isolate")
+        assert (done.returncode, done.stdout) == (0, "000000000000\n"), done.stderr
+
+    def test_nothing_else_is_there(self, server):
+        port = server.url.rsplit(":", 1)[1]
+        program = f"""
+import socket
+for address in [("127.0.0.1", {port}), ("192.0.2.1", 443)]:
+    try: socket.create_connection(address, 5); print("connected")
+    except OSError as error: print(error.strerror)
+"""
+        done = guarded(program, "--isolate")
+        assert done.stdout == "Connection refused\nNetwork is unreachable\n", done.stderr
+
+    def test_leaks_are_told_by_their_program(self):
+        done = guarded(f'import boto3; boto3.client("sts", endpoint_url="{STS}").get_caller_identity()', "--isolate")
+        assert done.returncode == 3
+        assert "sts.us-east-1.amazonaws.com (sts GetCallerIdentity)" in done.stderr
+        assert f"{os.path.basename(sys.executable)} -c (process" in done.stderr, done.stderr
+
+    def test_the_command_keeps_its_exit_code(self):
+        assert guarded("raise SystemExit(7)", "--isolate").returncode == 7

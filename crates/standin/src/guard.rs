@@ -1,10 +1,11 @@
 //! The leak guard: who tries to reach AWS itself, and real keys that lie about.
 
+use std::collections::HashMap;
 use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use standin_server::{LeakAttempt, LeakWatch};
 
@@ -13,9 +14,16 @@ use crate::env::{self, Get};
 /// So many different attempts are told one by one.
 const LEAKS_MAX: usize = 1000;
 
+/// The ports of programs in a network of their own, by the ports from which their connections go on outside.
+pub type Ports = Arc<Mutex<HashMap<u16, u16>>>;
+
 /// Takes note of attempts to reach AWS.
 #[derive(Debug, Default)]
-pub struct Guard(Mutex<Vec<Leak>>);
+pub struct Guard {
+    leaks: Mutex<Vec<Leak>>,
+    /// Of a command with a network of its own: its process, and the ports in there.
+    inside: OnceLock<(u32, Ports)>,
+}
 
 #[derive(Debug, PartialEq, Eq)]
 struct Leak {
@@ -53,7 +61,7 @@ impl LeakWatch for Guard {
         let leak = Leak {
             host: attempt.host.to_owned(),
             call,
-            program: program_at(attempt.remote.port()),
+            program: self.program_at(attempt.remote.port()),
             remote: attempt.remote,
             times: 1,
         };
@@ -65,8 +73,25 @@ impl LeakWatch for Guard {
 }
 
 impl Guard {
+    /// Looks for programs in the network of a process from now on. `ports`: those in there, by those outside.
+    #[cfg(target_os = "linux")]
+    pub fn look_inside(&self, process: u32, ports: Ports) {
+        // There is one command.
+        let _ = self.inside.set((process, ports));
+    }
+
+    fn program_at(&self, port: u16) -> Option<String> {
+        match self.inside.get() {
+            None => program_at("self", port),
+            Some((process, ports)) => {
+                let port = ports.lock().unwrap_or_else(PoisonError::into_inner).get(&port).copied()?;
+                program_at(&process.to_string(), port)
+            }
+        }
+    }
+
     fn note(&self, leak: Leak) {
-        let mut leaks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut leaks = self.leaks.lock().unwrap_or_else(PoisonError::into_inner);
         // What comes through a tunnel says more than the tunnel did.
         if leak.call.is_some()
             && let Some(at) = leaks.iter().position(|known| known.call.is_none() && known.remote == leak.remote)
@@ -86,7 +111,7 @@ impl Guard {
 
     /// What leaked; `None` if nothing did.
     pub fn report(&self) -> Option<String> {
-        let leaks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let leaks = self.leaks.lock().unwrap_or_else(PoisonError::into_inner);
         if leaks.is_empty() {
             return None;
         }
@@ -99,10 +124,10 @@ impl Guard {
     }
 }
 
-/// The program that has a TCP socket at a local port, by Linux's `/proc`.
-fn program_at(port: u16) -> Option<String> {
-    let wanted = ["/proc/net/tcp", "/proc/net/tcp6"].iter().find_map(|table| {
-        let table = std::fs::read_to_string(table).ok()?;
+/// The program that has a TCP socket at a local port in the network of a process, by Linux's `/proc`.
+fn program_at(process: &str, port: u16) -> Option<String> {
+    let wanted = ["tcp", "tcp6"].iter().find_map(|table| {
+        let table = std::fs::read_to_string(format!("/proc/{process}/net/{table}")).ok()?;
         table.lines().skip(1).find_map(|line| inode_at(line, port)).map(|inode| format!("socket:[{inode}]"))
     })?;
     for process in std::fs::read_dir("/proc").ok()?.flatten() {

@@ -20,6 +20,8 @@ pub mod env;
 pub mod error;
 pub mod guard;
 pub mod init;
+#[cfg(target_os = "linux")]
+mod isolate;
 mod mockoon;
 pub mod serve;
 

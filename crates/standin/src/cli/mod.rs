@@ -39,6 +39,9 @@ pub struct Cli {
 pub enum Command {
     Serve(serve::ServeArgs),
     Run(run::RunArgs),
+    #[cfg(target_os = "linux")]
+    #[command(hide = true)]
+    Inside(commands::inside::InsideArgs),
     #[command(name = "retrylab")]
     RetryLab(retrylab::RetryLabArgs),
     Call(call::CallArgs),
@@ -99,6 +102,8 @@ fn run_command(cli: Cli, out: &mut Out) -> Result<u8, CommandError> {
         None => cli.serve.run(out),
         Some(Command::Serve(serve)) => serve.run(out),
         Some(Command::Run(run)) => run.run(),
+        #[cfg(target_os = "linux")]
+        Some(Command::Inside(inside)) => inside.run(),
         Some(Command::RetryLab(lab)) => lab.run(out),
         Some(Command::Call(call)) => call.run(out),
         Some(Command::Services(services)) => services.run(out),

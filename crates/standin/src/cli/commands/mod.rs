@@ -10,6 +10,8 @@ pub mod env;
 pub mod export;
 pub mod faults;
 pub mod incident;
+#[cfg(target_os = "linux")]
+pub mod inside;
 pub mod introspect;
 pub mod mockoon;
 pub mod recording;

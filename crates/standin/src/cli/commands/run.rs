@@ -18,6 +18,8 @@ use crate::env;
 use crate::error::{Attempt as _, CommandError};
 use crate::guard::{self, Guard};
 use crate::init::Hooks;
+#[cfg(target_os = "linux")]
+use crate::isolate;
 use crate::serve;
 
 /// Run a command whose AWS calls go to standin
@@ -39,6 +41,12 @@ pub struct RunArgs {
     /// with 3. Warns of real keys
     #[arg(long)]
     guard: bool,
+
+    /// With --guard: give the command a network of its own, in which there is nothing but the server, also for programs that
+    /// obey no proxy (Linux)
+    #[cfg(target_os = "linux")]
+    #[arg(long, requires = "guard")]
+    isolate: bool,
 
     /// Take the server here, if one answers [default: http://127.0.0.1:4566]
     #[arg(long, value_name = "URL", env = env::AWS_ENDPOINT_URL)]
@@ -94,8 +102,13 @@ impl RunArgs {
         let proxy = self.proxy || self.guard;
         let ca = certificates(&endpoint, folder.path(), proxy)?;
         let region = region.unwrap_or_else(region_from_env);
-        let mut command = Command::new(&self.command[0]);
-        command.args(&self.command[1..]);
+        #[cfg(target_os = "linux")]
+        let (mut command, ports) = match server.as_ref().filter(|_| self.isolate) {
+            Some(server) => self.isolated(&runtime, server.addresses(), folder.path())?,
+            None => (self.command(), None),
+        };
+        #[cfg(not(target_os = "linux"))]
+        let mut command = self.command();
         let access = Access { endpoint: &endpoint, region: &region, ca: ca.as_ref(), proxy };
         for variable in client_variables(access, &env::process) {
             match variable.value {
@@ -106,6 +119,10 @@ impl RunArgs {
         let status = runtime.block_on(async {
             let mut signals = Signals::new().attempt("cannot listen to signals")?;
             let child = command.spawn().map_err(|error| CommandError::not_started(&self.command[0], error))?;
+            #[cfg(target_os = "linux")]
+            if let (Some(guard), Some(ports), Some(process)) = (&guard, ports, child.id()) {
+                guard.look_inside(process, ports);
+            }
             signals.wait(child).await.attempt("cannot wait for the command")
         });
         if let Some(server) = server {
@@ -126,6 +143,37 @@ impl RunArgs {
                 Ok(LEAKED)
             }
         }
+    }
+}
+
+impl RunArgs {
+    fn command(&self) -> Command {
+        let mut command = Command::new(&self.command[0]);
+        command.args(&self.command[1..]);
+        command
+    }
+
+    /// The command in a network of its own, and the ports in there.
+    #[cfg(target_os = "linux")]
+    fn isolated(
+        &self,
+        runtime: &Runtime,
+        addresses: &[std::net::SocketAddr],
+        folder: &Path,
+    ) -> Result<(Command, Option<guard::Ports>), CommandError> {
+        let socket = folder.join("relay");
+        let server =
+            *addresses.first().ok_or_else(|| CommandError::failure(anyhow::anyhow!("the server is nowhere")))?;
+        let ports = guard::Ports::default();
+        runtime
+            .block_on(async {
+                isolate::check().await?;
+                isolate::relay(&socket, server, ports.clone())
+            })
+            .attempt("cannot give the command a network of its own")
+            .map_err(|error| error.hint("without --isolate, programs that obey the proxy variables are guarded"))?;
+        let command = isolate::command(&socket, server, &self.command).attempt("cannot isolate the command")?;
+        Ok((command, Some(ports)))
     }
 }
 
