@@ -75,12 +75,14 @@ pub(super) async fn answer<F: Front>(
     request: Request<Incoming>,
 ) -> Result<Response<Tracked>, CutOnPurpose> {
     let open = Open::new(&connection.activity);
+    // Of HTTP/2 only the stream is reset: others go on.
+    let alone = request.version() < Version::HTTP_2;
     let body = match respond(&connection, request).await {
         Ok(response) => response,
         Err(refusal) => refusal.into_response(&connection),
     };
     if body.extensions().get::<Cut>().is_some() {
-        connection.activity.resets.store(true, Relaxed);
+        connection.activity.resets.store(alone, Relaxed);
         return Err(CutOnPurpose);
     }
     Ok(body.map(|body| Tracked { body, _request: open }))
