@@ -198,7 +198,17 @@ fn words(name: &str, separator: char) -> String {
         out.push(c.to_ascii_lowercase());
     }
     // The few that botocore names by hand.
-    out.replace("cachedi_scsi", "cached_iscsi").replace("storedi_scsi", "stored_iscsi").replace("parti_ql", "partiql")
+    const BY_HAND: [(&str, &str); 7] = [
+        ("cachedi/scsi", "cached/iscsi"),
+        ("hi/ts/for", "hits/for"),
+        ("o/auth2", "oauth2"),
+        ("o/tel/enrichment", "otel/enrichment"),
+        ("parti/ql", "partiql"),
+        ("storedi/scsi", "stored/iscsi"),
+        ("whats/app", "whatsapp"),
+    ];
+    let joined = |text: &str| text.replace('/', separator.encode_utf8(&mut [0; 4]));
+    BY_HAND.iter().fold(out, |out, (from, to)| out.replace(&joined(from), &joined(to)))
 }
 
 #[cfg(test)]
@@ -219,9 +229,13 @@ mod tests {
             ("DescribeVpcIPs", "describe_vpc_ips"),
             ("GetEC2InstanceRecommendations", "get_ec2_instance_recommendations"),
             ("ExecutePartiQLStatement", "execute_partiql_statement"),
+            ("ListHITsForQualificationType", "list_hits_for_qualification_type"),
+            ("CreateOAuth2Token", "create_oauth2_token"),
+            ("DescribeStorediSCSIVolumes", "describe_stored_iscsi_volumes"),
         ] {
             assert_eq!(words(name, '_'), expect);
         }
         assert_eq!(words("GetItem", '-'), "get-item");
+        assert_eq!(words("ExecutePartiQLStatement", '-'), "execute-partiql-statement");
     }
 }
