@@ -10,6 +10,8 @@ use standin_template::Random;
 
 use super::*;
 
+mod outgoing;
+
 fn server_with(environment: &Value, options: Options) -> Server {
     let mut environment = environment.clone();
     environment["lastMigration"] = json!(33);

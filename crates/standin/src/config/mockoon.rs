@@ -14,23 +14,31 @@ const WATCH_INTERVAL: Duration = Duration::from_secs(2);
 
 /// One environment file; the keys are the flags of `standin mockoon`.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct MockoonSetting {
     pub file: String,
     pub port: Option<u16>,
     pub hostname: Option<String>,
     pub public_base_url: Option<String>,
     pub admin_api_token: Option<String>,
+    #[serde(default)]
     pub disable_admin_api: bool,
+    #[serde(default)]
     pub disable_routes: Vec<String>,
+    #[serde(default)]
     pub disable_tls: bool,
+    #[serde(default)]
     pub enable_random_latency: bool,
     pub faker_seed: Option<u64>,
+    #[serde(default)]
     pub log_transaction: bool,
+    #[serde(default)]
     pub match_hash: bool,
     /// Says whether there is a proxy, whatever the file says.
     pub proxy: Option<bool>,
+    #[serde(default)]
     pub repair: bool,
+    #[serde(default)]
     pub watch: bool,
 }
 
@@ -87,6 +95,7 @@ mod tests {
         let (file, setup) = setting.setup();
         assert_eq!((file.place.as_str(), file.port), ("a.json", Some(3001)));
         assert!(setup.options.match_hash && setup.options.admin_api && setup.watch.is_some());
-        assert!(toml::from_str::<MockoonSetting>("files = \"a\"").is_err());
+        assert!(toml::from_str::<MockoonSetting>("file = \"a\"\nprot = 1").is_err());
+        assert!(toml::from_str::<MockoonSetting>("port = 1").is_err(), "a file is needed");
     }
 }
