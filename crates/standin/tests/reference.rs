@@ -30,7 +30,7 @@ fn reference() -> String {
     );
     section(&mut text, &command, "standin", &[]);
     let own: Vec<&str> = command.get_arguments().filter_map(Arg::get_long).collect();
-    for sub in command.get_subcommands() {
+    for sub in command.get_subcommands().filter(|sub| !sub.is_hide_set()) {
         // `standin serve` and `standin run` take all flags of `standin`: once is enough.
         let known: &[&str] = if ["serve", "run", "retrylab"].contains(&sub.get_name()) { &own } else { &[] };
         section(&mut text, sub, &format!("standin {}", sub.get_name()), known);
