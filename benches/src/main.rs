@@ -3,10 +3,11 @@
 //!
 //! Both servers run as processes of their own, one after the other, under the same client. Requests are bounded in
 //! number; nothing leaves the loopback. With the argument `store`: the store alone; with `stateful`: resources over HTTP, few
-//! and a million; with `mockoon`: `standin mockoon` beside `mockoon-cli`.
+//! and a million; with `mockoon`: `standin mockoon` beside `mockoon-cli`; with `faults`: what fault rules cost.
 
 mod bare;
 mod cases;
+mod faults;
 mod load;
 mod mockoon;
 mod process;
@@ -58,6 +59,10 @@ fn main() -> Result<()> {
             let rows = rows.first().map(|rows| rows.parse()).transpose()?;
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             runtime.block_on(stateful::measure(rows))
+        }
+        ["faults"] => {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            runtime.block_on(faults::measure())
         }
         _ => {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

@@ -191,9 +191,8 @@ fn environment() -> Value {
         route(1, "static", json!([response(2, 200, "{\"hello\":\"world\"}")])),
         route(3, "templated/:id", json!([response(4, 200, TEMPLATE)])),
     ];
-    let items = (0..200).map(|item| {
-        route(1_000 + item, &format!("items/{item}/:id"), json!([response(2_000 + item, 200, TEMPLATE)]))
-    });
+    let items = (0..200)
+        .map(|item| route(1_000 + item, &format!("items/{item}/:id"), json!([response(2_000 + item, 200, TEMPLATE)])));
     routes.extend(items);
     json!({ "uuid": uuid(0), "lastMigration": 33, "name": "bench", "port": 3000, "routes": routes })
 }
