@@ -66,7 +66,7 @@ pub async fn measure() -> Result<()> {
     let case = &cases::ALL[0];
     let mut servers = Vec::new();
     for list in LISTS {
-        let server = Server::standin(&binary).await?;
+        let server = Server::standin_with(&binary, &["--stateless"]).await?;
         let rules: Vec<String> =
             (0..list.count).map(|number| list.rule.replace("\"N\"", &format!("\"{number}\""))).collect();
         put(&server, &format!("[{}]", rules.join(","))).await?;
@@ -77,7 +77,7 @@ pub async fn measure() -> Result<()> {
     let mut text = String::from(
         "# Benchmarks: fault rules\n\n\
          Written by `cargo run --release --manifest-path benches/Cargo.toml -- faults`: DynamoDB GetItem against one server per\n\
-         list of rules, measured in turns. The ratio is to the server without rules, of the same run: the median of those of\n\
+         list of rules (`--stateless`), measured in turns. The ratio is to the server without rules, of the same run: the median of those of\n\
          each round. Requests that are *the same* are answered from memory, where a look at the rules weighs most.\n\n\
          | rules | requests | req/s | ratio | goal | p99 | CPU per request |\n\
          | --- | --- | ---: | ---: | ---: | ---: | ---: |\n",
