@@ -163,6 +163,11 @@ if wants python || wants conformance || wants lifecycle || wants cli || wants no
   export STANDIN_BIN="$CARGO_TARGET_DIR/debug/standin"
 fi
 
+# The Python suite asks mockoon-cli, too.
+if { wants python || wants mockoon; } && have node && have npm; then
+  check mockoon-modules npm --prefix e2e/mockoon ci --no-audit --no-fund
+fi
+
 for step in python conformance lifecycle cli; do
   wants "$step" || continue
   if ! have_python; then
@@ -196,7 +201,6 @@ fi
 
 if wants mockoon; then
   if have node && have npm; then
-    check mockoon-modules npm --prefix e2e/mockoon ci --no-audit --no-fund
     check mockoon node --test e2e/mockoon/differential.test.js
   else
     lacking mockoon "Node.js with npm is not installed"
