@@ -10,7 +10,7 @@ use standin_core::{Clock, Dice};
 use standin_export::mockoon::{ERROR_HEADER, environment};
 use standin_mock::synthesis::{Fill, example_input, is_page_token};
 use standin_mock::validation::{Violation, check_shape};
-use standin_mockoon::{Body, Environment, Options, Server};
+use standin_mockoon::{Body, Environment, Options, Reaction, Server};
 use standin_model::{Catalogue, Document, Kind, Operation, Protocol, Service, ShapeIx};
 use standin_template::Random;
 use standin_wire::client;
@@ -41,7 +41,10 @@ fn ask(server: &Server, request: &standin_wire::Request, error: Option<&str>) ->
     if let Some(error) = error {
         asked.headers_mut().insert(ERROR_HEADER, error.parse().expect("a name"));
     }
-    let (head, body) = server.answer(asked, IpAddr::V4(Ipv4Addr::LOCALHOST)).response.into_parts();
+    let Reaction::Answer(answer) = server.react(asked, IpAddr::V4(Ipv4Addr::LOCALHOST)) else {
+        panic!("no route of an export forwards or listens");
+    };
+    let (head, body) = answer.response.into_parts();
     let body = match body {
         Body::Bytes(bytes) => bytes,
         other => panic!("no body of an export is a file: {other:?}"),
