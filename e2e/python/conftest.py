@@ -57,6 +57,22 @@ class Admin:
         return self("PUT", "/_standin/responses", [{"service": service, "operation": operation, **answer}])
 
 
+def make(server, service, *, config=None, account=ACCOUNT, region=REGION, **more):
+    """A boto3 client of a server, whose calls are not retried; `config` is of botocore's, `more` of boto3's options."""
+    options = {"retries": {"total_max_attempts": 1}, "inject_host_prefix": False, **(config or {})}
+    return boto3.session.Session().client(
+        service,
+        **{
+            "region_name": region,
+            "endpoint_url": server.url,
+            "aws_access_key_id": account,
+            "aws_secret_access_key": "standin",
+            "config": Config(**options),
+            **more,
+        },
+    )
+
+
 @pytest.fixture(scope="session")
 def server(tmp_path_factory):
     with Standin("--stateless", "--log", "warn", "--data-dir", str(tmp_path_factory.mktemp("data"))) as running:
@@ -76,22 +92,7 @@ def admin(server):
 @pytest.fixture
 def client(server):
     """Makes clients: `client("sqs", region_name=…, config=dict(…))`."""
-
-    def make(service, *, config=None, account=ACCOUNT, **more):
-        options = {"retries": {"total_max_attempts": 1}, "inject_host_prefix": False, **(config or {})}
-        return boto3.session.Session().client(
-            service,
-            **{
-                "region_name": REGION,
-                "endpoint_url": server.url,
-                "aws_access_key_id": account,
-                "aws_secret_access_key": "standin",
-                "config": Config(**options),
-                **more,
-            },
-        )
-
-    return make
+    return lambda service, **more: make(server, service, **more)
 
 
 @pytest.fixture

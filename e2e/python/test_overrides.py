@@ -5,23 +5,10 @@ import subprocess
 import time
 import urllib.error
 
-import boto3
 import pytest
-from botocore.config import Config
 from botocore.exceptions import ClientError
-from conftest import ACCOUNT, REGION, Admin
+from conftest import ACCOUNT, REGION, Admin, make
 from serve import Standin, binary
-
-
-def make(server, service):
-    return boto3.session.Session().client(
-        service,
-        region_name=REGION,
-        endpoint_url=server.url,
-        aws_access_key_id=ACCOUNT,
-        aws_secret_access_key="standin",
-        config=Config(retries={"total_max_attempts": 1}, inject_host_prefix=False),
-    )
 
 
 @pytest.fixture(scope="module")

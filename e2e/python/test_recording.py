@@ -10,21 +10,10 @@ import boto3
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
-from conftest import ACCOUNT, REGION, Admin
+from conftest import ACCOUNT, REGION, Admin, make
 from serve import Standin, binary
 
 NO_KEYS = {"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": "", "AWS_PROFILE": "", "HOME": "/nonexistent"}
-
-
-def make(server, service, region=REGION, account=ACCOUNT):
-    return boto3.session.Session().client(
-        service,
-        region_name=region,
-        endpoint_url=server.url,
-        aws_access_key_id=account,
-        aws_secret_access_key="standin",
-        config=Config(retries={"total_max_attempts": 1}, inject_host_prefix=False),
-    )
 
 
 @pytest.fixture(scope="module")

@@ -9,24 +9,11 @@ import urllib.request
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
-import boto3
 import pytest
-from botocore.config import Config
-from conftest import ACCOUNT, REGION, Admin
+from conftest import REGION, Admin, make
 from serve import Standin, binary
 
 AWS_CLI = Path(os.environ.get("STANDIN_AWS_CLI", Path(sys.executable).parents[2] / "venv-cli/bin/aws"))
-
-
-def make(server, service, account=ACCOUNT, region=REGION):
-    return boto3.session.Session().client(
-        service,
-        region_name=region,
-        endpoint_url=server.url,
-        aws_access_key_id=account,
-        aws_secret_access_key="standin",
-        config=Config(retries={"total_max_attempts": 1}, inject_host_prefix=False),
-    )
 
 
 @pytest.fixture(scope="module")
