@@ -1,6 +1,7 @@
 //! The last transactions, as the admin API shows them.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode, Uri};
@@ -19,7 +20,7 @@ const BODY_BYTES_MAX: usize = 64 << 10;
 
 /// A request and its answer, kept cheaply: nothing is written before somebody asks.
 #[derive(Clone, Debug)]
-pub struct Transaction(std::sync::Arc<Parts>);
+pub struct Transaction(Arc<Parts>);
 
 #[derive(Debug)]
 struct Parts {
@@ -53,27 +54,17 @@ fn cut(bytes: &Bytes) -> Bytes {
 
 impl Transaction {
     pub fn of(asked: Asked, response: &http::Response<Body>, at: i64) -> Self {
-        let body = match response.body() {
+        let response_body = match response.body() {
             Body::Bytes(bytes) => Some(cut(bytes)),
             Body::File { .. } => None,
         };
-        Self::new(asked, response.status(), response.headers().clone(), body, false, at)
+        let (status, response_headers) = (response.status(), response.headers().clone());
+        Self(Arc::new(Parts { asked, status, response_headers, response_body, proxied: false, at }))
     }
 
     /// What another server answered.
-    pub fn proxied(asked: Asked, status: StatusCode, headers: HeaderMap, body: &Bytes, at: i64) -> Self {
-        Self::new(asked, status, headers, Some(cut(body)), true, at)
-    }
-
-    fn new(
-        asked: Asked,
-        status: StatusCode,
-        response_headers: HeaderMap,
-        response_body: Option<Bytes>,
-        proxied: bool,
-        at: i64,
-    ) -> Self {
-        Self(std::sync::Arc::new(Parts { asked, status, response_headers, response_body, proxied, at }))
+    pub fn proxied(asked: Asked, status: StatusCode, response_headers: HeaderMap, body: &Bytes, at: i64) -> Self {
+        Self(Arc::new(Parts { asked, status, response_headers, response_body: Some(cut(body)), proxied: true, at }))
     }
 
     /// As JSON; secrets are left out.

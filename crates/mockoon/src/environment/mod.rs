@@ -10,6 +10,8 @@ use serde_json::Value;
 use crate::ids::Ids;
 use crate::openapi;
 
+pub(crate) use repair::is_route_method;
+
 pub use migrate::MIGRATION_LAST;
 
 /// A Mockoon environment, migrated to the newest form, every field present.

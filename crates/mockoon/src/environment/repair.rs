@@ -25,6 +25,11 @@ const METHODS: &[&str] = &[
     "unlock",
 ];
 
+/// Whether a route may have this method: one of HTTP's or WebDAV's, or any.
+pub(crate) fn is_route_method(method: &str) -> bool {
+    method == "all" || METHODS.contains(&method)
+}
+
 pub(super) fn environment(value: &Value, ids: &mut Ids) -> Environment {
     let fields = Fields::of(value);
     Environment {
@@ -96,9 +101,7 @@ fn bucket(value: &Value, ids: &mut Ids) -> Option<Bucket> {
 
 fn route(value: &Value, ids: &mut Ids) -> Route {
     let fields = Fields::of(value);
-    let method = fields
-        .known_text("method")
-        .filter(|method| method.is_empty() || method == "all" || METHODS.contains(&method.as_str()));
+    let method = fields.known_text("method").filter(|method| method.is_empty() || is_route_method(method));
     Route {
         uuid: fields.uuid(ids),
         kind: fields

@@ -9,26 +9,7 @@ use regex::{Captures, Regex};
 use serde_json::{Map, Value, json};
 
 use self::references::{Tree, dereferenced};
-use crate::environment::LoadError;
-
-/// Keys of a path that are methods; the others are about all of them.
-const METHODS: &[&str] = &[
-    "all",
-    "get",
-    "post",
-    "put",
-    "patch",
-    "delete",
-    "head",
-    "options",
-    "propfind",
-    "proppatch",
-    "move",
-    "copy",
-    "mkcol",
-    "lock",
-    "unlock",
-];
+use crate::environment::{LoadError, is_route_method};
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Version {
@@ -134,7 +115,8 @@ fn server_prefix(document: &Tree) -> String {
 fn routes(document: &Tree, paths: &Tree, version: Version) -> Vec<Value> {
     let mut routes = Vec::new();
     for (path, methods) in paths.members() {
-        for (method, operation) in methods.members().iter().filter(|(method, _)| METHODS.contains(&method.as_str())) {
+        // The other keys of a path are about all of its methods.
+        for (method, operation) in methods.members().iter().filter(|(method, _)| is_route_method(method)) {
             let mut responses = Vec::new();
             for (status, response) in operation.get("responses").map(Tree::members).unwrap_or_default() {
                 let number = crate::values::leading_integer(status).filter(|number| (100..=999).contains(number));
