@@ -148,8 +148,9 @@ async fn serve_aws(app: &Arc<App>, request: HttpRequest, peer: &Peer) -> HttpRes
     progress.body_bytes = bytes.as_ref().map_or(0, |bytes| bytes.len() as u64);
 
     let own = mishap::own_rules(&parts.headers);
-    let signed =
-        mishap::signed_at(&parts.headers).filter(|_| app.faults.any() || own.as_ref().is_ok_and(|own| !own.is_empty()));
+    // Only rules ask when a call was signed.
+    let ruled = app.faults.any() || own.as_ref().is_ok_and(|own| !own.is_empty());
+    let signed = ruled.then(|| mishap::signed_at(&parts.headers)).flatten();
     let memo_key = match &bytes {
         Ok(bytes) if stream.is_none() && may_remember(app, &parts, &identity, bytes.len()) => {
             memo::key(app.dice, &parts, &identity, &peer.authority.base_url, bytes)
