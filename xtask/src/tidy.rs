@@ -26,6 +26,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("standin-retrylab", &["standin-model", "standin-faults"]),
     ("standin-export", &["standin-model", "standin-core", "standin-wire", "standin-mock"]),
     (
+        "standin-cloudformation",
+        &["standin-model", "standin-core", "standin-mock", "standin-store", "standin-lifecycle"],
+    ),
+    (
         "standin-server",
         &[
             "standin-model",
@@ -38,6 +42,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "standin-faults",
             "standin-script",
             "standin-s3",
+            "standin-cloudformation",
         ],
     ),
     (
@@ -54,6 +59,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "standin-script",
             "standin-s3",
             "standin-template",
+            "standin-cloudformation",
             "standin-mockoon",
             "standin-export",
             "standin-retrylab",

@@ -1,0 +1,22 @@
+//! CloudFormation: templates, what they come to, and the stacks that are made of them.
+//!
+//! [`source::parse`] reads a text, [`transform::prepare`] gives parameters their values and does transforms,
+//! [`check::check`] finds what means nothing, and [`evaluate::Evaluator`] works values out.
+//!
+//! # Invariants
+//! - Nothing here opens a socket, reads the environment or the time.
+//! - Bad input never panics; what a template can come to is bounded in depth, time and bytes.
+
+pub mod check;
+mod cidr;
+pub mod error;
+pub mod evaluate;
+mod loops;
+pub mod parameters;
+pub mod references;
+mod sam;
+pub mod source;
+pub mod template;
+pub mod transform;
+
+pub use error::TemplateError;
