@@ -64,6 +64,8 @@ pub struct Evaluator<'t> {
     exports: &'t dyn Fn(&str) -> Option<String>,
     /// Whether what no resource tells yet is [`UNKNOWN`] rather than an error.
     planning: bool,
+    /// Makes up attributes that a resource was not made with: of its type, and a name.
+    attributes: Option<&'t dyn Fn(&str, &Made, &str) -> Option<Value>>,
     spent: Cell<usize>,
     depth: Cell<usize>,
     imported: RefCell<BTreeSet<String>>,
@@ -89,6 +91,7 @@ impl<'t> Evaluator<'t> {
             conditions: IndexMap::new(),
             exports,
             planning: false,
+            attributes: None,
             spent: Cell::new(0),
             depth: Cell::new(0),
             imported: RefCell::default(),
@@ -103,6 +106,13 @@ impl<'t> Evaluator<'t> {
     #[must_use]
     pub fn planning(mut self) -> Self {
         self.planning = true;
+        self
+    }
+
+    /// Asks for attributes that a resource was not made with: by its type, what it is, and the attribute's name.
+    #[must_use]
+    pub fn with_attributes(mut self, attributes: &'t dyn Fn(&str, &Made, &str) -> Option<Value>) -> Self {
+        self.attributes = Some(attributes);
         self
     }
 
@@ -218,6 +228,9 @@ impl<'t> Evaluator<'t> {
                 let text = text_of(name, &text)?;
                 if separator.is_empty() {
                     return Err(arguments(name, "a separator that is not empty, and a string"));
+                }
+                if self.planning && text.contains(UNKNOWN) {
+                    return Ok(Value::from(UNKNOWN));
                 }
                 Value::Array(text.split(&separator).map(Value::from).collect())
             }
@@ -371,10 +384,13 @@ impl<'t> Evaluator<'t> {
         if let Some(value) = found {
             return Ok(value.clone());
         }
+        let kind = self.template.resources.get(name).map_or("", |resource| resource.kind.as_str());
+        if let Some(value) = self.attributes.and_then(|attributes| attributes(kind, resource, attribute)) {
+            return Ok(value);
+        }
         if self.planning {
             return Ok(Value::from(UNKNOWN));
         }
-        let kind = self.template.resources.get(name).map_or("", |resource| resource.kind.as_str());
         Err(TemplateError::template(format_args!(
             "resource {name} does not support attribute type {attribute} in Fn::GetAtt{}",
             if kind.is_empty() { String::new() } else { format!(" ({kind})") }

@@ -11,12 +11,17 @@ pub mod check;
 mod cidr;
 pub mod error;
 pub mod evaluate;
+mod input;
+mod kinds;
 mod loops;
 pub mod parameters;
 pub mod references;
+pub mod resources;
 mod sam;
+mod services;
 pub mod source;
 pub mod template;
 pub mod transform;
 
 pub use error::TemplateError;
+pub use services::ServiceResources;

@@ -52,12 +52,9 @@ pub fn parse(text: &str) -> Result<Value, TemplateError> {
             text.len()
         )));
     }
-    let value = if text.trim_start().starts_with('{') {
-        // A YAML flow mapping begins with a brace, too.
-        json(text).or_else(|error| yaml(text).map_err(|_| error))?
-    } else {
-        yaml(text)?
-    };
+    // A flow mapping of YAML begins with a brace, too, but rarely with a quote after it.
+    let is_json = text.trim_start().strip_prefix('{').is_some_and(|rest| rest.trim_start().starts_with(['"', '}']));
+    let value = if is_json { json(text)? } else { yaml(text)? };
     if !value.is_object() {
         return Err(TemplateError::format("the template is not a JSON or YAML object"));
     }

@@ -160,7 +160,7 @@ fn what_grows_without_end_is_stopped() {
     let error = evaluator.value(&prepared.template.resources["A"].properties, &IndexMap::new()).unwrap_err();
     assert!(error.message.contains("more than"), "{}", error.message);
 
-    let loops = (0..6).fold(json!({"k${A}${B}${C}${D}${E}${F}": "x"}), |inner, at| {
+    let loops = (0..6).fold(json!({"k${A}-${B}-${C}-${D}-${E}-${F}": "x"}), |inner, at| {
         let name = ["A", "B", "C", "D", "E", "F"][at];
         json!({format!("Fn::ForEach::{name}"): [name, (0..50).map(|n| n.to_string()).collect::<Vec<_>>(), inner]})
     });

@@ -114,11 +114,8 @@ fn document(name: &str, parameters: &Value) -> Result<Value, TemplateError> {
     let arn = |form: &&str| {
         let (service, rest) = form.split_once(':').unwrap_or((form, ""));
         let rest = rest.replace("{}", &format!("${{{key}}}"));
-        let place = if service == "s3" { "::" } else { "${AWS::Region}:${AWS::AccountId}" };
-        let text = match service {
-            "s3" => format!("arn:${{AWS::Partition}}:s3:{place}:{rest}").replace(":::", "::").replacen("s3::", "s3:::", 1),
-            _ => format!("arn:${{AWS::Partition}}:{service}:{place}:{rest}"),
-        };
+        let place = if service == "s3" { ":" } else { "${AWS::Region}:${AWS::AccountId}" };
+        let text = format!("arn:${{AWS::Partition}}:{service}:{place}:{rest}");
         json!({"Fn::Sub": [text, Map::from_iter([(key.clone(), given.clone())])]})
     };
     let resources: Vec<Value> = resources.iter().map(arn).collect();

@@ -1,0 +1,80 @@
+//! Where resources are made.
+
+use serde_json::{Map, Value};
+use standin_core::{BoxFuture, Dice};
+use standin_model::Timestamp;
+
+use crate::evaluate::Made;
+
+/// For whom and when something is made.
+#[derive(Clone, Debug)]
+pub struct Place {
+    pub partition: String,
+    pub account: String,
+    pub region: String,
+    pub stack_name: String,
+    pub stack_id: String,
+    /// Scheme, host and port by which the caller reached standin.
+    pub base_url: String,
+    pub now: Timestamp,
+    pub origin: Timestamp,
+    pub dice: Dice,
+}
+
+/// A resource to be made, changed or deleted.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted<'w> {
+    /// `AWS::S3::Bucket`.
+    pub kind: &'w str,
+    /// Its name in the template.
+    pub logical_id: &'w str,
+    /// With all functions worked out.
+    pub properties: &'w Value,
+    /// Tells this resource apart from the one before it that it replaces.
+    pub generation: u64,
+}
+
+/// What an update does to a resource, as far as its type and properties tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Replacement {
+    Never,
+    Conditionally,
+    Always,
+}
+
+/// Makes resources. A failure is told in the words of a stack event's reason.
+pub trait Resources: Send + Sync {
+    /// Whether resources of that type can be made at all.
+    fn knows(&self, kind: &str) -> bool;
+
+    /// What a change of a property of a type does.
+    fn replacement(&self, kind: &str, property: &str) -> Replacement;
+
+    /// Makes one. Asked again for the same resource of the same stack after a crash, it finds the one that it made.
+    fn create<'a>(&'a self, place: &'a Place, wanted: Wanted<'a>) -> BoxFuture<'a, Result<Made, String>>;
+
+    /// Changes one in place.
+    fn update<'a>(
+        &'a self,
+        place: &'a Place,
+        wanted: Wanted<'a>,
+        made: &'a Made,
+        before: &'a Value,
+    ) -> BoxFuture<'a, Result<Made, String>>;
+
+    /// Deletes one. One that is not there any more is no failure.
+    fn delete<'a>(&'a self, place: &'a Place, wanted: Wanted<'a>, made: &'a Made) -> BoxFuture<'a, Result<(), String>>;
+
+    /// Makes up an attribute that a resource was not made with; nothing where its type has none of that name.
+    fn attribute(&self, kind: &str, made: &Made, name: &str) -> Option<Value>;
+}
+
+/// Properties of both that differ, by their top-level names.
+pub fn changed_properties(before: &Value, after: &Value) -> Vec<String> {
+    let none = Map::new();
+    let (before, after) = (before.as_object().unwrap_or(&none), after.as_object().unwrap_or(&none));
+    let mut changed: Vec<String> =
+        after.iter().filter(|(name, value)| before.get(*name) != Some(value)).map(|(name, _)| name.clone()).collect();
+    changed.extend(before.keys().filter(|name| !after.contains_key(*name)).cloned());
+    changed
+}

@@ -1,0 +1,571 @@
+//! Resources made by the services of the catalogue: properties become the input of the operation that creates such a
+//! resource, and what that answers tells what `Ref` and `Fn::GetAtt` do.
+//!
+//! Called through a registry whose handlers remember, a bucket of a stack is a bucket that S3 lists; through one that only
+//! makes answers up, the same code simulates.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+use standin_core::{BoxFuture, Call, CallContext, Dice, Draw, OperationError, Registry};
+use standin_lifecycle::{Form, Part, Step, TypeKind};
+use standin_mock::synthesis::Synthesizer;
+use standin_model::words::squash;
+use standin_model::{Catalogue, Document, Fields, Kind, Operation, Service};
+
+use crate::evaluate::Made;
+use crate::input;
+use crate::kinds::{Kinds, MadeBy, ResourceKind};
+use crate::parameters::scalar_text;
+use crate::resources::{Place, Replacement, Resources, Wanted, changed_properties};
+
+/// Random letters at the end of generated names.
+const SUFFIX_LETTERS: usize = 12;
+/// Letters of a generated name, at most: those of most services are allowed as many.
+const NAME_MAX: usize = 63;
+/// What an attribute of the resource's own text is kept under; no property has such a name.
+const NAME: &str = "-name";
+
+/// See the module.
+pub struct ServiceResources {
+    kinds: Kinds,
+    registry: Arc<Registry>,
+}
+
+impl ServiceResources {
+    /// Makes resources through the handlers of a registry.
+    pub fn new(catalogue: &'static Catalogue, registry: Arc<Registry>) -> Self {
+        Self { kinds: Kinds::new(catalogue), registry }
+    }
+
+    /// Makes resources that are nowhere: their ids, ARNs and attributes have the right form and agree with each other.
+    pub fn simulated(catalogue: &'static Catalogue) -> Self {
+        Self::new(catalogue, Arc::new(Registry::new(Arc::new(Synthesizer::new(catalogue)))))
+    }
+
+    async fn call(
+        &self,
+        place: &Place,
+        service: &'static Service,
+        operation: &'static Operation,
+        input: Fields,
+        salt: u64,
+    ) -> Result<Document, OperationError> {
+        let dice = Dice::new(standin_model::words::mix(place.dice.seed(), salt));
+        let mut key = dice.key("stack resource");
+        key.text(&place.stack_id).text(operation.name);
+        let context = CallContext {
+            request_id: uuid(&mut key.draw()).into(),
+            ordinal: 0,
+            service,
+            operation,
+            protocol: service.protocol(),
+            partition: partition(&place.partition),
+            account: place.account.as_str().into(),
+            region: place.region.as_str().into(),
+            access_key: None,
+            base_url: place.base_url.as_str().into(),
+            now: place.now,
+            origin: place.origin,
+            dice,
+            mishap: None,
+        };
+        let handler = self.registry.find(&context);
+        let mut call = Call { context, input: Document::Map(input), body: None };
+        handler.handle(&mut call).await.map(|answer| answer.output)
+    }
+
+    async fn make(&self, place: &Place, wanted: Wanted<'_>) -> Result<Made, String> {
+        let kind = self.kinds.find(wanted.kind).ok_or_else(|| format!("Unrecognized resource type: {}", wanted.kind))?;
+        let salt = salt(place, &wanted);
+        let mut about = About { name: generated_name(place, &wanted, kind.special.lower, salt), ..About::default() };
+        if let Some(by) = &kind.made_by {
+            let mut filled = filled(by, by.create, wanted.properties);
+            by.name(&kind, wanted.properties, &mut filled.fields, &mut about);
+            let input = filled.fields.clone();
+            let output = match self.call(place, by.service, by.create, filled.fields, salt).await {
+                Ok(output) => output,
+                // Made before a crash, and asked for again: names that are ours alone tell.
+                Err(error) if about.generated && exists(&error) => Document::map(),
+                Err(error) => return Err(reason(by.service, &error)),
+            };
+            by.learn(&input, &output, by.create, &mut about);
+            self.settle(place, by, &wanted, &mut about, &filled.used, None, salt).await?;
+            if let Some(read) = by.read {
+                let names = by.names(read);
+                if let Some(input) = about.input(&names)
+                    && let Ok(output) = self.call(place, by.service, read, input, salt).await
+                {
+                    by.learn(&Fields::new(), &output, read, &mut about);
+                }
+            }
+        }
+        Ok(about.made(place, &kind, &wanted, salt))
+    }
+
+    /// Calls what changes the properties that no operation has taken yet: updates, and puts of settings.
+    #[expect(clippy::too_many_arguments, reason = "one caller each for what is made and what is changed")]
+    async fn settle(
+        &self,
+        place: &Place,
+        by: &MadeBy,
+        wanted: &Wanted<'_>,
+        about: &mut About,
+        used: &std::collections::BTreeSet<String>,
+        only: Option<&[String]>,
+        salt: u64,
+    ) -> Result<(), String> {
+        let mut left: Map<String, Value> = wanted.properties.as_object().cloned().unwrap_or_default();
+        left.retain(|name, _| !used.contains(name) && only.is_none_or(|only| only.contains(name)));
+        for operation in &by.changes {
+            if left.is_empty() {
+                break;
+            }
+            let names = by.names(operation);
+            let Some(mut input) = about.input(&names) else { continue };
+            let mut filled = filled(by, operation, &Value::Object(left.clone()));
+            filled.fields.iter().for_each(|(name, value)| {
+                if !input.contains_key(name) {
+                    input.push(name.clone(), value.clone());
+                }
+            });
+            filled.used.retain(|name| left.contains_key(name));
+            if filled.used.is_empty() || !complete(by.service, operation, &input) {
+                continue;
+            }
+            self.call(place, by.service, operation, input, salt).await.map_err(|error| reason(by.service, &error))?;
+            left.retain(|name, _| !filled.used.contains(name));
+        }
+        Ok(())
+    }
+
+    async fn change(&self, place: &Place, wanted: Wanted<'_>, made: &Made, before: &Value) -> Result<Made, String> {
+        let kind = self.kinds.find(wanted.kind).ok_or_else(|| format!("Unrecognized resource type: {}", wanted.kind))?;
+        let salt = salt(place, &wanted);
+        let mut about = About::of(made);
+        if let Some(by) = &kind.made_by {
+            let changed = changed_properties(before, wanted.properties);
+            let none = std::collections::BTreeSet::new();
+            self.settle(place, by, &wanted, &mut about, &none, Some(&changed), salt).await?;
+            if let Some(read) = by.read
+                && let Some(input) = about.input(&by.names(read))
+                && let Ok(output) = self.call(place, by.service, read, input, salt).await
+            {
+                let known = std::mem::take(&mut about);
+                about = About { name: known.name, id: known.id, arn: known.arn, reference: known.reference, ..About::default() };
+                by.learn(&Fields::new(), &output, read, &mut about);
+            }
+        }
+        let mut changed = about.made(place, &kind, &wanted, salt);
+        changed.reference.clone_from(&made.reference);
+        for (name, value) in &made.attributes {
+            // What identifies stays; so does what the operations do not tell.
+            let keeps = !changed.attributes.contains_key(name) || kind.special.attributes.contains_key(name);
+            if keeps {
+                changed.attributes.insert(name.clone(), value.clone());
+            }
+        }
+        Ok(changed)
+    }
+
+    async fn remove(&self, place: &Place, wanted: Wanted<'_>, made: &Made) -> Result<(), String> {
+        let Some(kind) = self.kinds.find(wanted.kind) else { return Ok(()) };
+        let Some(by) = &kind.made_by else { return Ok(()) };
+        let Some(delete) = by.delete else { return Ok(()) };
+        let Some(mut input) = About::of(made).input(&by.names(delete)) else { return Ok(()) };
+        // What lies in something else is named with it.
+        let filled = filled(by, delete, wanted.properties);
+        for (name, value) in filled.fields.iter() {
+            let required = delete.input.and_then(|shape| by.service.structure(shape)?.member(name)).is_some_and(|member| member.required);
+            if required && !input.contains_key(name) {
+                input.push(name.clone(), value.clone());
+            }
+        }
+        match self.call(place, by.service, delete, input, salt(place, &wanted)).await {
+            Ok(_) => Ok(()),
+            Err(error) if missing(&error) => Ok(()),
+            Err(error) => Err(reason(by.service, &error)),
+        }
+    }
+}
+
+impl Resources for ServiceResources {
+    fn knows(&self, kind: &str) -> bool {
+        self.kinds.find(kind).is_some()
+    }
+
+    fn replacement(&self, kind: &str, property: &str) -> Replacement {
+        let Some(kind) = self.kinds.find(kind) else { return Replacement::Never };
+        if kind.special.keep.iter().any(|name| name == property) || property == "Tags" {
+            return Replacement::Never;
+        }
+        if kind.special.replace.iter().any(|name| name == property) {
+            return Replacement::Always;
+        }
+        let Some(by) = &kind.made_by else { return Replacement::Never };
+        let wanted = squash(property);
+        let noun = by.noun(&kind);
+        let names = by.names(by.create);
+        let identifies = names.iter().any(|(member, _)| {
+            let member = squash(member);
+            member == wanted || format!("{noun}{member}") == wanted || format!("{member}name") == wanted
+        });
+        if identifies || wanted == format!("{noun}name") {
+            return Replacement::Always;
+        }
+        if kind.special.reference.is_some() && !kind.special.replace.is_empty() {
+            // The table lists what replaces such a resource; whatever else it has is changed in place.
+            return Replacement::Never;
+        }
+        let takes = |operation: &&'static Operation| {
+            let input = operation.input.and_then(|shape| by.service.structure(shape));
+            input.is_some_and(|input| input.members.iter().any(|member| squash(member.name) == wanted))
+        };
+        match () {
+            () if by.changes.iter().any(takes) => Replacement::Never,
+            () if by.changes.is_empty() => Replacement::Always,
+            () => Replacement::Conditionally,
+        }
+    }
+
+    fn create<'a>(&'a self, place: &'a Place, wanted: Wanted<'a>) -> BoxFuture<'a, Result<Made, String>> {
+        Box::pin(self.make(place, wanted))
+    }
+
+    fn update<'a>(
+        &'a self,
+        place: &'a Place,
+        wanted: Wanted<'a>,
+        made: &'a Made,
+        before: &'a Value,
+    ) -> BoxFuture<'a, Result<Made, String>> {
+        Box::pin(self.change(place, wanted, made, before))
+    }
+
+    fn delete<'a>(&'a self, place: &'a Place, wanted: Wanted<'a>, made: &'a Made) -> BoxFuture<'a, Result<(), String>> {
+        Box::pin(self.remove(place, wanted, made))
+    }
+
+    fn attribute(&self, kind: &str, made: &Made, name: &str) -> Option<Value> {
+        let kind = self.kinds.find(kind)?;
+        let wanted = squash(name);
+        let noun = kind.name.rsplit("::").next().map(squash).unwrap_or_default();
+        let bare = wanted.strip_prefix(&noun).filter(|bare| !bare.is_empty()).unwrap_or(&wanted).to_owned();
+        let same = |(key, value): (&String, &Value)| {
+            let key = squash(key);
+            (key == wanted || key == bare || key == format!("{noun}{wanted}")).then(|| value.clone())
+        };
+        if let Some(found) = made.attributes.iter().find_map(same) {
+            return Some(found);
+        }
+        // Types that the table describes have the attributes that it and the service tell, custom resources any.
+        let open = kind.made_by.is_none() && kind.special.attributes.is_empty();
+        open.then(|| Value::from(format!("{}-{name}", made.reference)))
+    }
+}
+
+/// What is known of a resource that is being made.
+#[derive(Debug, Default)]
+struct About {
+    name: String,
+    /// Nobody but the stack chose the name.
+    generated: bool,
+    id: Option<String>,
+    arn: Option<String>,
+    url: Option<String>,
+    reference: Option<String>,
+    attributes: Map<String, Value>,
+}
+
+impl About {
+    fn of(made: &Made) -> Self {
+        let text = |name: &str| made.attributes.get(name).and_then(Value::as_str).map(str::to_owned);
+        let is_arn = made.reference.starts_with("arn:");
+        Self {
+            name: text(NAME).unwrap_or_else(|| made.reference.clone()),
+            generated: false,
+            id: text("-id").or_else(|| Some(made.reference.clone())),
+            arn: text("-arn").or_else(|| is_arn.then(|| made.reference.clone())),
+            url: text("-url"),
+            reference: Some(made.reference.clone()),
+            attributes: made.attributes.clone(),
+        }
+    }
+
+    fn part(&self, member: &str, part: Part) -> Option<String> {
+        let plain = squash(member);
+        match part {
+            _ if plain.ends_with("url") => self.url.clone().or_else(|| self.reference.clone()),
+            Part::Arn => self.arn.clone(),
+            Part::Id => self.id.clone().or_else(|| Some(self.name.clone())),
+            Part::Name => Some(self.name.clone()),
+            Part::Any if plain.ends_with("arn") => self.arn.clone(),
+            Part::Any if plain.ends_with("id") => self.id.clone().or_else(|| Some(self.name.clone())),
+            Part::Any => Some(self.name.clone()).filter(|name| !name.is_empty()).or_else(|| self.reference.clone()),
+            Part::Qualifier => None,
+        }
+    }
+
+    /// An input that names the resource; nothing where that is not known how.
+    fn input(&self, names: &[(&'static str, Part)]) -> Option<Fields> {
+        let mut input = Fields::new();
+        for (member, part) in names {
+            if let Some(text) = self.part(member, *part).filter(|text| !text.is_empty()) {
+                input.insert(*member, text);
+            }
+        }
+        (!input.is_empty()).then_some(input)
+    }
+
+    fn made(mut self, place: &Place, kind: &ResourceKind, wanted: &Wanted<'_>, salt: u64) -> Made {
+        let special = &kind.special;
+        let words = |about: &Self, template: &str, reference: &str| {
+            filled_template(template, place, wanted.properties, about, reference, salt)
+        };
+        let plain = |text: Option<&String>| text.filter(|text| !text.is_empty()).cloned();
+        let lifecycle_kind = kind.made_by.as_ref().and_then(|by| Some(by.lifecycle.resource(by.ix?).kind));
+        let generated = || words(&self, "{stack}-{hex17}", "");
+        let reference = match special.reference.as_deref() {
+            Some("name") => self.name.clone(),
+            Some("id") => plain(self.id.as_ref()).unwrap_or_else(generated),
+            Some("arn") => plain(self.arn.as_ref()).or(self.id.clone()).unwrap_or_else(generated),
+            Some("url") => plain(self.url.as_ref()).unwrap_or_else(|| self.name.clone()),
+            Some("eip") => self.address().unwrap_or_else(generated),
+            Some(template) => words(&self, template, ""),
+            None => match lifecycle_kind {
+                Some(TypeKind::Named) => self.name.clone(),
+                Some(TypeKind::Assigned) => {
+                    plain(self.id.as_ref()).or_else(|| plain(self.arn.as_ref())).unwrap_or_else(generated)
+                }
+                _ => generated(),
+            },
+        };
+        for (name, template) in &special.attributes {
+            let value = words(&self, template, &reference);
+            self.attributes.insert(name.clone(), Value::from(value));
+        }
+        if let Some(arn) = &self.arn {
+            self.attributes.entry("Arn").or_insert_with(|| Value::from(arn.as_str()));
+        }
+        let kept = [(NAME, Some(&self.name)), ("-id", self.id.as_ref()), ("-arn", self.arn.as_ref()), ("-url", self.url.as_ref())];
+        for (name, text) in kept {
+            if let Some(text) = text.filter(|text| !text.is_empty()) {
+                self.attributes.insert(name.to_owned(), Value::from(text.as_str()));
+            }
+        }
+        Made { reference, attributes: self.attributes }
+    }
+
+    fn address(&self) -> Option<String> {
+        self.attributes.get("PublicIp").and_then(Value::as_str).map(str::to_owned)
+    }
+}
+
+impl MadeBy {
+    fn noun(&self, kind: &ResourceKind) -> String {
+        squash(kind.name.rsplit("::").next().unwrap_or_default())
+    }
+
+    /// Finds the name that the caller chose, or gives the input the generated one where it must have one.
+    fn name(&self, kind: &ResourceKind, properties: &Value, input: &mut Fields, about: &mut About) {
+        let noun = self.noun(kind);
+        let structure = self.create.input.and_then(|shape| self.service.structure(shape));
+        let bound = self.names(self.create).into_iter().map(|(member, _)| member);
+        let by_word = structure.into_iter().flat_map(|structure| &structure.members).filter_map(|member| {
+            let plain = squash(member.name);
+            let names = plain == "name" || plain == format!("{noun}name") || plain == noun;
+            let text = matches!(self.service.target(member).kind, Kind::String { .. });
+            (names && text).then_some(member.name)
+        });
+        let members: Vec<&'static str> = bound.chain(by_word).collect();
+        let given = members.iter().find_map(|member| input.get(member).and_then(Document::as_str));
+        let given = given.map(str::to_owned).or_else(|| {
+            let properties = properties.as_object()?;
+            let named = |name: &str| { let plain = squash(name); plain == format!("{noun}name") || plain == "name" };
+            properties.iter().find(|(name, _)| named(name)).and_then(|(_, value)| scalar_text(value))
+        });
+        match given {
+            Some(name) => about.name = name,
+            None => {
+                about.generated = true;
+                if let Some(member) = members.first() {
+                    input.push(*member, about.name.clone());
+                }
+            }
+        }
+    }
+
+    /// Takes from an answer who the resource is and what it is like.
+    fn learn(&self, input: &Fields, output: &Document, operation: &Operation, about: &mut About) {
+        let role = self.role(operation);
+        let views = role.into_iter().flat_map(|role| role.views.iter()).filter(|view| Some(view.of) == self.ix);
+        let mut shown = vec![output];
+        for view in views.filter(|view| view.form == Form::Structure && !view.path.is_empty()) {
+            shown.extend(at(output, &view.path));
+        }
+        let identity = self.ix.map(|ix| &self.lifecycle.resource(ix).identity);
+        let noun = self.ix.map(|ix| squash(&self.lifecycle.resource(ix).name)).unwrap_or_default();
+        for structure in shown.into_iter().rev() {
+            let Some(fields) = structure.as_map() else { continue };
+            for (name, value) in fields.iter() {
+                let text = value.as_str().filter(|text| !text.is_empty());
+                let plain = squash(name);
+                if let Some(text) = text {
+                    let is = |known: Option<&str>| known == Some(name);
+                    if identity.is_some_and(|identity| is(identity.arn)) || plain == "arn" || plain == format!("{noun}arn") {
+                        about.arn.get_or_insert_with(|| text.to_owned());
+                    }
+                    if identity.is_some_and(|identity| is(identity.id)) || plain == format!("{noun}id") || plain == "id" || plain == "uuid" {
+                        about.id.get_or_insert_with(|| text.to_owned());
+                    }
+                    if plain == format!("{noun}url") {
+                        about.url.get_or_insert_with(|| text.to_owned());
+                    }
+                    if identity.is_some_and(|identity| is(identity.name)) && about.name.is_empty() {
+                        about.name = text.to_owned();
+                    }
+                }
+                let attribute = capital(name);
+                if !matches!(value, Document::Null | Document::Blob(_)) {
+                    about.attributes.entry(attribute).or_insert_with(|| value.to_json());
+                }
+            }
+        }
+        for (name, value) in input.iter().filter(|(_, value)| value.as_str().is_some()) {
+            about.attributes.entry(capital(name)).or_insert_with(|| value.to_json());
+        }
+        if about.arn.is_none() {
+            // Of what a view shows by its ARN alone: `TopicArn`, `SubscriptionArn`.
+            let arn = output.as_map().into_iter().flat_map(Fields::iter).filter_map(|(_, value)| value.as_str());
+            about.arn = arn.filter(|text| text.starts_with("arn:")).map(str::to_owned).next();
+        }
+    }
+}
+
+/// The structures at a path.
+fn at<'d>(document: &'d Document, path: &[Step]) -> Vec<&'d Document> {
+    let Some((step, rest)) = path.split_first() else { return vec![document] };
+    match step {
+        Step::Member(name) => document.get(name).map(|inner| at(inner, rest)).unwrap_or_default(),
+        Step::Items => document.as_list().unwrap_or_default().first().map(|item| at(item, rest)).unwrap_or_default(),
+        Step::Values => Vec::new(),
+    }
+}
+
+fn capital(name: &str) -> String {
+    let mut letters = name.chars();
+    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
+}
+
+fn filled(by: &MadeBy, operation: &Operation, properties: &Value) -> input::Input {
+    let noun = by.ix.map(|ix| by.lifecycle.resource(ix).name.clone()).unwrap_or_default();
+    operation.input.map(|shape| input::fill(by.service, shape, properties, &noun)).unwrap_or_default()
+}
+
+/// Whether an input has whatever the operation requires.
+fn complete(service: &Service, operation: &Operation, input: &Fields) -> bool {
+    let structure = operation.input.and_then(|shape| service.structure(shape));
+    structure.is_none_or(|structure| {
+        structure.members.iter().all(|member| !member.required || input.contains_key(member.name))
+    })
+}
+
+fn exists(error: &OperationError) -> bool {
+    let plain = squash(&error.code);
+    ["alreadyexist", "alreadyowned", "entityexist", "conflict", "duplicate", "inuse"].iter().any(|mark| plain.contains(mark))
+}
+
+fn missing(error: &OperationError) -> bool {
+    let plain = squash(&error.code);
+    ["notfound", "nosuch", "nonexist", "doesnotexist", "notexist"].iter().any(|mark| plain.contains(mark))
+}
+
+/// An error as events tell it.
+fn reason(service: &Service, error: &OperationError) -> String {
+    let status = error.status.unwrap_or(400);
+    format!("{} (Service: {}, Status Code: {status}, Error Code: {})", error.message, service.sdk_id, error.code)
+}
+
+fn salt(place: &Place, wanted: &Wanted<'_>) -> u64 {
+    let mut key = place.dice.key("stack resource");
+    key.text(&place.stack_id).text(wanted.logical_id).number(wanted.generation);
+    key.finish()
+}
+
+/// The name of a resource that nobody named: of its stack, its logical id, and random letters.
+fn generated_name(place: &Place, wanted: &Wanted<'_>, lower: bool, salt: u64) -> String {
+    let mut draw = Draw::from_seed(salt);
+    const LETTERS: &[u8; 36] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
+    let suffix: String =
+        (0..SUFFIX_LETTERS).map(|_| char::from(LETTERS[usize::try_from(draw.below(36)).unwrap_or(0)])).collect();
+    let room = (NAME_MAX - SUFFIX_LETTERS - 2) / 2;
+    let logical: String = wanted.logical_id.chars().take(room).collect();
+    let rest = NAME_MAX - SUFFIX_LETTERS - 2 - logical.len();
+    let stack: String = place.stack_name.chars().take(rest).collect();
+    let name = format!("{stack}-{logical}-{suffix}");
+    if lower { name.to_lowercase() } else { name }
+}
+
+fn filled_template(
+    template: &str,
+    place: &Place,
+    properties: &Value,
+    about: &About,
+    reference: &str,
+    salt: u64,
+) -> String {
+    let mut out = String::with_capacity(template.len() + 32);
+    let mut rest = template;
+    while let Some(open) = rest.find('{') {
+        out.push_str(&rest[..open]);
+        if let Some(after) = rest[open..].strip_prefix("{{}}") {
+            out.push_str("{}");
+            rest = after;
+            continue;
+        }
+        let Some(close) = rest[open..].find('}').map(|close| open + close) else { break };
+        let word = &rest[open + 1..close];
+        let mut draw = Draw::from_seed(standin_model::words::mix(salt, word.len() as u64));
+        match word {
+            "ref" => out.push_str(reference),
+            "name" => out.push_str(&about.name),
+            "id" => out.push_str(about.id.as_deref().unwrap_or(&about.name)),
+            "arn" => out.push_str(about.arn.as_deref().unwrap_or_default()),
+            "partition" => out.push_str(&place.partition),
+            "region" => out.push_str(&place.region),
+            "account" => out.push_str(&place.account),
+            "stack" => out.push_str(&place.stack_name),
+            "suffix" => out.push_str(if place.partition == "aws-cn" { "amazonaws.com.cn" } else { "amazonaws.com" }),
+            "hex8" => out.push_str(&hex(&mut draw, 8)),
+            "hex17" => out.push_str(&hex(&mut draw, 17)),
+            "HEX14" => out.push_str(&hex(&mut draw, 14).to_uppercase()),
+            "uuid" => out.push_str(&uuid(&mut draw)),
+            _ => {
+                let property = word.strip_prefix("prop:").unwrap_or(word);
+                let given = properties.get(property).and_then(scalar_text);
+                let known = || about.attributes.get(property).and_then(scalar_text);
+                out.push_str(&given.or_else(known).unwrap_or_default());
+            }
+        }
+        rest = &rest[close + 1..];
+    }
+    out.push_str(rest);
+    out
+}
+
+fn hex(draw: &mut Draw, digits: usize) -> String {
+    (0..digits).filter_map(|_| char::from_digit(u32::try_from(draw.below(16)).unwrap_or(0), 16)).collect()
+}
+
+/// A version-4 UUID.
+pub(crate) fn uuid(draw: &mut Draw) -> String {
+    let text = hex(draw, 32);
+    format!("{}-{}-4{}-a{}-{}", &text[..8], &text[8..12], &text[13..16], &text[17..20], &text[20..])
+}
+
+/// The partition's name for the life of the process.
+fn partition(name: &str) -> &'static str {
+    let known = Catalogue::shared().partitions().all().iter().find(|partition| partition.id == name);
+    known.map_or("aws", |partition| partition.id)
+}
+
