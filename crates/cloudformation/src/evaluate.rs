@@ -84,22 +84,33 @@ impl<'t> Evaluator<'t> {
         environment: &'t Environment,
         exports: &'t dyn Fn(&str) -> Option<String>,
     ) -> Result<Self, TemplateError> {
-        let mut evaluator = Self {
+        let mut evaluator = Self::with_conditions(template, parameters, environment, exports, IndexMap::new());
+        for name in template.conditions.keys() {
+            evaluator.settle(name)?;
+        }
+        Ok(evaluator)
+    }
+
+    /// With conditions that another worked out of the same template and parameters.
+    pub fn with_conditions(
+        template: &'t Template,
+        parameters: &'t IndexMap<String, Value>,
+        environment: &'t Environment,
+        exports: &'t dyn Fn(&str) -> Option<String>,
+        conditions: IndexMap<String, bool>,
+    ) -> Self {
+        Self {
             template,
             parameters,
             environment,
-            conditions: IndexMap::new(),
+            conditions,
             exports,
             planning: false,
             attributes: None,
             spent: Cell::new(0),
             depth: Cell::new(0),
             imported: RefCell::default(),
-        };
-        for name in template.conditions.keys() {
-            evaluator.settle(name)?;
         }
-        Ok(evaluator)
     }
 
     /// Lets what is not made yet be [`UNKNOWN`].

@@ -20,6 +20,7 @@ pub mod resources;
 mod sam;
 mod services;
 pub mod source;
+pub mod stacks;
 pub mod template;
 pub mod transform;
 

@@ -65,6 +65,18 @@ pub trait Resources: Send + Sync {
     /// Deletes one. One that is not there any more is no failure.
     fn delete<'a>(&'a self, place: &'a Place, wanted: Wanted<'a>, made: &'a Made) -> BoxFuture<'a, Result<(), String>>;
 
+    /// The value of a parameter of the Systems Manager.
+    fn read_parameter<'a>(&'a self, place: &'a Place, name: &'a str) -> BoxFuture<'a, Option<String>>;
+
+    /// The text of an object in S3, of so many bytes at most.
+    fn read_object<'a>(
+        &'a self,
+        place: &'a Place,
+        bucket: &'a str,
+        key: &'a str,
+        bytes_max: usize,
+    ) -> BoxFuture<'a, Result<String, String>>;
+
     /// Makes up an attribute that a resource was not made with; nothing where its type has none of that name.
     fn attribute(&self, kind: &str, made: &Made, name: &str) -> Option<Value>;
 }

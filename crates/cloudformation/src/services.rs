@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
-use standin_core::{BoxFuture, Call, CallContext, Dice, Draw, OperationError, Registry};
+use standin_core::{Answer, BoxFuture, Call, CallContext, Dice, Draw, OperationError, Registry};
 use standin_lifecycle::{Form, Part, Step, TypeKind};
 use standin_mock::synthesis::Synthesizer;
 use standin_model::words::squash;
@@ -28,6 +28,7 @@ const NAME: &str = "-name";
 
 /// See the module.
 pub struct ServiceResources {
+    catalogue: &'static Catalogue,
     kinds: Kinds,
     registry: Arc<Registry>,
 }
@@ -35,7 +36,7 @@ pub struct ServiceResources {
 impl ServiceResources {
     /// Makes resources through the handlers of a registry.
     pub fn new(catalogue: &'static Catalogue, registry: Arc<Registry>) -> Self {
-        Self { kinds: Kinds::new(catalogue), registry }
+        Self { catalogue, kinds: Kinds::new(catalogue), registry }
     }
 
     /// Makes resources that are nowhere: their ids, ARNs and attributes have the right form and agree with each other.
@@ -51,6 +52,17 @@ impl ServiceResources {
         input: Fields,
         salt: u64,
     ) -> Result<Document, OperationError> {
+        self.ask(place, service, operation, input, salt).await.map(|answer| answer.output)
+    }
+
+    async fn ask(
+        &self,
+        place: &Place,
+        service: &'static Service,
+        operation: &'static Operation,
+        input: Fields,
+        salt: u64,
+    ) -> Result<Answer, OperationError> {
         let dice = Dice::new(standin_model::words::mix(place.dice.seed(), salt));
         let mut key = dice.key("stack resource");
         key.text(&place.stack_id).text(operation.name);
@@ -72,7 +84,12 @@ impl ServiceResources {
         };
         let handler = self.registry.find(&context);
         let mut call = Call { context, input: Document::Map(input), body: None };
-        handler.handle(&mut call).await.map(|answer| answer.output)
+        handler.handle(&mut call).await
+    }
+
+    fn operation(&self, service: &str, operation: &str) -> Option<(&'static Service, &'static Operation)> {
+        let service = self.catalogue.newest(service)?.open().ok()?;
+        Some((service, service.operation(operation)?))
     }
 
     async fn make(&self, place: &Place, wanted: Wanted<'_>) -> Result<Made, String> {
@@ -244,6 +261,42 @@ impl Resources for ServiceResources {
 
     fn delete<'a>(&'a self, place: &'a Place, wanted: Wanted<'a>, made: &'a Made) -> BoxFuture<'a, Result<(), String>> {
         Box::pin(self.remove(place, wanted, made))
+    }
+
+    fn read_parameter<'a>(&'a self, place: &'a Place, name: &'a str) -> BoxFuture<'a, Option<String>> {
+        Box::pin(async move {
+            let (service, operation) = self.operation("ssm", "GetParameter")?;
+            let mut input = Fields::new();
+            input.push("Name", name.to_owned());
+            let output = self.call(place, service, operation, input, 0).await.ok()?;
+            output.get("Parameter")?.get("Value")?.as_str().map(str::to_owned)
+        })
+    }
+
+    fn read_object<'a>(
+        &'a self,
+        place: &'a Place,
+        bucket: &'a str,
+        key: &'a str,
+        bytes_max: usize,
+    ) -> BoxFuture<'a, Result<String, String>> {
+        Box::pin(async move {
+            let (service, operation) = self.operation("s3", "GetObject").ok_or("S3 is not in the catalogue")?;
+            let mut input = Fields::new();
+            input.push("Bucket", bucket.to_owned());
+            input.push("Key", key.to_owned());
+            let answer = self.ask(place, service, operation, input, 0).await.map_err(|error| error.message)?;
+            let mut body = answer.body.ok_or("the object has no content")?;
+            let mut bytes = Vec::new();
+            while let Some(piece) = body.next().await {
+                let piece = piece.map_err(|error| error.to_string())?;
+                if bytes.len() + piece.len() > bytes_max {
+                    return Err(format!("the object has more than {bytes_max} bytes"));
+                }
+                bytes.extend_from_slice(&piece);
+            }
+            String::from_utf8(bytes).map_err(|_| "the object is no text".to_owned())
+        })
     }
 
     fn attribute(&self, kind: &str, made: &Made, name: &str) -> Option<Value> {

@@ -300,7 +300,7 @@ mod tests {
         };
         check("A:\n  B: [1\nC: 2", "YAML not well-formed", Some(3));
         check("{\n\"A\": }", "JSON not well-formed", Some(2));
-        check("Resources:\n  A: 1\n  A: 2", "duplicate", Some(1));
+        check("Resources:\n  A: 1\n  A: 2", "duplicate", Some(2));
         check("{\"Resources\": {\"A\": 1,\n \"A\": 2}}", "duplicate key: A", Some(2));
         check("A:\n  B:\n  C: 1", "[/A/B] 'null' values", Some(2));
         check("A:\n  B: !Nope x", "[/A/B] unknown tag !Nope", Some(2));

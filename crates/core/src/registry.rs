@@ -16,13 +16,16 @@ pub trait Handler: Send + Sync {
 }
 
 /// Finds the handler of an operation: one registered for that very operation, one for the whole service, or the fallback.
+///
+/// A copy has the same handlers; what is registered with one of them later, the other does not have.
+#[derive(Clone)]
 pub struct Registry {
     services: FastMap<String, Registered>,
     fallback: Arc<dyn Handler>,
 }
 
 /// What is registered for one service.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Registered {
     operations: FastMap<String, Arc<dyn Handler>>,
     others: Option<Arc<dyn Handler>>,

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
+use standin_cloudformation::stacks::Engine;
 use standin_core::{Clock, Dice, Fidelity, Hasher, Registry, Stopwatch};
 use standin_faults::Faults;
 use standin_mock::synthesis::Synthesizer;
@@ -28,6 +29,7 @@ use crate::net::{CertAuthority, Limits};
 use crate::objects;
 use crate::pass::PassOn;
 use crate::sessions;
+use crate::stacks;
 use crate::state::State;
 use crate::tape::Tape;
 
@@ -42,6 +44,7 @@ pub(crate) struct App {
     pub(crate) resources: Arc<Resources>,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) objects: Arc<ObjectStorage>,
+    pub(crate) stacks: Arc<Engine>,
     pub(crate) history: History,
     pub(crate) responses: Responses,
     /// Where files of responses lie.
@@ -114,6 +117,7 @@ impl App {
         sessions::register(&mut registry, &resources);
         let faults = Arc::new(config.faults);
         experiments::register(&mut registry, &resources, &faults, catalogue);
+        let stacks = stacks::register(&mut registry, catalogue, &store, &resources);
         Self {
             catalogue,
             index: Index::new(catalogue),
@@ -122,6 +126,7 @@ impl App {
             resources,
             store,
             objects,
+            stacks,
             history,
             responses: config.responses,
             responses_dir: config.responses_dir.map(Arc::new),

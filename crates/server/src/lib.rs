@@ -26,6 +26,7 @@ mod saved;
 mod script;
 mod server;
 mod sessions;
+mod stacks;
 mod state;
 mod tape;
 

@@ -159,6 +159,7 @@ impl ServerBuilder {
         if app.faults.any() {
             app.log_faults();
         }
+        crate::stacks::resume(&app.stacks, &app.clock, app.dice).await;
         let mut hosts = HostPolicy::new(app.catalogue.partitions());
         allowed_hosts.iter().for_each(|name| hosts.allow(name));
         let bound = net::bind(NetConfig {

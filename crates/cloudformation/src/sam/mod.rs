@@ -98,13 +98,13 @@ pub(crate) fn expand(
 
 /// What the expansion has come to.
 pub(super) struct Model<'p> {
-    pub(super) out: Map<String, Value>,
+    out: Map<String, Value>,
     /// Logical ids that got a hash, by those that the template has.
     renamed: BTreeMap<String, String>,
     /// What events add to APIs: by the API's logical id, path and method, the function.
-    pub(super) routes: IndexMap<String, Vec<api::Route>>,
+    routes: IndexMap<String, Vec<api::Route>>,
     parameters: &'p IndexMap<String, Value>,
-    pub(super) environment: &'p Environment,
+    environment: &'p Environment,
 }
 
 /// One serverless resource.

@@ -178,14 +178,14 @@ pub(crate) fn space(account: &str, region: &str) -> Space {
 
 /// A record as the body of a row.
 pub(crate) fn body(record: &impl Serialize) -> Result<Document, StoreError> {
-    let json = serde_json::to_value(record).map_err(|error| StoreError::damaged(error.to_string()))?;
+    let json = serde_json::to_value(record).map_err(|error| StoreError::Damaged { what: error.to_string() })?;
     Ok(Document::from_json(&json))
 }
 
 /// A record from the body of a row.
 pub(crate) fn read<T: for<'de> Deserialize<'de>>(table: &Table, row: &Row) -> Result<T, StoreError> {
     serde_json::from_value(row.body.to_json())
-        .map_err(|error| StoreError::damaged(format!("row {} of {table}: {error}", row.key)))
+        .map_err(|error| StoreError::Damaged { what: format!("row {} of {table}: {error}", row.key) })
 }
 
 pub(crate) fn stacks(space: &Space) -> Table {

@@ -1,0 +1,149 @@
+//! The handler: from an operation's name to what answers it.
+
+use std::sync::Arc;
+
+use standin_core::{Answer, BoxFuture, Call, CallContext, Fidelity, Handler, OperationError};
+use standin_model::{Document, Fields, Operation, Service};
+use standin_store::Store;
+
+use super::write::{flag, stack_id, text};
+use super::{Stacks, place, record};
+use crate::resources::{Place, Resources};
+
+/// Operations that show something.
+const READS: &[&str] = &[
+    "DescribeChangeSet",
+    "DescribeStackEvents",
+    "DescribeStackResource",
+    "DescribeStackResources",
+    "DescribeStacks",
+    "GetStackPolicy",
+    "GetTemplate",
+    "GetTemplateSummary",
+    "ListChangeSets",
+    "ListExports",
+    "ListImports",
+    "ListStackResources",
+    "ListStacks",
+    "ValidateTemplate",
+];
+
+/// Operations that change something.
+const WRITES: &[&str] = &[
+    "ContinueUpdateRollback",
+    "CreateChangeSet",
+    "CreateStack",
+    "DeleteChangeSet",
+    "DeleteStack",
+    "ExecuteChangeSet",
+    "RollbackStack",
+    "SetStackPolicy",
+    "UpdateStack",
+    "UpdateTerminationProtection",
+];
+
+/// Answers CloudFormation's operations on stacks.
+pub struct Engine {
+    stacks: Stacks,
+}
+
+impl Engine {
+    /// Keeps stacks in a store, and makes their resources where `resources` does.
+    pub fn new(store: Arc<dyn Store>, resources: Arc<dyn Resources>) -> Self {
+        Self { stacks: Stacks { store, resources } }
+    }
+
+    /// The operations that it answers; the others of CloudFormation are made up from the model.
+    pub fn operations() -> impl Iterator<Item = &'static str> {
+        READS.iter().chain(WRITES).copied()
+    }
+
+    /// Carries to their ends what was under way when the server stopped. Answers how many stacks that were.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn resume(&self, place: &Place) -> Result<usize, OperationError> {
+        self.stacks.resume(place).await
+    }
+}
+
+impl Handler for Engine {
+    fn handle<'a>(&'a self, call: &'a mut Call) -> BoxFuture<'a, Result<Answer, OperationError>> {
+        Box::pin(async move {
+            let output = if READS.contains(&call.context.operation.name) {
+                read(&self.stacks, &call.context, &call.input).await?
+            } else {
+                // What has begun is brought to its end even if the client goes away.
+                let (stacks, context, input) = (self.stacks.clone(), call.context.clone(), call.input.clone());
+                let task = tokio::spawn(async move { write(&stacks, &context, &input).await });
+                task.await.map_err(OperationError::internal)??
+            };
+            Ok(Answer::new(Document::Map(output), Fidelity::Engine))
+        })
+    }
+
+    fn fidelity(&self, _: &'static Service, _: &'static Operation) -> Fidelity {
+        Fidelity::Engine
+    }
+}
+
+async fn read(stacks: &Stacks, context: &CallContext, input: &Document) -> Result<Fields, OperationError> {
+    let space = &record::space(&context.account, &context.region);
+    match context.operation.name {
+        "DescribeChangeSet" => stacks.describe_change_set(space, input).await,
+        "DescribeStackEvents" => stacks.describe_events(space, input).await,
+        "DescribeStackResource" => stacks.describe_resource(space, input).await,
+        "DescribeStackResources" => stacks.describe_resources(space, input).await,
+        "DescribeStacks" => stacks.describe_stacks(space, input).await,
+        "GetStackPolicy" => stacks.stack_policy(space, input).await,
+        "GetTemplate" => stacks.get_template(space, input).await,
+        "GetTemplateSummary" => stacks.template_summary(space, &place(context), input).await,
+        "ListChangeSets" => stacks.list_change_sets(space, input).await,
+        "ListExports" => stacks.list_exports(space, input).await,
+        "ListImports" => stacks.list_imports(space, input).await,
+        "ListStackResources" => stacks.list_resources(space, input).await,
+        "ListStacks" => stacks.list_stacks(space, input).await,
+        "ValidateTemplate" => stacks.validate_template(&place(context), input).await,
+        name => Err(OperationError::internal(format!("{name} came to the wrong handler"))),
+    }
+}
+
+async fn write(stacks: &Stacks, context: &CallContext, input: &Document) -> Result<Fields, OperationError> {
+    let space = &record::space(&context.account, &context.region);
+    let name = || text(input, "StackName").unwrap_or_default();
+    match context.operation.name {
+        "CreateChangeSet" => stacks.create_change_set(space, place(context), input).await,
+        "CreateStack" => stacks.create_stack(space, place(context), input).await,
+        "DeleteChangeSet" => stacks.delete_change_set(space, input).await,
+        "DeleteStack" => stacks.delete_stack(space, place(context), input).await,
+        "ExecuteChangeSet" => stacks.execute_change_set(space, place(context), input).await,
+        "ContinueUpdateRollback" => stacks.rollback_stack(space, place(context), input).await.map(|_| Fields::new()),
+        "RollbackStack" => stacks.rollback_stack(space, place(context), input).await,
+        "SetStackPolicy" => {
+            let policy = text(input, "StackPolicyBody");
+            stacks.change_stack(space, &name(), |stack| stack.policy.clone_from(&policy)).await?;
+            Ok(Fields::new())
+        }
+        "UpdateStack" => stacks.update_stack(space, place(context), input).await,
+        "UpdateTerminationProtection" => {
+            let on = flag(input, "EnableTerminationProtection");
+            let stack = stacks.change_stack(space, &name(), |stack| stack.termination_protection = on).await?;
+            Ok(stack_id(&stack.id))
+        }
+        name => Err(OperationError::internal(format!("{name} came to the wrong handler"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use standin_model::Catalogue;
+
+    #[test]
+    fn every_operation_is_modelled() {
+        let service = Catalogue::shared().newest(record::SERVICE).expect("served").open().expect("opens");
+        for name in Engine::operations() {
+            assert!(service.operation(name).is_some(), "{name}");
+        }
+    }
+}

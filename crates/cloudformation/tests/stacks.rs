@@ -1,0 +1,373 @@
+//! Stacks through the handler, over a store in memory and simulated resources.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use serde_json::{Value, json};
+use standin_cloudformation::ServiceResources;
+use standin_cloudformation::evaluate::Made;
+use standin_cloudformation::resources::{Place, Replacement, Resources, Wanted};
+use standin_cloudformation::stacks::{Engine, SERVICE};
+use standin_core::{BoxFuture, Call, CallContext, Dice, Handler, OperationError};
+use standin_model::{Catalogue, Document, Timestamp};
+use standin_store::{MemoryStore, Store};
+
+/// Simulated resources, of which those that a property says so cannot be made.
+struct Fragile {
+    inner: ServiceResources,
+    /// After so many resources, every call hangs up: as if the server were killed there.
+    left: AtomicI64,
+}
+
+impl Fragile {
+    fn fails(wanted: &Wanted<'_>) -> Option<String> {
+        let text = wanted.properties.get("DisplayName").and_then(Value::as_str);
+        (text == Some("bad")).then(|| "it was told to fail".to_owned())
+    }
+}
+
+impl Resources for Fragile {
+    fn knows(&self, kind: &str) -> bool {
+        self.inner.knows(kind)
+    }
+
+    fn replacement(&self, kind: &str, property: &str) -> Replacement {
+        self.inner.replacement(kind, property)
+    }
+
+    fn create<'a>(&'a self, place: &'a Place, wanted: Wanted<'a>) -> BoxFuture<'a, Result<Made, String>> {
+        Box::pin(async move {
+            if let Some(why) = Self::fails(&wanted) {
+                return Err(why);
+            }
+            assert!(self.left.fetch_sub(1, Ordering::Relaxed) > 0, "killed");
+            self.inner.create(place, wanted).await
+        })
+    }
+
+    fn update<'a>(
+        &'a self,
+        place: &'a Place,
+        wanted: Wanted<'a>,
+        made: &'a Made,
+        before: &'a Value,
+    ) -> BoxFuture<'a, Result<Made, String>> {
+        Box::pin(async move {
+            match Self::fails(&wanted) {
+                Some(why) => Err(why),
+                None => self.inner.update(place, wanted, made, before).await,
+            }
+        })
+    }
+
+    fn delete<'a>(&'a self, place: &'a Place, wanted: Wanted<'a>, made: &'a Made) -> BoxFuture<'a, Result<(), String>> {
+        self.inner.delete(place, wanted, made)
+    }
+
+    fn read_parameter<'a>(&'a self, place: &'a Place, name: &'a str) -> BoxFuture<'a, Option<String>> {
+        self.inner.read_parameter(place, name)
+    }
+
+    fn read_object<'a>(
+        &'a self,
+        place: &'a Place,
+        bucket: &'a str,
+        key: &'a str,
+        bytes_max: usize,
+    ) -> BoxFuture<'a, Result<String, String>> {
+        self.inner.read_object(place, bucket, key, bytes_max)
+    }
+
+    fn attribute(&self, kind: &str, made: &Made, name: &str) -> Option<Value> {
+        self.inner.attribute(kind, made, name)
+    }
+}
+
+struct World {
+    engine: Engine,
+    resources: Arc<Fragile>,
+    store: Arc<dyn Store>,
+}
+
+impl World {
+    fn new() -> Self {
+        let inner = ServiceResources::simulated(Catalogue::shared());
+        let resources = Arc::new(Fragile { inner, left: AtomicI64::new(i64::MAX) });
+        let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+        Self { engine: Engine::new(store.clone(), resources.clone()), resources, store }
+    }
+
+    async fn call(&self, operation: &str, input: Value) -> Result<Value, OperationError> {
+        let service = Catalogue::shared().newest(SERVICE).expect("in the catalogue").open().expect("readable");
+        let operation = service.operation(operation).expect("modelled");
+        let context = CallContext {
+            request_id: "r".into(),
+            ordinal: 1,
+            service,
+            operation,
+            protocol: service.protocol(),
+            partition: "aws",
+            account: "111122223333".into(),
+            region: "eu-west-1".into(),
+            access_key: None,
+            base_url: "http://localhost:4566".into(),
+            now: Timestamp::from_seconds(1_800_000_000),
+            origin: Timestamp::from_seconds(1_767_225_600),
+            dice: Dice::new(7),
+            mishap: None,
+        };
+        let mut call = Call { context, input: Document::from_json(&input), body: None };
+        self.engine.handle(&mut call).await.map(|answer| answer.output.to_json())
+    }
+
+    async fn ok(&self, operation: &str, input: Value) -> Value {
+        self.call(operation, input).await.unwrap_or_else(|error| panic!("{operation}: {error}"))
+    }
+
+    async fn error(&self, operation: &str, input: Value) -> String {
+        self.call(operation, input).await.expect_err(operation).to_string()
+    }
+
+    async fn stack(&self, name: &str) -> Value {
+        self.ok("DescribeStacks", json!({"StackName": name})).await["Stacks"][0].clone()
+    }
+
+    async fn physical(&self, stack: &str, logical: &str) -> String {
+        let input = json!({"StackName": stack, "LogicalResourceId": logical});
+        let answer = self.ok("DescribeStackResource", input).await;
+        answer["StackResourceDetail"]["PhysicalResourceId"].as_str().unwrap_or_default().to_owned()
+    }
+
+    /// Events, the oldest first: logical id and status.
+    async fn events(&self, stack: &str) -> Vec<String> {
+        let answer = self.ok("DescribeStackEvents", json!({"StackName": stack})).await;
+        let events = answer["StackEvents"].as_array().expect("a list").iter().rev();
+        events
+            .map(|event| {
+                let text = |name: &str| event[name].as_str().unwrap_or_default().to_owned();
+                format!("{} {}", text("LogicalResourceId"), text("ResourceStatus"))
+            })
+            .collect()
+    }
+}
+
+fn body(template: &Value) -> Value {
+    Value::from(template.to_string())
+}
+
+fn birds() -> Value {
+    json!({
+        "Parameters": {"Name": {"Type": "String", "Default": "robin"}},
+        "Resources": {
+            "Topic": {"Type": "AWS::SNS::Topic", "Properties": {"TopicName": {"Ref": "Name"}}},
+            "Queue": {"Type": "AWS::SQS::Queue", "Properties": {"QueueName": {"Fn::Sub": "${Topic.TopicName}-q"}}},
+        },
+        "Outputs": {
+            "QueueArn": {"Value": {"Fn::GetAtt": ["Queue", "Arn"]}, "Export": {"Name": {"Fn::Sub": "${AWS::StackName}-queue"}}},
+            "Topic": {"Value": {"Ref": "Topic"}},
+        },
+    })
+}
+
+#[tokio::test]
+async fn a_stack_lives() {
+    let world = World::new();
+    let made = world.ok("CreateStack", json!({"StackName": "birds", "TemplateBody": body(&birds())})).await;
+    let stack = world.stack("birds").await;
+    assert_eq!(stack["StackStatus"], "CREATE_COMPLETE");
+    assert_eq!(stack["StackId"], made["StackId"]);
+    assert_eq!(stack["Outputs"][0]["OutputValue"], "arn:aws:sqs:eu-west-1:111122223333:robin-q");
+    assert_eq!(stack["Outputs"][0]["ExportName"], "birds-queue");
+    assert_eq!(stack["Outputs"][1]["OutputValue"], "arn:aws:sns:eu-west-1:111122223333:robin");
+    assert_eq!(
+        world.events("birds").await,
+        [
+            "birds CREATE_IN_PROGRESS",
+            "Topic CREATE_IN_PROGRESS",
+            "Topic CREATE_IN_PROGRESS",
+            "Topic CREATE_COMPLETE",
+            "Queue CREATE_IN_PROGRESS",
+            "Queue CREATE_IN_PROGRESS",
+            "Queue CREATE_COMPLETE",
+            "birds CREATE_COMPLETE",
+        ]
+    );
+    let again = world.error("CreateStack", json!({"StackName": "birds", "TemplateBody": body(&birds())})).await;
+    assert_eq!(again, "AlreadyExistsException: Stack [birds] already exists");
+    let same = world.error("UpdateStack", json!({"StackName": "birds", "TemplateBody": body(&birds())})).await;
+    assert_eq!(same, "ValidationError: No updates are to be performed.");
+
+    // Another name replaces the topic, and with it the queue.
+    let before = world.physical("birds", "Topic").await;
+    let rename = json!({"StackName": "birds", "UsePreviousTemplate": true, "Parameters": [{"ParameterKey": "Name", "ParameterValue": "wren"}]});
+    world.ok("UpdateStack", rename).await;
+    let stack = world.stack("birds").await;
+    assert_eq!(stack["StackStatus"], "UPDATE_COMPLETE");
+    assert_ne!(world.physical("birds", "Topic").await, before);
+    assert_eq!(stack["Outputs"][0]["OutputValue"], "arn:aws:sqs:eu-west-1:111122223333:wren-q");
+
+    world.ok("DeleteStack", json!({"StackName": "birds"})).await;
+    assert!(world.error("DescribeStacks", json!({"StackName": "birds"})).await.contains("Stack with id birds does not exist"));
+    let gone = world.stack(made["StackId"].as_str().expect("an id")).await;
+    assert_eq!(gone["StackStatus"], "DELETE_COMPLETE");
+    let exports = world.ok("ListExports", json!({})).await;
+    assert_eq!(exports["Exports"], json!([]));
+}
+
+#[tokio::test]
+async fn what_fails_is_taken_back() {
+    let world = World::new();
+    let mut template = birds();
+    template["Resources"]["Bad"] = json!({"Type": "AWS::SNS::Topic", "DependsOn": "Queue", "Properties": {"DisplayName": "bad"}});
+    world.ok("CreateStack", json!({"StackName": "birds", "TemplateBody": body(&template)})).await;
+    let stack = world.stack("birds").await;
+    assert_eq!(stack["StackStatus"], "ROLLBACK_COMPLETE");
+    let events = world.events("birds").await;
+    let tail: Vec<&str> = events.iter().rev().take(7).rev().map(String::as_str).collect();
+    assert_eq!(
+        tail,
+        [
+            "birds ROLLBACK_IN_PROGRESS",
+            "Bad DELETE_COMPLETE",
+            "Queue DELETE_IN_PROGRESS",
+            "Queue DELETE_COMPLETE",
+            "Topic DELETE_IN_PROGRESS",
+            "Topic DELETE_COMPLETE",
+            "birds ROLLBACK_COMPLETE",
+        ]
+    );
+    let told = world.ok("DescribeStackEvents", json!({"StackName": "birds"})).await.to_string();
+    assert!(told.contains("it was told to fail"), "{told}");
+    let update = world.error("UpdateStack", json!({"StackName": "birds", "TemplateBody": body(&birds())})).await;
+    assert!(update.contains("is in ROLLBACK_COMPLETE state and can not be updated"), "{update}");
+
+    // An update that fails leaves what was.
+    world.ok("CreateStack", json!({"StackName": "more", "TemplateBody": body(&birds())})).await;
+    let queue = world.physical("more", "Queue").await;
+    let input = json!({"StackName": "more", "TemplateBody": body(&template), "Parameters": [{"ParameterKey": "Name", "ParameterValue": "wren"}]});
+    world.ok("UpdateStack", input).await;
+    let stack = world.stack("more").await;
+    assert_eq!(stack["StackStatus"], "UPDATE_ROLLBACK_COMPLETE");
+    assert_eq!(world.physical("more", "Queue").await, queue);
+    assert_eq!(stack["Parameters"][0]["ParameterValue"], "robin");
+    let kept = world.ok("GetTemplate", json!({"StackName": "more"})).await;
+    assert_eq!(kept["TemplateBody"], body(&birds()));
+    let resources = world.ok("ListStackResources", json!({"StackName": "more"})).await;
+    assert_eq!(resources["StackResourceSummaries"].as_array().map(Vec::len), Some(2));
+}
+
+#[tokio::test]
+async fn exports_hold_stacks_together() {
+    let world = World::new();
+    world.ok("CreateStack", json!({"StackName": "birds", "TemplateBody": body(&birds())})).await;
+    let user = json!({"Resources": {"T": {"Type": "AWS::SNS::Topic", "Properties": {"DisplayName": {"Fn::ImportValue": "birds-queue"}}}}});
+    world.ok("CreateStack", json!({"StackName": "user", "TemplateBody": body(&user)})).await;
+    let imports = world.ok("ListImports", json!({"ExportName": "birds-queue"})).await;
+    assert_eq!(imports["Imports"], json!(["user"]));
+    world.ok("DeleteStack", json!({"StackName": "birds"})).await;
+    let stack = world.stack("birds").await;
+    assert_eq!(stack["StackStatus"], "DELETE_FAILED");
+    assert!(stack["StackStatusReason"].as_str().is_some_and(|reason| reason.contains("in use by user")), "{stack}");
+    world.ok("DeleteStack", json!({"StackName": "user"})).await;
+    world.ok("DeleteStack", json!({"StackName": "birds"})).await;
+    assert!(world.error("ListImports", json!({"ExportName": "birds-queue"})).await.contains("not imported"));
+}
+
+#[tokio::test]
+async fn change_sets_tell_and_do() {
+    let world = World::new();
+    let set = |kind: &str, name: &str, template: &Value| {
+        json!({"StackName": "birds", "ChangeSetName": name, "ChangeSetType": kind, "TemplateBody": body(template)})
+    };
+    world.ok("CreateChangeSet", set("CREATE", "one", &birds())).await;
+    assert_eq!(world.stack("birds").await["StackStatus"], "REVIEW_IN_PROGRESS");
+    let one = json!({"StackName": "birds", "ChangeSetName": "one"});
+    let told = world.ok("DescribeChangeSet", one.clone()).await;
+    assert_eq!((&told["Status"], &told["ExecutionStatus"]), (&json!("CREATE_COMPLETE"), &json!("AVAILABLE")));
+    assert_eq!(told["Changes"][0]["ResourceChange"]["Action"], "Add");
+    world.ok("ExecuteChangeSet", one).await;
+    assert_eq!(world.stack("birds").await["StackStatus"], "CREATE_COMPLETE");
+
+    world.ok("CreateChangeSet", set("UPDATE", "none", &birds())).await;
+    let none = world.ok("DescribeChangeSet", json!({"StackName": "birds", "ChangeSetName": "none"})).await;
+    assert_eq!(none["Status"], "FAILED");
+    assert!(none["StatusReason"].as_str().is_some_and(|reason| reason.contains("didn't contain changes")), "{none}");
+
+    let mut next = birds();
+    next["Resources"]["Topic"]["Properties"] = json!({"TopicName": "owl"});
+    next["Resources"]["New"] = json!({"Type": "AWS::SQS::Queue"});
+    world.ok("CreateChangeSet", set("UPDATE", "two", &next)).await;
+    let two = json!({"StackName": "birds", "ChangeSetName": "two"});
+    let told = world.ok("DescribeChangeSet", two.clone()).await;
+    let changes: Vec<String> = told["Changes"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|change| {
+            let change = &change["ResourceChange"];
+            let text = |name: &str| change[name].as_str().unwrap_or_default().to_owned();
+            format!("{} {} {}", text("Action"), text("LogicalResourceId"), text("Replacement"))
+        })
+        .collect();
+    assert_eq!(changes, ["Modify Topic True", "Modify Queue Conditional", "Add New "]);
+    world.ok("ExecuteChangeSet", two.clone()).await;
+    let stack = world.stack("birds").await;
+    assert_eq!(stack["StackStatus"], "UPDATE_COMPLETE");
+    assert_eq!(stack["Outputs"][0]["OutputValue"], "arn:aws:sqs:eu-west-1:111122223333:owl-q");
+    assert!(world.error("DescribeChangeSet", two).await.starts_with("ChangeSetNotFoundException"));
+}
+
+#[tokio::test]
+async fn policies_and_protection_hold() {
+    let world = World::new();
+    let mut template = birds();
+    template["Resources"]["Topic"]["DeletionPolicy"] = json!("Retain");
+    world.ok("CreateStack", json!({"StackName": "birds", "TemplateBody": body(&template), "EnableTerminationProtection": true})).await;
+    assert!(world.error("DeleteStack", json!({"StackName": "birds"})).await.contains("TerminationProtection"));
+    world.ok("UpdateTerminationProtection", json!({"StackName": "birds", "EnableTerminationProtection": false})).await;
+    let id = world.stack("birds").await["StackId"].clone();
+    world.ok("DeleteStack", json!({"StackName": "birds"})).await;
+    let events = world.events(id.as_str().expect("an id")).await;
+    assert!(events.contains(&"Topic DELETE_SKIPPED".to_owned()), "{events:?}");
+}
+
+#[tokio::test]
+async fn capabilities_are_asked_for() {
+    let world = World::new();
+    let template = json!({"Resources": {"R": {"Type": "AWS::IAM::Role", "Properties": {"RoleName": "r", "AssumeRolePolicyDocument": {}}}}});
+    let input = json!({"StackName": "iam", "TemplateBody": body(&template)});
+    assert_eq!(
+        world.error("CreateStack", input).await,
+        "InsufficientCapabilitiesException: Requires capabilities : [CAPABILITY_NAMED_IAM]"
+    );
+    let input = json!({"StackName": "iam", "TemplateBody": body(&template), "Capabilities": ["CAPABILITY_NAMED_IAM"]});
+    world.ok("CreateStack", input).await;
+    assert_eq!(world.physical("iam", "R").await, "r");
+}
+
+#[tokio::test]
+async fn what_was_under_way_is_carried_to_its_end() {
+    let world = World::new();
+    world.resources.left.store(1, Ordering::Relaxed);
+    let killed = world.call("CreateStack", json!({"StackName": "birds", "TemplateBody": body(&birds())})).await;
+    assert!(killed.is_err());
+    assert_eq!(world.stack("birds").await["StackStatus"], "CREATE_IN_PROGRESS");
+    let topic = world.physical("birds", "Topic").await;
+    world.resources.left.store(i64::MAX, Ordering::Relaxed);
+    let engine = Engine::new(world.store.clone(), world.resources.clone());
+    let place = Place {
+        partition: "aws".to_owned(),
+        account: String::new(),
+        region: String::new(),
+        stack_name: String::new(),
+        stack_id: String::new(),
+        base_url: String::new(),
+        now: Timestamp::from_seconds(1_800_000_001),
+        origin: Timestamp::from_seconds(1_767_225_600),
+        dice: Dice::new(7),
+    };
+    assert_eq!(engine.resume(&place).await.expect("resumes"), 1);
+    assert_eq!(world.stack("birds").await["StackStatus"], "CREATE_COMPLETE");
+    assert_eq!(world.physical("birds", "Topic").await, topic);
+    assert_eq!(engine.resume(&place).await.expect("resumes"), 0);
+}
