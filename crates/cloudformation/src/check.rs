@@ -129,13 +129,14 @@ fn check_names(template: &Template, value: &Value, place: Place) -> Result<(), T
     visit(value, None, &mut |reference| {
         let error = match reference {
             Reference::Name(name) if template.parameters.contains_key(name) || PSEUDO.contains(&name) => None,
-            Reference::Name(name) if template.resources.contains_key(name) => matches!(place, Place::Conditions | Place::Rules)
-                .then(|| {
+            Reference::Name(name) if template.resources.contains_key(name) => {
+                matches!(place, Place::Conditions | Place::Rules).then(|| {
                     TemplateError::template(format_args!(
                         "Unresolved dependencies [{name}]. Cannot reference resources in the {} block of the template",
                         place.name()
                     ))
-                }),
+                })
+            }
             Reference::Name(name) => {
                 missing.insert(name);
                 None
@@ -169,7 +170,10 @@ fn check_names(template: &Template, value: &Value, place: Place) -> Result<(), T
                     } else {
                         String::new()
                     };
-                    TemplateError::template(format_args!("Unrecognized function {name} in the {} block{hint}", place.name()))
+                    TemplateError::template(format_args!(
+                        "Unrecognized function {name} in the {} block{hint}",
+                        place.name()
+                    ))
                 })
             }
         };
@@ -220,7 +224,8 @@ fn check_circles_of_conditions(template: &Template) -> Result<(), TemplateError>
         None => Ok(()),
         Some((first, _)) => {
             let names: Vec<&str> = waiting.iter().map(|(name, _)| *name).collect();
-            let error = TemplateError::template(format_args!("Circular dependency between conditions: [{}]", names.join(", ")));
+            let error =
+                TemplateError::template(format_args!("Circular dependency between conditions: [{}]", names.join(", ")));
             Err(error.at(["Conditions", first]))
         }
     }
@@ -244,12 +249,20 @@ mod tests {
             assert_eq!(error.path, path);
         };
         let with = |properties: Value| json!({"Resources": {"A": {"Type": "T", "Properties": properties}}});
-        check(with(json!({"x": {"Ref": "B"}})), "Unresolved resource dependencies [B] in the Resources block", &["Resources", "A"]);
+        check(
+            with(json!({"x": {"Ref": "B"}})),
+            "Unresolved resource dependencies [B] in the Resources block",
+            &["Resources", "A"],
+        );
         check(with(json!({"x": {"Fn::GetAtt": ["B", "Arn"]}})), "references undefined resource B", &["Resources", "A"]);
         check(with(json!({"x": {"Fn::Sub": "${B.Arn}"}})), "references undefined resource B", &["Resources", "A"]);
         check(with(json!({"x": {"Fn::Sub": ["${B}${C}", {"B": 1}]}})), "dependencies [C]", &["Resources", "A"]);
         check(with(json!({"x": {"Fn::If": ["No", 1, 2]}})), "Unresolved condition dependency No", &["Resources", "A"]);
-        check(with(json!({"x": {"Fn::Length": [1]}})), "comes with Transform: AWS::LanguageExtensions", &["Resources", "A"]);
+        check(
+            with(json!({"x": {"Fn::Length": [1]}})),
+            "comes with Transform: AWS::LanguageExtensions",
+            &["Resources", "A"],
+        );
         check(with(json!({"x": {"Fn::Nope": [1]}})), "Unrecognized function Fn::Nope", &["Resources", "A"]);
         check(
             json!({"Resources": {"A": {"Type": "T"}}, "Conditions": {"C": {"Fn::Equals": [{"Ref": "A"}, 1]}}}),
@@ -267,7 +280,11 @@ mod tests {
             &["Outputs", "O"],
         );
         check(json!({"Resources": {"A": {"Type": "T", "DependsOn": "B"}}}), "dependencies [B]", &["Resources", "A"]);
-        check(json!({"Resources": {"A": {"Type": "T", "Condition": "C"}}}), "condition dependency C", &["Resources", "A"]);
+        check(
+            json!({"Resources": {"A": {"Type": "T", "Condition": "C"}}}),
+            "condition dependency C",
+            &["Resources", "A"],
+        );
     }
 
     #[test]

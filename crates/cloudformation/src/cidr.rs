@@ -18,9 +18,10 @@ pub(crate) fn divide(block: &str, count: i64, bits: Option<i64>) -> Result<Vec<V
     }
     let width: u32 = if address.is_ipv4() { 32 } else { 128 };
     let bits = match bits {
-        Some(bits) => u32::try_from(bits).ok().filter(|bits| (1..width).contains(bits)).ok_or_else(|| {
-            format!("{bits} bits are not between 1 and {}", width - 1)
-        })?,
+        Some(bits) => u32::try_from(bits)
+            .ok()
+            .filter(|bits| (1..width).contains(bits))
+            .ok_or_else(|| format!("{bits} bits are not between 1 and {}", width - 1))?,
         None => 8,
     };
     if prefix > width || width - prefix < bits {
@@ -58,10 +59,30 @@ mod tests {
             assert_eq!(divide(block, count, Some(bits)).unwrap(), expect, "{block}");
         };
         check("10.0.0.0/16", 3, 8, &["10.0.0.0/24", "10.0.1.0/24", "10.0.2.0/24"]);
-        check("192.168.0.0/24", 6, 5, &["192.168.0.0/27", "192.168.0.32/27", "192.168.0.64/27", "192.168.0.96/27", "192.168.0.128/27", "192.168.0.160/27"]);
+        check(
+            "192.168.0.0/24",
+            6,
+            5,
+            &[
+                "192.168.0.0/27",
+                "192.168.0.32/27",
+                "192.168.0.64/27",
+                "192.168.0.96/27",
+                "192.168.0.128/27",
+                "192.168.0.160/27",
+            ],
+        );
         check("2001:db8:1234:1a00::/56", 2, 64, &["2001:db8:1234:1a00::/64", "2001:db8:1234:1a01::/64"]);
         check("10.1.2.3/16", 1, 8, &["10.1.0.0/24"]);
-        for (block, count, bits) in [("10.0.0.0/24", 2, 8), ("10.0.0.0", 1, 8), ("x/8", 1, 8), ("10.0.0.0/16", 0, 8), ("10.0.0.0/16", 300, 4), ("10.0.0.0/40", 1, 8), ("10.0.0.0/16", 1, 40)] {
+        for (block, count, bits) in [
+            ("10.0.0.0/24", 2, 8),
+            ("10.0.0.0", 1, 8),
+            ("x/8", 1, 8),
+            ("10.0.0.0/16", 0, 8),
+            ("10.0.0.0/16", 300, 4),
+            ("10.0.0.0/40", 1, 8),
+            ("10.0.0.0/16", 1, 40),
+        ] {
             assert!(divide(block, count, Some(bits)).is_err(), "{block} {count} {bits}");
         }
         assert!(divide("::/0", 1, Some(64)).is_ok());

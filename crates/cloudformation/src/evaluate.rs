@@ -65,13 +65,15 @@ pub struct Evaluator<'t> {
     /// Whether what no resource tells yet is [`UNKNOWN`] rather than an error.
     planning: bool,
     /// Makes up attributes that a resource was not made with: of its type, and a name.
-    attributes: Option<&'t dyn Fn(&str, &Made, &str) -> Option<Value>>,
+    attributes: Option<&'t MakeAttribute<'t>>,
     spent: Cell<usize>,
     depth: Cell<usize>,
     imported: RefCell<BTreeSet<String>>,
 }
 
 type Evaluated = Result<Value, TemplateError>;
+/// Makes up an attribute: of a resource type, a resource, and the attribute's name.
+pub type MakeAttribute<'t> = dyn Fn(&str, &Made, &str) -> Option<Value> + 't;
 
 impl<'t> Evaluator<'t> {
     /// Works the conditions out first.
@@ -122,7 +124,7 @@ impl<'t> Evaluator<'t> {
 
     /// Asks for attributes that a resource was not made with: by its type, what it is, and the attribute's name.
     #[must_use]
-    pub fn with_attributes(mut self, attributes: &'t dyn Fn(&str, &Made, &str) -> Option<Value>) -> Self {
+    pub fn with_attributes(mut self, attributes: &'t MakeAttribute<'t>) -> Self {
         self.attributes = Some(attributes);
         self
     }
@@ -249,7 +251,9 @@ impl<'t> Evaluator<'t> {
             "Fn::If" => match argument.as_array().map(Vec::as_slice) {
                 Some([Value::String(condition), yes, no]) => {
                     let holds = self.conditions.get(condition).ok_or_else(|| {
-                        TemplateError::template(format_args!("Fn::If names the condition {condition}, which there is none of"))
+                        TemplateError::template(format_args!(
+                            "Fn::If names the condition {condition}, which there is none of"
+                        ))
                     })?;
                     self.value(if *holds { yes } else { no }, made)?
                 }
@@ -308,7 +312,12 @@ impl<'t> Evaluator<'t> {
                 }
                 Value::from(value.to_string())
             }
-            "Fn::And" | "Fn::Or" | "Fn::Not" | "Fn::Equals" | "Fn::Contains" | "Fn::EachMemberIn"
+            "Fn::And"
+            | "Fn::Or"
+            | "Fn::Not"
+            | "Fn::Equals"
+            | "Fn::Contains"
+            | "Fn::EachMemberIn"
             | "Fn::EachMemberEquals" => {
                 let whole = Value::Object(Map::from_iter([(name.to_owned(), argument.clone())]));
                 Value::Bool(self.test(&whole, made)?)
@@ -479,7 +488,9 @@ impl<'t> Evaluator<'t> {
         match list {
             Value::Array(items) => {
                 let chosen = usize::try_from(at).ok().and_then(|at| items.get(at).cloned());
-                let unknown = || self.planning && items.iter().any(|item| item.as_str().is_some_and(|text| text.contains(UNKNOWN)));
+                let unknown = || {
+                    self.planning && items.iter().any(|item| item.as_str().is_some_and(|text| text.contains(UNKNOWN)))
+                };
                 match chosen {
                     Some(item) => Ok(item),
                     None if unknown() => Ok(Value::from(UNKNOWN)),
@@ -535,7 +546,9 @@ impl<'t> Evaluator<'t> {
         }
         let template = self.template;
         let condition = template.conditions.get(name).ok_or_else(|| {
-            TemplateError::format(format_args!("Unresolved condition dependency {name} in the Conditions block of the template"))
+            TemplateError::format(format_args!(
+                "Unresolved condition dependency {name} in the Conditions block of the template"
+            ))
         })?;
         let mut needed = Vec::new();
         visit(condition, None, &mut |reference| {

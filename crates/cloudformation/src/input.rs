@@ -28,9 +28,12 @@ pub(crate) fn fill(service: &Service, shape: ShapeIx, properties: &Value, noun: 
     let noun = squash(noun);
     for member in &structure.members {
         let own = squash(member.name);
-        let also = [format!("{noun}{own}"), own.strip_prefix(&noun).unwrap_or_default().to_owned(), format!("{own}name")];
+        let also =
+            [format!("{noun}{own}"), own.strip_prefix(&noun).unwrap_or_default().to_owned(), format!("{own}name")];
         let same = |wanted: &str| {
-            properties.iter().find(|(name, _)| !wanted.is_empty() && !input.used.contains(*name) && squash(name) == wanted)
+            properties
+                .iter()
+                .find(|(name, _)| !wanted.is_empty() && !input.used.contains(*name) && squash(name) == wanted)
         };
         let found = same(&own).or_else(|| also.iter().filter(|name| **name != "tags").find_map(|name| same(name)));
         let Some((name, value)) = found else { continue };
@@ -40,9 +43,10 @@ pub(crate) fn fill(service: &Service, shape: ShapeIx, properties: &Value, noun: 
         }
     }
     // What is left goes where texts are kept by name: `Attributes` of queues and topics.
-    let attributes = structure.members.iter().find(|member| {
-        member.name == "Attributes" && matches!(service.target(member).kind, Kind::Map(_))
-    });
+    let attributes = structure
+        .members
+        .iter()
+        .find(|member| member.name == "Attributes" && matches!(service.target(member).kind, Kind::Map(_)));
     if let Some(member) = attributes.filter(|member| !input.fields.contains_key(member.name)) {
         let mut map = Fields::new();
         for (name, value) in properties.iter().filter(|(name, _)| *name != "Tags") {

@@ -28,6 +28,8 @@ pub(crate) struct Special {
     #[serde(rename = "ref")]
     pub(crate) reference: Option<String>,
     pub(crate) attributes: BTreeMap<String, String>,
+    /// As JSON, with `<region>`.
+    pub(crate) elsewhere: BTreeMap<String, String>,
     pub(crate) lower: bool,
     pub(crate) replace: Vec<String>,
     pub(crate) keep: Vec<String>,
@@ -88,11 +90,8 @@ impl Kinds {
 
     fn look_up(&self, name: &str) -> Option<ResourceKind> {
         let special = TABLE.types.get(name).cloned();
-        let plain = |made_by| ResourceKind {
-            name: name.to_owned(),
-            special: special.clone().unwrap_or_default(),
-            made_by,
-        };
+        let plain =
+            |made_by| ResourceKind { name: name.to_owned(), special: special.clone().unwrap_or_default(), made_by };
         if name.strip_prefix("Custom::").is_some_and(|rest| !rest.is_empty()) {
             return Some(plain(None));
         }
@@ -187,7 +186,9 @@ impl MadeBy {
         bindings
             .filter_map(|binding| match &*binding.path {
                 [standin_lifecycle::Step::Member(name)]
-                | [standin_lifecycle::Step::Member(name), standin_lifecycle::Step::Items] => Some((*name, binding.part)),
+                | [standin_lifecycle::Step::Member(name), standin_lifecycle::Step::Items] => {
+                    Some((*name, binding.part))
+                }
                 _ => None,
             })
             .collect()

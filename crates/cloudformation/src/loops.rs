@@ -70,11 +70,18 @@ impl Unroll<'_, '_> {
         Ok(out)
     }
 
-    fn each(&self, name: &str, value: &Value, items: &Items, out: &mut Map<String, Value>) -> Result<(), TemplateError> {
+    fn each(
+        &self,
+        name: &str,
+        value: &Value,
+        items: &Items,
+        out: &mut Map<String, Value>,
+    ) -> Result<(), TemplateError> {
         let wrong = || {
             TemplateError::template(format_args!("{name} requires an identifier, a collection of strings and a map"))
         };
-        let Some([Value::String(identifier), collection, Value::Object(body)]) = value.as_array().map(Vec::as_slice) else {
+        let Some([Value::String(identifier), collection, Value::Object(body)]) = value.as_array().map(Vec::as_slice)
+        else {
             return Err(wrong());
         };
         let collection = self.value(collection, items)?;

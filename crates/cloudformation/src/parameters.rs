@@ -57,7 +57,9 @@ pub enum ParameterType {
     SsmName,
     /// `AWS::SSM::Parameter::Value<…>`: the name of a parameter of the Systems Manager, whose value is taken; a list of them
     /// where this says so.
-    SsmValue { list: bool },
+    SsmValue {
+        list: bool,
+    },
 }
 
 impl ParameterType {
@@ -187,7 +189,8 @@ impl Parameter {
         if given.len() > VALUE_MAX {
             return Err(TemplateError::new(format!("Parameter '{name}' must be at most {VALUE_MAX} bytes long")));
         }
-        let items: Vec<&str> = if self.kind.is_list() { given.split(',').map(str::trim).collect() } else { vec![given] };
+        let items: Vec<&str> =
+            if self.kind.is_list() { given.split(',').map(str::trim).collect() } else { vec![given] };
         for item in items {
             if matches!(self.kind, ParameterType::Number | ParameterType::NumberList) {
                 let number: f64 = item
@@ -195,18 +198,30 @@ impl Parameter {
                     .parse()
                     .map_err(|_| TemplateError::new(format!("Parameter '{name}' must be a number")))?;
                 if self.min_value.is_some_and(|least| number < least) {
-                    return Err(told(&format!("must be a number not less than {}", self.min_value.unwrap_or_default())));
+                    return Err(told(&format!(
+                        "must be a number not less than {}",
+                        self.min_value.unwrap_or_default()
+                    )));
                 }
                 if self.max_value.is_some_and(|most| number > most) {
-                    return Err(told(&format!("must be a number not greater than {}", self.max_value.unwrap_or_default())));
+                    return Err(told(&format!(
+                        "must be a number not greater than {}",
+                        self.max_value.unwrap_or_default()
+                    )));
                 }
             } else {
                 let length = item.chars().count();
                 if self.min_length.is_some_and(|least| length < least) {
-                    return Err(told(&format!("must contain at least {} characters", self.min_length.unwrap_or_default())));
+                    return Err(told(&format!(
+                        "must contain at least {} characters",
+                        self.min_length.unwrap_or_default()
+                    )));
                 }
                 if self.max_length.is_some_and(|most| length > most) {
-                    return Err(told(&format!("must contain at most {} characters", self.max_length.unwrap_or_default())));
+                    return Err(told(&format!(
+                        "must contain at most {} characters",
+                        self.max_length.unwrap_or_default()
+                    )));
                 }
             }
             if !self.allowed_values.is_empty() && !self.allowed_values.iter().any(|allowed| allowed == item) {
@@ -309,7 +324,9 @@ pub fn resolve(
         };
         let resolved = match parameter.kind {
             ParameterType::SsmValue { .. } => Some(lookup(text).ok_or_else(|| {
-                TemplateError::new(format!("Unable to fetch parameters [{text}] from parameter store for this account."))
+                TemplateError::new(format!(
+                    "Unable to fetch parameters [{text}] from parameter store for this account."
+                ))
             })?),
             _ => None,
         };
@@ -323,10 +340,7 @@ pub fn resolve(
 }
 
 /// What `Ref` has for each parameter.
-pub fn references(
-    declared: &IndexMap<String, Parameter>,
-    values: &IndexMap<String, Given>,
-) -> IndexMap<String, Value> {
+pub fn references(declared: &IndexMap<String, Parameter>, values: &IndexMap<String, Given>) -> IndexMap<String, Value> {
     let value = |(name, given): (&String, &Given)| {
         let parameter = declared.get(name)?;
         Some((name.clone(), parameter.value(given.resolved.as_ref().unwrap_or(&given.text))))
@@ -340,6 +354,7 @@ mod tests {
 
     use super::*;
 
+    #[expect(clippy::needless_pass_by_value, reason = "reads better where it is called")]
     fn run(declared: Value, arguments: &[(&str, &str)]) -> Result<IndexMap<String, Value>, TemplateError> {
         let declared: IndexMap<String, Parameter> =
             IndexMap::from([("P".to_owned(), Parameter::read("P", &declared)?)]);

@@ -31,11 +31,7 @@ pub fn function(value: &Value) -> Option<(&str, &Value)> {
 }
 
 /// Visits what a value mentions. Where conditions are given, only the branches of `Fn::If` that are taken.
-pub fn visit<'v>(
-    value: &'v Value,
-    conditions: Option<&IndexMap<String, bool>>,
-    see: &mut dyn FnMut(Reference<'v>),
-) {
+pub fn visit<'v>(value: &'v Value, conditions: Option<&IndexMap<String, bool>>, see: &mut dyn FnMut(Reference<'v>)) {
     match value {
         Value::Array(items) => items.iter().for_each(|item| visit(item, conditions, see)),
         Value::Object(map) => {

@@ -93,12 +93,20 @@ impl ServiceResources {
     }
 
     async fn make(&self, place: &Place, wanted: Wanted<'_>) -> Result<Made, String> {
-        let kind = self.kinds.find(wanted.kind).ok_or_else(|| format!("Unrecognized resource type: {}", wanted.kind))?;
+        let kind =
+            self.kinds.find(wanted.kind).ok_or_else(|| format!("Unrecognized resource type: {}", wanted.kind))?;
         let salt = salt(place, &wanted);
         let mut about = About { name: generated_name(place, &wanted, kind.special.lower, salt), ..About::default() };
         if let Some(by) = &kind.made_by {
             let mut filled = filled(by, by.create, wanted.properties);
             by.name(&kind, wanted.properties, &mut filled.fields, &mut about);
+            for (member, json) in kind.special.elsewhere.iter().filter(|_| place.region != "us-east-1") {
+                if let Ok(value) = serde_json::from_str(&json.replace("<region>", &place.region))
+                    && !filled.fields.contains_key(member)
+                {
+                    filled.fields.push(member.clone(), Document::from_json(&value));
+                }
+            }
             let input = filled.fields.clone();
             let output = match self.call(place, by.service, by.create, filled.fields, salt).await {
                 Ok(output) => output,
@@ -157,7 +165,8 @@ impl ServiceResources {
     }
 
     async fn change(&self, place: &Place, wanted: Wanted<'_>, made: &Made, before: &Value) -> Result<Made, String> {
-        let kind = self.kinds.find(wanted.kind).ok_or_else(|| format!("Unrecognized resource type: {}", wanted.kind))?;
+        let kind =
+            self.kinds.find(wanted.kind).ok_or_else(|| format!("Unrecognized resource type: {}", wanted.kind))?;
         let salt = salt(place, &wanted);
         let mut about = About::of(made);
         if let Some(by) = &kind.made_by {
@@ -169,7 +178,13 @@ impl ServiceResources {
                 && let Ok(output) = self.call(place, by.service, read, input, salt).await
             {
                 let known = std::mem::take(&mut about);
-                about = About { name: known.name, id: known.id, arn: known.arn, reference: known.reference, ..About::default() };
+                about = About {
+                    name: known.name,
+                    id: known.id,
+                    arn: known.arn,
+                    reference: known.reference,
+                    ..About::default()
+                };
                 by.learn(&Fields::new(), &output, read, &mut about);
             }
         }
@@ -193,7 +208,10 @@ impl ServiceResources {
         // What lies in something else is named with it.
         let filled = filled(by, delete, wanted.properties);
         for (name, value) in filled.fields.iter() {
-            let required = delete.input.and_then(|shape| by.service.structure(shape)?.member(name)).is_some_and(|member| member.required);
+            let required = delete
+                .input
+                .and_then(|shape| by.service.structure(shape)?.member(name))
+                .is_some_and(|member| member.required);
             if required && !input.contains_key(name) {
                 input.push(name.clone(), value.clone());
             }
@@ -400,7 +418,12 @@ impl About {
         if let Some(arn) = &self.arn {
             self.attributes.entry("Arn").or_insert_with(|| Value::from(arn.as_str()));
         }
-        let kept = [(NAME, Some(&self.name)), ("-id", self.id.as_ref()), ("-arn", self.arn.as_ref()), ("-url", self.url.as_ref())];
+        let kept = [
+            (NAME, Some(&self.name)),
+            ("-id", self.id.as_ref()),
+            ("-arn", self.arn.as_ref()),
+            ("-url", self.url.as_ref()),
+        ];
         for (name, text) in kept {
             if let Some(text) = text.filter(|text| !text.is_empty()) {
                 self.attributes.insert(name.to_owned(), Value::from(text.as_str()));
@@ -434,7 +457,10 @@ impl MadeBy {
         let given = members.iter().find_map(|member| input.get(member).and_then(Document::as_str));
         let given = given.map(str::to_owned).or_else(|| {
             let properties = properties.as_object()?;
-            let named = |name: &str| { let plain = squash(name); plain == format!("{noun}name") || plain == "name" };
+            let named = |name: &str| {
+                let plain = squash(name);
+                plain == format!("{noun}name") || plain == "name"
+            };
             properties.iter().find(|(name, _)| named(name)).and_then(|(_, value)| scalar_text(value))
         });
         match given {
@@ -465,10 +491,17 @@ impl MadeBy {
                 let plain = squash(name);
                 if let Some(text) = text {
                     let is = |known: Option<&str>| known == Some(name);
-                    if identity.is_some_and(|identity| is(identity.arn)) || plain == "arn" || plain == format!("{noun}arn") {
+                    if identity.is_some_and(|identity| is(identity.arn))
+                        || plain == "arn"
+                        || plain == format!("{noun}arn")
+                    {
                         about.arn.get_or_insert_with(|| text.to_owned());
                     }
-                    if identity.is_some_and(|identity| is(identity.id)) || plain == format!("{noun}id") || plain == "id" || plain == "uuid" {
+                    if identity.is_some_and(|identity| is(identity.id))
+                        || plain == format!("{noun}id")
+                        || plain == "id"
+                        || plain == "uuid"
+                    {
                         about.id.get_or_insert_with(|| text.to_owned());
                     }
                     if plain == format!("{noun}url") {
@@ -525,7 +558,9 @@ fn complete(service: &Service, operation: &Operation, input: &Fields) -> bool {
 
 fn exists(error: &OperationError) -> bool {
     let plain = squash(&error.code);
-    ["alreadyexist", "alreadyowned", "entityexist", "conflict", "duplicate", "inuse"].iter().any(|mark| plain.contains(mark))
+    ["alreadyexist", "alreadyowned", "entityexist", "conflict", "duplicate", "inuse"]
+        .iter()
+        .any(|mark| plain.contains(mark))
 }
 
 fn missing(error: &OperationError) -> bool {
@@ -621,4 +656,3 @@ fn partition(name: &str) -> &'static str {
     let known = Catalogue::shared().partitions().all().iter().find(|partition| partition.id == name);
     known.map_or("aws", |partition| partition.id)
 }
-

@@ -101,8 +101,9 @@ fn from_yaml(value: Yaml, path: &mut Vec<String>) -> Result<Value, TemplateError
         Yaml::Number(number) => match (number.as_i64(), number.as_u64(), number.as_f64()) {
             (Some(int), _, _) => Value::from(int),
             (_, Some(int), _) => Value::from(int),
-            (_, _, Some(float)) => serde_json::Number::from_f64(float)
-                .map_or_else(|| Value::String(number.to_string()), Value::Number),
+            (_, _, Some(float)) => {
+                serde_json::Number::from_f64(float).map_or_else(|| Value::String(number.to_string()), Value::Number)
+            }
             _ => Value::String(number.to_string()),
         },
         Yaml::String(text) => Value::String(text),
@@ -276,7 +277,8 @@ mod tests {
 
     #[test]
     fn short_forms_are_written_out() {
-        let check = |yaml: &str, expect: Value| assert_eq!(parse(&format!("A: {yaml}")).unwrap()["A"], expect, "{yaml}");
+        let check =
+            |yaml: &str, expect: Value| assert_eq!(parse(&format!("A: {yaml}")).unwrap()["A"], expect, "{yaml}");
         check("!Ref B", json!({"Ref": "B"}));
         check("!GetAtt B.Arn", json!({"Fn::GetAtt": ["B", "Arn"]}));
         check("!GetAtt B.Endpoint.Address", json!({"Fn::GetAtt": ["B", "Endpoint.Address"]}));

@@ -117,11 +117,12 @@ impl Template {
     /// For sections, attributes and types that CloudFormation does not know, and beyond its quotas.
     pub fn read(value: &Value) -> Result<Self, TemplateError> {
         let root = value.as_object().ok_or_else(|| TemplateError::format("the template is not an object"))?;
-        let unknown: Vec<&str> =
-            root.keys().map(String::as_str).filter(|key| !SECTIONS.contains(key)).collect();
+        let unknown: Vec<&str> = root.keys().map(String::as_str).filter(|key| !SECTIONS.contains(key)).collect();
         if !unknown.is_empty() {
             let names = unknown.join(", ");
-            return Err(TemplateError::new(format!("Invalid template property or properties [{names}]")).at([unknown[0]]));
+            return Err(
+                TemplateError::new(format!("Invalid template property or properties [{names}]")).at([unknown[0]])
+            );
         }
         if let Some(version) = root.get("AWSTemplateFormatVersion").filter(|version| *version != "2010-09-09") {
             return Err(TemplateError::format(format_args!(
@@ -134,8 +135,10 @@ impl Template {
             let text = description.as_str().filter(|text| text.len() <= DESCRIPTION_MAX);
             template.description = Some(
                 text.ok_or_else(|| {
-                    TemplateError::format(format_args!("'Description' must be a string of at most {DESCRIPTION_MAX} bytes"))
-                        .at(["Description"])
+                    TemplateError::format(format_args!(
+                        "'Description' must be a string of at most {DESCRIPTION_MAX} bytes"
+                    ))
+                    .at(["Description"])
                 })?
                 .to_owned(),
             );
@@ -217,9 +220,9 @@ fn section<'v>(
     most: usize,
 ) -> Result<Vec<(&'v String, &'v Value)>, TemplateError> {
     let Some(value) = root.get(name) else { return Ok(Vec::new()) };
-    let entries = value
-        .as_object()
-        .ok_or_else(|| TemplateError::format(format_args!("[/{name}] the section {name} must be an object")).at([name]))?;
+    let entries = value.as_object().ok_or_else(|| {
+        TemplateError::format(format_args!("[/{name}] the section {name} must be an object")).at([name])
+    })?;
     if entries.len() > most {
         return Err(TemplateError::format(format_args!(
             "Number of {}, {}, is greater than maximum allowed, {most}",
@@ -240,11 +243,13 @@ impl Resource {
         if !alphanumeric(name) {
             return Err(TemplateError::format(format_args!("Resource name {name} is non alphanumeric.")));
         }
-        let map = value
-            .as_object()
-            .ok_or_else(|| TemplateError::format(format_args!("[/Resources/{name}] resource definition is malformed")))?;
+        let map = value.as_object().ok_or_else(|| {
+            TemplateError::format(format_args!("[/Resources/{name}] resource definition is malformed"))
+        })?;
         let kind = map.get("Type").and_then(Value::as_str).ok_or_else(|| {
-            TemplateError::format(format_args!("[/Resources/{name}] Every Resources object must contain a Type member."))
+            TemplateError::format(format_args!(
+                "[/Resources/{name}] Every Resources object must contain a Type member."
+            ))
         })?;
         const KNOWN: &[&str] = &[
             "Type",
@@ -290,9 +295,10 @@ impl Resource {
         };
         let policy = |key: &str| match map.get(key) {
             None => Ok(Policy::default()),
-            Some(given) => given.as_str().and_then(Policy::parse).ok_or_else(|| {
-                TemplateError::template(format_args!("Unrecognized {key} {given} for resource {name}"))
-            }),
+            Some(given) => given
+                .as_str()
+                .and_then(Policy::parse)
+                .ok_or_else(|| TemplateError::template(format_args!("Unrecognized {key} {given} for resource {name}"))),
         };
         let update_replace_policy = policy("UpdateReplacePolicy")?;
         if update_replace_policy == Policy::RetainExceptOnCreate {
@@ -322,9 +328,9 @@ impl Output {
         let map = value
             .as_object()
             .ok_or_else(|| TemplateError::format(format_args!("[/Outputs/{name}] output definition is malformed")))?;
-        let given = map
-            .get("Value")
-            .ok_or_else(|| TemplateError::format(format_args!("[/Outputs/{name}] Every Outputs member must contain a Value object")))?;
+        let given = map.get("Value").ok_or_else(|| {
+            TemplateError::format(format_args!("[/Outputs/{name}] Every Outputs member must contain a Value object"))
+        })?;
         if let Some(unknown) =
             map.keys().find(|key| !["Description", "Value", "Condition", "Export"].contains(&key.as_str()))
         {
@@ -334,9 +340,12 @@ impl Output {
         }
         let export = match map.get("Export") {
             None => None,
-            Some(export) => Some(export.get("Name").cloned().ok_or_else(|| {
-                TemplateError::format(format_args!("[/Outputs/{name}/Export] must have a Name"))
-            })?),
+            Some(export) => Some(
+                export
+                    .get("Name")
+                    .cloned()
+                    .ok_or_else(|| TemplateError::format(format_args!("[/Outputs/{name}/Export] must have a Name")))?,
+            ),
         };
         Ok(Self {
             description: map.get("Description").and_then(Value::as_str).map(str::to_owned),
@@ -359,9 +368,7 @@ fn read_rule(name: &str, value: &Value) -> Result<Rule, TemplateError> {
 }
 
 fn check_mapping(name: &str, map: &Value) -> Result<(), TemplateError> {
-    let wrong = |what: &str| {
-        TemplateError::format(format_args!("[/Mappings/{name}] {what}")).at(["Mappings", name])
-    };
+    let wrong = |what: &str| TemplateError::format(format_args!("[/Mappings/{name}] {what}")).at(["Mappings", name]);
     let top = map.as_object().ok_or_else(|| wrong("every Mappings member must be a map"))?;
     // With Fn::ForEach or Fn::Transform in it, its form is known only once they are done.
     for (key, inner) in top.iter().filter(|(key, _)| !key.starts_with("Fn::")) {
@@ -386,6 +393,7 @@ mod tests {
 
     use super::*;
 
+    #[expect(clippy::needless_pass_by_value, reason = "reads better where it is called")]
     fn check(template: Value, message: &str) {
         let error = Template::read(&template).expect_err(message);
         assert!(error.message.contains(message), "{}", error.message);

@@ -207,7 +207,12 @@ async fn a_stack_lives() {
     assert_eq!(stack["Outputs"][0]["OutputValue"], "arn:aws:sqs:eu-west-1:111122223333:wren-q");
 
     world.ok("DeleteStack", json!({"StackName": "birds"})).await;
-    assert!(world.error("DescribeStacks", json!({"StackName": "birds"})).await.contains("Stack with id birds does not exist"));
+    assert!(
+        world
+            .error("DescribeStacks", json!({"StackName": "birds"}))
+            .await
+            .contains("Stack with id birds does not exist")
+    );
     let gone = world.stack(made["StackId"].as_str().expect("an id")).await;
     assert_eq!(gone["StackStatus"], "DELETE_COMPLETE");
     let exports = world.ok("ListExports", json!({})).await;
@@ -218,7 +223,8 @@ async fn a_stack_lives() {
 async fn what_fails_is_taken_back() {
     let world = World::new();
     let mut template = birds();
-    template["Resources"]["Bad"] = json!({"Type": "AWS::SNS::Topic", "DependsOn": "Queue", "Properties": {"DisplayName": "bad"}});
+    template["Resources"]["Bad"] =
+        json!({"Type": "AWS::SNS::Topic", "DependsOn": "Queue", "Properties": {"DisplayName": "bad"}});
     world.ok("CreateStack", json!({"StackName": "birds", "TemplateBody": body(&template)})).await;
     let stack = world.stack("birds").await;
     assert_eq!(stack["StackStatus"], "ROLLBACK_COMPLETE");
@@ -276,9 +282,7 @@ async fn exports_hold_stacks_together() {
 #[tokio::test]
 async fn change_sets_tell_and_do() {
     let world = World::new();
-    let set = |kind: &str, name: &str, template: &Value| {
-        json!({"StackName": "birds", "ChangeSetName": name, "ChangeSetType": kind, "TemplateBody": body(template)})
-    };
+    let set = |kind: &str, name: &str, template: &Value| json!({"StackName": "birds", "ChangeSetName": name, "ChangeSetType": kind, "TemplateBody": body(template)});
     world.ok("CreateChangeSet", set("CREATE", "one", &birds())).await;
     assert_eq!(world.stack("birds").await["StackStatus"], "REVIEW_IN_PROGRESS");
     let one = json!({"StackName": "birds", "ChangeSetName": "one"});
@@ -322,7 +326,12 @@ async fn policies_and_protection_hold() {
     let world = World::new();
     let mut template = birds();
     template["Resources"]["Topic"]["DeletionPolicy"] = json!("Retain");
-    world.ok("CreateStack", json!({"StackName": "birds", "TemplateBody": body(&template), "EnableTerminationProtection": true})).await;
+    world
+        .ok(
+            "CreateStack",
+            json!({"StackName": "birds", "TemplateBody": body(&template), "EnableTerminationProtection": true}),
+        )
+        .await;
     assert!(world.error("DeleteStack", json!({"StackName": "birds"})).await.contains("TerminationProtection"));
     world.ok("UpdateTerminationProtection", json!({"StackName": "birds", "EnableTerminationProtection": false})).await;
     let id = world.stack("birds").await["StackId"].clone();

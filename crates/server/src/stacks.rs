@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
+use standin_cloudformation::ServiceResources;
 use standin_cloudformation::resources::Place;
 use standin_cloudformation::stacks::{Engine, SERVICE};
-use standin_cloudformation::ServiceResources;
 use standin_core::{Answer, BoxFuture, Call, Clock, Dice, Fidelity, Handler, OperationError, Registry};
 use standin_model::{Catalogue, Operation, Service};
 use standin_state::{Mode, Resources};

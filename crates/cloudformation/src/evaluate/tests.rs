@@ -68,7 +68,10 @@ fn functions_come_to_values() {
     check(json!({"Fn::GetAtt": ["Bucket", "Arn"]}), json!("arn:aws:s3:::b"));
     check(json!({"Fn::GetAtt": "Bucket.Endpoint.Port"}), json!(80));
     check(json!({"Fn::GetAtt": ["Bucket", "Outputs.X"]}), json!("out"));
-    check(json!({"Fn::Sub": "${P}-${Bucket.Arn}-${AWS::Region}.${AWS::URLSuffix}-${!P}"}), json!("p-arn:aws:s3:::b-eu-west-1.amazonaws.com-${P}"));
+    check(
+        json!({"Fn::Sub": "${P}-${Bucket.Arn}-${AWS::Region}.${AWS::URLSuffix}-${!P}"}),
+        json!("p-arn:aws:s3:::b-eu-west-1.amazonaws.com-${P}"),
+    );
     check(json!({"Fn::Sub": ["${A}${P}", {"A": {"Fn::Join": ["-", ["1", 2]]}}]}), json!("1-2p"));
     check(json!({"Fn::Join": [",", {"Ref": "L"}]}), json!("x,y"));
     check(json!({"Fn::Select": ["1", {"Ref": "L"}]}), json!("y"));
@@ -164,7 +167,8 @@ fn what_grows_without_end_is_stopped() {
         let name = ["A", "B", "C", "D", "E", "F"][at];
         json!({format!("Fn::ForEach::{name}"): [name, (0..50).map(|n| n.to_string()).collect::<Vec<_>>(), inner]})
     });
-    let template = json!({"Transform": "AWS::LanguageExtensions", "Resources": {"A": {"Type": "T", "Properties": loops}}});
+    let template =
+        json!({"Transform": "AWS::LanguageExtensions", "Resources": {"A": {"Type": "T", "Properties": loops}}});
     let error = prepare(&template, &IndexMap::new(), &IndexMap::new(), &environment, &|_| None).unwrap_err();
     assert!(error.message.contains("loops come to more"), "{}", error.message);
 }

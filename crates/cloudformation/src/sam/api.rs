@@ -27,8 +27,7 @@ pub(super) fn stage(source: &Source<'_>, api: &str) -> String {
 }
 
 /// Leave for an API to call a function.
-pub(super) fn permission(source: &Source<'_>, api: &str, route: &Route) -> Value {
-    let _ = source;
+pub(super) fn permission(api: &str, route: &Route) -> Value {
     let method = if route.method.contains("any") { "*".to_owned() } else { route.method.to_uppercase() };
     let mut path = String::new();
     let mut inside = false;
@@ -43,8 +42,10 @@ pub(super) fn permission(source: &Source<'_>, api: &str, route: &Route) -> Value
             _ => path.push(letter),
         }
     }
-    let resource = if route.path == "$default" { "/*".to_owned() } else { format!("/*/{method}{path}").replace("//", "/") };
-    let arn = format!("arn:${{AWS::Partition}}:execute-api:${{AWS::Region}}:${{AWS::AccountId}}:${{__ApiId__}}{resource}");
+    let resource =
+        if route.path == "$default" { "/*".to_owned() } else { format!("/*/{method}{path}").replace("//", "/") };
+    let arn =
+        format!("arn:${{AWS::Partition}}:execute-api:${{AWS::Region}}:${{AWS::AccountId}}:${{__ApiId__}}{resource}");
     json!({
         "Action": "lambda:InvokeFunction",
         "FunctionName": {"Ref": route.function},
@@ -57,7 +58,16 @@ pub(super) fn permission(source: &Source<'_>, api: &str, route: &Route) -> Value
 pub(super) fn rest(model: &mut Model<'_>, source: &Source<'_>) {
     let mut properties = Map::new();
     source.copy(
-        &["ApiKeySourceType", "BinaryMediaTypes", "Description", "DisableExecuteApiEndpoint", "FailOnWarnings", "MinimumCompressionSize", "Mode", "Name"],
+        &[
+            "ApiKeySourceType",
+            "BinaryMediaTypes",
+            "Description",
+            "DisableExecuteApiEndpoint",
+            "FailOnWarnings",
+            "MinimumCompressionSize",
+            "Mode",
+            "Name",
+        ],
         &mut properties,
     );
     match (source.get("DefinitionBody"), source.get("DefinitionUri")) {
@@ -126,9 +136,17 @@ pub(super) fn finish(model: &mut Model<'_>, declared: &Map<String, Value>, globa
             });
             model.add(deployment.clone(), with_condition(resource));
             let name = stage_name.unwrap_or_else(|| json!(STAGE));
-            let id = model.text(&name).map_or_else(|| format!("{api}Stage"), |text| format!("{api}{}Stage", plain_id(&text)));
+            let id = model
+                .text(&name)
+                .map_or_else(|| format!("{api}Stage"), |text| format!("{api}{}Stage", plain_id(&text)));
             let mut stage = json!({"DeploymentId": {"Ref": deployment}, "RestApiId": {"Ref": api}, "StageName": name});
-            for (from, to) in [("Variables", "Variables"), ("MethodSettings", "MethodSettings"), ("TracingEnabled", "TracingEnabled"), ("AccessLogSetting", "AccessLogSetting"), ("CanarySetting", "CanarySetting")] {
+            for (from, to) in [
+                ("Variables", "Variables"),
+                ("MethodSettings", "MethodSettings"),
+                ("TracingEnabled", "TracingEnabled"),
+                ("AccessLogSetting", "AccessLogSetting"),
+                ("CanarySetting", "CanarySetting"),
+            ] {
                 if let Some(value) = properties.get(from) {
                     stage[to] = value.clone();
                 }
@@ -137,11 +155,18 @@ pub(super) fn finish(model: &mut Model<'_>, declared: &Map<String, Value>, globa
         } else {
             let id = match &stage_name {
                 None => format!("{api}ApiGatewayDefaultStage"),
-                Some(name) => model.text(name).map_or_else(|| format!("{api}Stage"), |text| format!("{api}{}Stage", plain_id(&text))),
+                Some(name) => model
+                    .text(name)
+                    .map_or_else(|| format!("{api}Stage"), |text| format!("{api}{}Stage", plain_id(&text))),
             };
             let name = stage_name.unwrap_or_else(|| json!("$default"));
             let mut stage = json!({"ApiId": {"Ref": api}, "AutoDeploy": true, "StageName": name, "Tags": {"httpapi:createdBy": "SAM"}});
-            for (from, to) in [("AccessLogSettings", "AccessLogSettings"), ("DefaultRouteSettings", "DefaultRouteSettings"), ("RouteSettings", "RouteSettings"), ("StageVariables", "StageVariables")] {
+            for (from, to) in [
+                ("AccessLogSettings", "AccessLogSettings"),
+                ("DefaultRouteSettings", "DefaultRouteSettings"),
+                ("RouteSettings", "RouteSettings"),
+                ("StageVariables", "StageVariables"),
+            ] {
                 if let Some(value) = properties.get(from) {
                     stage[to] = value.clone();
                 }

@@ -36,16 +36,20 @@ pub(super) fn expand(
                 }
                 let route = Route { function: target.to_owned(), path, method: method.to_lowercase(), rest };
                 let api = api.unwrap_or(implicit);
-                let permission = api::permission(source, api, &route);
-                let permission_id = if rest { format!("{id}Permission{}", api::stage(source, api)) } else { format!("{id}Permission") };
+                let permission = api::permission(api, &route);
+                let permission_id =
+                    if rest { format!("{id}Permission{}", api::stage(source, api)) } else { format!("{id}Permission") };
                 model.add(permission_id, source.beside("AWS::Lambda::Permission", permission));
                 model.routes.entry(api.to_owned()).or_default().push(route);
             }
             "Schedule" | "EventBridgeRule" | "CloudWatchEvent" => {
-                let rule = rule(properties, json!({"Arn": {"Fn::GetAtt": [target, "Arn"]}, "Id": format!("{id}LambdaTarget")}));
+                let rule = rule(
+                    properties,
+                    json!({"Arn": {"Fn::GetAtt": [target, "Arn"]}, "Id": format!("{id}LambdaTarget")}),
+                );
                 let rule = if target == source.name { rule } else { rule_of(rule, json!({"Ref": target})) };
                 model.add(id.clone(), source.beside("AWS::Events::Rule", rule));
-                let permission = permission(target, "events.amazonaws.com", json!({"Fn::GetAtt": [id, "Arn"]}));
+                let permission = permission(target, "events.amazonaws.com", &json!({"Fn::GetAtt": [id, "Arn"]}));
                 model.add(format!("{id}Permission"), source.beside("AWS::Lambda::Permission", permission));
             }
             "SQS" | "DynamoDB" | "Kinesis" => {
@@ -77,7 +81,7 @@ pub(super) fn expand(
                     }
                 }
                 model.add(id.clone(), source.beside("AWS::SNS::Subscription", subscription));
-                let permission = permission(target, "sns.amazonaws.com", topic.clone());
+                let permission = permission(target, "sns.amazonaws.com", topic);
                 model.add(format!("{id}Permission"), source.beside("AWS::Lambda::Permission", permission));
             }
             "S3" => bucket(model, source, target, &id, properties).map_err(|what| wrong(&what))?,
@@ -88,7 +92,7 @@ pub(super) fn expand(
 }
 
 /// Leave to call a function.
-fn permission(target: &str, principal: &str, from: Value) -> Value {
+fn permission(target: &str, principal: &str, from: &Value) -> Value {
     json!({
         "Action": "lambda:InvokeFunction",
         "FunctionName": {"Ref": target},

@@ -36,7 +36,8 @@ pub(super) fn expand(model: &mut Model<'_>, source: &Source<'_>) -> Result<(), T
         &mut properties,
     );
     let image = source.get("PackageType").and_then(Value::as_str) == Some("Image");
-    if !image && !(properties.contains_key("Handler") && properties.contains_key("Runtime")) {
+    let runs = properties.contains_key("Handler") && properties.contains_key("Runtime");
+    if !image && !runs {
         return Err(TemplateError::new("Missing required property 'Handler' or 'Runtime'."));
     }
     properties.insert("Tags".to_owned(), source.tags("lambda:createdBy"));
@@ -171,7 +172,8 @@ pub(super) fn location(uri: &Value, property: &str, names: [&str; 3]) -> Result<
                     "'{property}' is not a valid S3 Uri of the form 's3://bucket/key' with optional versionId query parameter."
                 ))
             })?;
-            let (key, version) = key.split_once("?versionId=").map_or((key, None), |(key, version)| (key, Some(version)));
+            let (key, version) =
+                key.split_once("?versionId=").map_or((key, None), |(key, version)| (key, Some(version)));
             out.insert(names[0].to_owned(), Value::from(bucket));
             out.insert(names[1].to_owned(), Value::from(key));
             if let Some(version) = version {
@@ -185,7 +187,9 @@ pub(super) fn location(uri: &Value, property: &str, names: [&str; 3]) -> Result<
                 }
             }
             if out.len() < 2 {
-                return Err(TemplateError::new(format!("'{property}' requires Bucket and Key properties to be specified.")));
+                return Err(TemplateError::new(format!(
+                    "'{property}' requires Bucket and Key properties to be specified."
+                )));
             }
         }
         _ => return Err(TemplateError::new(format!("'{property}' must be a string or a map."))),
@@ -211,7 +215,12 @@ pub(super) fn state_machine(model: &mut Model<'_>, source: &Source<'_>) -> Resul
         }
     }
     source.copy(&["DefinitionSubstitutions"], &mut properties);
-    for (from, to) in [("Name", "StateMachineName"), ("Type", "StateMachineType"), ("Logging", "LoggingConfiguration"), ("Tracing", "TracingConfiguration")] {
+    for (from, to) in [
+        ("Name", "StateMachineName"),
+        ("Type", "StateMachineType"),
+        ("Logging", "LoggingConfiguration"),
+        ("Tracing", "TracingConfiguration"),
+    ] {
         if let Some(value) = source.get(from) {
             properties.insert(to.to_owned(), value.clone());
         }

@@ -37,7 +37,8 @@ pub(crate) fn expand(
 ) -> Result<Value, TemplateError> {
     let globals = value.as_object_mut().and_then(|root| root.remove("Globals"));
     let Some(Value::Object(declared)) = value.get("Resources").cloned() else { return Ok(value) };
-    let mut model = Model { out: Map::new(), renamed: BTreeMap::new(), routes: IndexMap::new(), parameters, environment };
+    let mut model =
+        Model { out: Map::new(), renamed: BTreeMap::new(), routes: IndexMap::new(), parameters, environment };
     for (name, resource) in &declared {
         let kind = resource.get("Type").and_then(Value::as_str).unwrap_or_default();
         if !kind.starts_with("AWS::Serverless::") {
@@ -141,7 +142,7 @@ impl Source<'_> {
 
     /// A plain resource that takes the attributes of this one.
     pub(super) fn plain(&self, kind: &str, properties: Map<String, Value>) -> Value {
-        let mut resource = json!({"Type": kind, "Properties": properties});
+        let mut resource = typed(kind, Value::Object(properties));
         for key in ["DependsOn", "Condition", "Metadata", "DeletionPolicy", "UpdateReplacePolicy", "UpdatePolicy"] {
             if let Some(value) = self.resource.get(key) {
                 resource[key] = value.clone();
@@ -152,7 +153,7 @@ impl Source<'_> {
 
     /// A resource that comes with this one.
     pub(super) fn beside(&self, kind: &str, properties: Value) -> Value {
-        let mut resource = json!({"Type": kind, "Properties": properties});
+        let mut resource = typed(kind, properties);
         if let Some(condition) = self.resource.get("Condition") {
             resource["Condition"] = condition.clone();
         }
@@ -182,6 +183,10 @@ impl Model<'_> {
     pub(super) fn managed(&self, policy: &str) -> Value {
         Value::from(format!("arn:{}:iam::aws:policy/{policy}", self.environment.partition))
     }
+}
+
+fn typed(kind: &str, properties: Value) -> Value {
+    Value::Object(Map::from_iter([("Type".to_owned(), Value::from(kind)), ("Properties".to_owned(), properties)]))
 }
 
 /// Ten hexadecimal digits that change with what they are of.
@@ -258,8 +263,12 @@ fn simple_table(model: &mut Model<'_>, source: &Source<'_>) {
 
 fn layer(model: &mut Model<'_>, source: &Source<'_>) -> Result<(), TemplateError> {
     let mut properties = Map::new();
-    let content = source.get("ContentUri").ok_or_else(|| TemplateError::new("Missing required property 'ContentUri'."))?;
-    properties.insert("Content".to_owned(), function::location(content, "ContentUri", ["S3Bucket", "S3Key", "S3ObjectVersion"])?);
+    let content =
+        source.get("ContentUri").ok_or_else(|| TemplateError::new("Missing required property 'ContentUri'."))?;
+    properties.insert(
+        "Content".to_owned(),
+        function::location(content, "ContentUri", ["S3Bucket", "S3Key", "S3ObjectVersion"])?,
+    );
     let layer_name = source.get("LayerName").cloned().unwrap_or_else(|| Value::from(source.name));
     properties.insert("LayerName".to_owned(), layer_name);
     source.copy(&["CompatibleArchitectures", "CompatibleRuntimes", "Description", "LicenseInfo"], &mut properties);

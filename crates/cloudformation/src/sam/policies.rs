@@ -37,30 +37,46 @@ const TEMPLATES: &[(&str, &str, &[&str], &[&str])] = &[
     ),
     ("LambdaInvokePolicy", "FunctionName", &["lambda:InvokeFunction"], &["lambda:function:{}*"]),
     ("SNSPublishMessagePolicy", "TopicName", &["sns:Publish"], &["sns:{}"]),
-    ("SQSPollerPolicy", "QueueName", &[
-        "sqs:ChangeMessageVisibility",
-        "sqs:ChangeMessageVisibilityBatch",
-        "sqs:DeleteMessage",
-        "sqs:DeleteMessageBatch",
-        "sqs:GetQueueAttributes",
-        "sqs:ReceiveMessage",
-    ], &["sqs:{}"]),
+    (
+        "SQSPollerPolicy",
+        "QueueName",
+        &[
+            "sqs:ChangeMessageVisibility",
+            "sqs:ChangeMessageVisibilityBatch",
+            "sqs:DeleteMessage",
+            "sqs:DeleteMessageBatch",
+            "sqs:GetQueueAttributes",
+            "sqs:ReceiveMessage",
+        ],
+        &["sqs:{}"],
+    ),
     ("SQSSendMessagePolicy", "QueueName", &["sqs:SendMessage*"], &["sqs:{}"]),
-    ("SSMParameterReadPolicy", "ParameterName", &[
-        "ssm:DescribeParameters",
-        "ssm:GetParameters",
-        "ssm:GetParameter",
-        "ssm:GetParametersByPath",
-    ], &["ssm:parameter/{}"]),
+    (
+        "SSMParameterReadPolicy",
+        "ParameterName",
+        &["ssm:DescribeParameters", "ssm:GetParameters", "ssm:GetParameter", "ssm:GetParametersByPath"],
+        &["ssm:parameter/{}"],
+    ),
     ("StepFunctionsExecutionPolicy", "StateMachineName", &["states:StartExecution"], &["states:stateMachine:{}"]),
     ("EventBridgePutEventsPolicy", "EventBusName", &["events:PutEvents"], &["events:event-bus/{}"]),
     (
         "S3ReadPolicy",
         "BucketName",
-        &["s3:GetObject", "s3:ListBucket", "s3:GetBucketLocation", "s3:GetObjectVersion", "s3:GetLifecycleConfiguration"],
+        &[
+            "s3:GetObject",
+            "s3:ListBucket",
+            "s3:GetBucketLocation",
+            "s3:GetObjectVersion",
+            "s3:GetLifecycleConfiguration",
+        ],
         &["s3:{}", "s3:{}/*"],
     ),
-    ("S3WritePolicy", "BucketName", &["s3:PutObject", "s3:PutObjectAcl", "s3:PutLifecycleConfiguration"], &["s3:{}", "s3:{}/*"]),
+    (
+        "S3WritePolicy",
+        "BucketName",
+        &["s3:PutObject", "s3:PutObjectAcl", "s3:PutLifecycleConfiguration"],
+        &["s3:{}", "s3:{}/*"],
+    ),
     (
         "S3CrudPolicy",
         "BucketName",
@@ -104,12 +120,12 @@ pub(super) fn split(policies: Option<&Value>, partition: &str) -> Result<(Vec<Va
 }
 
 fn document(name: &str, parameters: &Value) -> Result<Value, TemplateError> {
-    let unknown = || TemplateError::new(format!("Policy template '{name}' is not known here; write its statements out."));
-    let (_, parameter, actions, resources) =
-        TEMPLATES.iter().find(|(known, ..)| *known == name).ok_or_else(unknown)?;
-    let given = parameters
-        .get(parameter)
-        .ok_or_else(|| TemplateError::new(format!("Must specify valid parameter values for policy template '{name}'")))?;
+    let unknown =
+        || TemplateError::new(format!("Policy template '{name}' is not known here; write its statements out."));
+    let (_, parameter, actions, resources) = TEMPLATES.iter().find(|(known, ..)| *known == name).ok_or_else(unknown)?;
+    let given = parameters.get(parameter).ok_or_else(|| {
+        TemplateError::new(format!("Must specify valid parameter values for policy template '{name}'"))
+    })?;
     let key = parameter[..1].to_lowercase() + &parameter[1..];
     let arn = |form: &&str| {
         let (service, rest) = form.split_once(':').unwrap_or((form, ""));

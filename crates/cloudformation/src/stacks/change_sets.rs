@@ -41,7 +41,8 @@ impl Stacks {
         let row = if name.starts_with("arn:") {
             self.store.find(&table, "id", name, None, 1).await.map_err(stored)?.into_iter().next()
         } else {
-            let stack = stack.ok_or_else(|| invalid("StackName must be specified if ChangeSetName is not specified as an ARN."))?;
+            let stack = stack
+                .ok_or_else(|| invalid("StackName must be specified if ChangeSetName is not specified as an ARN."))?;
             let (stack, _) = self.need(space, stack).await?;
             self.store.get(&table, &format!("{}/{name}", stack.uuid)).await.map_err(stored)?
         };
@@ -49,7 +50,12 @@ impl Stacks {
         Ok((record::read(&table, &row).map_err(stored)?, row.version))
     }
 
-    pub(crate) async fn create_change_set(&self, space: &Space, place: Place, input: &Document) -> Result<Fields, Failure> {
+    pub(crate) async fn create_change_set(
+        &self,
+        space: &Space,
+        place: Place,
+        input: &Document,
+    ) -> Result<Fields, Failure> {
         let stack_name = text(input, "StackName").unwrap_or_default();
         let name = text(input, "ChangeSetName").unwrap_or_default();
         let asked = text(input, "ChangeSetType").unwrap_or_else(|| "UPDATE".to_owned());
@@ -60,12 +66,18 @@ impl Stacks {
         let (stack, version) = match (asked.as_str(), found) {
             ("CREATE", Some((stack, version))) if stack.status == "REVIEW_IN_PROGRESS" => (stack, Some(version)),
             ("CREATE", Some((stack, _))) => {
-                return Err(invalid(format!("Stack [{}] already exists and cannot be created again with the changeSet [{name}].", stack.name)));
+                return Err(invalid(format!(
+                    "Stack [{}] already exists and cannot be created again with the changeSet [{name}].",
+                    stack.name
+                )));
             }
             ("CREATE", None) => (Self::new_stack(&place, &stack_name, input)?, None),
             (_, Some((stack, version))) => {
                 if !is_settled(&stack.status) {
-                    return Err(invalid(format!("Stack:{} is in {} state and can not be updated.", stack.id, stack.status)));
+                    return Err(invalid(format!(
+                        "Stack:{} is in {} state and can not be updated.",
+                        stack.id, stack.status
+                    )));
                 }
                 (stack, Some(version))
             }
@@ -83,14 +95,21 @@ impl Stacks {
         let prepared = self.prepared(&place, &stack, &body, &arguments(input), &stack.parameters).await?;
         let capabilities = texts(input, "Capabilities");
         check_capabilities(&body, &prepared, &capabilities, true)?;
-        let current = if creates { IndexMap::new() } else { self.resources_of(space, &stack.uuid).await.map_err(stored)? };
+        let current =
+            if creates { IndexMap::new() } else { self.resources_of(space, &stack.uuid).await.map_err(stored)? };
         let mut next = stack.clone();
         if let Some(tags) = tags(input)? {
             next.tags = tags;
         }
         let changes = self.check_plan(space, &place, &next, &prepared, &current).await?;
         let goal_outputs = prepared.template.outputs.len();
-        let mut draw = place.dice.key("change set").text(&stack.id).text(&name).number(place.now.as_millis().cast_unsigned()).draw();
+        let mut draw = place
+            .dice
+            .key("change set")
+            .text(&stack.id)
+            .text(&name)
+            .number(place.now.as_millis().cast_unsigned())
+            .draw();
         let Place { partition, region, account, .. } = &place;
         let mut set = ChangeSet {
             id: format!(
@@ -129,7 +148,10 @@ impl Stacks {
         }
         let key = key(&set);
         if self.store.get(&table, &key).await.map_err(stored)?.is_some() {
-            return Err(OperationError::new("AlreadyExistsException", format!("ChangeSet {} cannot be created due to a mismatch with existing attribute Status", set.name)));
+            return Err(OperationError::new(
+                "AlreadyExistsException",
+                format!("ChangeSet {} cannot be created due to a mismatch with existing attribute Status", set.name),
+            ));
         }
         let mut batch = Batch::default();
         let index = vec![IndexEntry::new("id", set.id.as_str())];
@@ -242,7 +264,12 @@ impl Stacks {
         }
     }
 
-    pub(crate) async fn execute_change_set(&self, space: &Space, place: Place, input: &Document) -> Result<Fields, Failure> {
+    pub(crate) async fn execute_change_set(
+        &self,
+        space: &Space,
+        place: Place,
+        input: &Document,
+    ) -> Result<Fields, Failure> {
         let name = text(input, "ChangeSetName").unwrap_or_default();
         let (set, set_version) = self.need_change_set(space, &name, text(input, "StackName").as_deref()).await?;
         if set.execution != "AVAILABLE" {
@@ -262,11 +289,8 @@ impl Stacks {
         if set.on_failure.is_some() {
             next.on_failure.clone_from(&set.on_failure);
         }
-        let arguments: IndexMap<String, Argument> = set
-            .parameters
-            .iter()
-            .map(|(name, value)| (name.clone(), Argument::Value(value.value.clone())))
-            .collect();
+        let arguments: IndexMap<String, Argument> =
+            set.parameters.iter().map(|(name, value)| (name.clone(), Argument::Value(value.value.clone()))).collect();
         let prepared = self.prepared(&place, &next, &set.template, &arguments, &stack.parameters).await?;
         // Once begun, neither this nor any other of the stack's change sets can be executed any more.
         let mut batch = Batch::default();
@@ -274,7 +298,10 @@ impl Stacks {
         batch.check(&table, key(&set), Some(set_version)).delete(&table, key(&set));
         if set.kind == "CREATE" {
             if stack.status != "REVIEW_IN_PROGRESS" {
-                return Err(invalid(format!("Stack:{} is in {} state and can not be created.", stack.id, stack.status)));
+                return Err(invalid(format!(
+                    "Stack:{} is in {} state and can not be created.",
+                    stack.id, stack.status
+                )));
             }
             next.parameters = kept(&prepared);
             next.description.clone_from(&prepared.template.description);
@@ -286,7 +313,10 @@ impl Stacks {
             deploy::create(&mut run, &goal).await.map_err(stored)?;
         } else {
             if !is_settled(&stack.status) {
-                return Err(invalid(format!("Stack:{} is in {} state and can not be updated.", stack.id, stack.status)));
+                return Err(invalid(format!(
+                    "Stack:{} is in {} state and can not be updated.",
+                    stack.id, stack.status
+                )));
             }
             let current = self.resources_of(space, &stack.uuid).await.map_err(stored)?;
             // A change of outputs or parameters alone changes something, too: whoever made the set has found that out.

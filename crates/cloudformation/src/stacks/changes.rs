@@ -24,9 +24,8 @@ pub(crate) fn plan(
 ) -> Result<Vec<Value>, TemplateError> {
     let attributes = |kind: &str, made: &Made, name: &str| resources.attribute(kind, made, name);
     let template = &prepared.template;
-    let evaluator = Evaluator::new(template, &prepared.references, environment, exports)?
-        .planning()
-        .with_attributes(&attributes);
+    let evaluator =
+        Evaluator::new(template, &prepared.references, environment, exports)?.planning().with_attributes(&attributes);
     evaluator.check_rules()?;
     let active = |name: &str| {
         let condition = template.resources.get(name).and_then(|resource| resource.condition.as_deref());
@@ -93,7 +92,8 @@ pub(crate) fn plan(
         }
         changes.push(change("Modify", name, &known.reference, &resource.kind, Some(worst), &details));
     }
-    let mut removed: Vec<&StackResource> = current.values().filter(|known| !order.contains(&known.logical_id)).collect();
+    let mut removed: Vec<&StackResource> =
+        current.values().filter(|known| !order.contains(&known.logical_id)).collect();
     removed.sort_by_key(|known| std::cmp::Reverse(known.position));
     for known in removed {
         changes.push(change("Remove", &known.logical_id, &known.reference, &known.kind, None, &[]));
@@ -109,7 +109,8 @@ fn change(
     replacement: Option<Replacement>,
     details: &[Value],
 ) -> Value {
-    let mut change = json!({"Action": action, "LogicalResourceId": name, "ResourceType": kind, "Scope": [], "Details": details});
+    let mut change =
+        json!({"Action": action, "LogicalResourceId": name, "ResourceType": kind, "Scope": [], "Details": details});
     if !physical.is_empty() {
         change["PhysicalResourceId"] = json!(physical);
     }

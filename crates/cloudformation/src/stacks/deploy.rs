@@ -159,11 +159,15 @@ async fn apply(run: &mut Run<'_>, goal: &Goal) -> Result<(), Failed> {
         let text = |value: &Value| -> Result<(String, BTreeSet<String>), Failed> {
             let (value, imported) = goal.value(run, value, &made, &conditions).map_err(told)?;
             let text = match &value {
-                Value::Array(items) => items.iter().map(scalar_text).collect::<Option<Vec<_>>>().map(|items| items.join(",")),
+                Value::Array(items) => {
+                    items.iter().map(scalar_text).collect::<Option<Vec<_>>>().map(|items| items.join(","))
+                }
                 value => scalar_text(value),
             };
             let text = text.ok_or_else(|| {
-                Failed::Stack(format!("Template format error: The Value field of every Outputs member must evaluate to a String ({key})."))
+                Failed::Stack(format!(
+                    "Template format error: The Value field of every Outputs member must evaluate to a String ({key})."
+                ))
             })?;
             Ok((text, imported))
         };
@@ -185,14 +189,27 @@ async fn change(run: &mut Run<'_>, name: &str, next: StackResource) -> Result<()
     let changed = changed_properties(&current.properties, &next.properties);
     let same_kind = current.kind == next.kind;
     if changed.is_empty() && same_kind && !resumed && !current.status.ends_with("_IN_PROGRESS") {
-        let told = StackResource { fresh: current.fresh, before: current.before.clone(), generation: current.generation, reference: current.reference.clone(), attributes: current.attributes.clone(), status: current.status.clone(), reason: current.reason.clone(), updated_ms: current.updated_ms, ..next };
+        let told = StackResource {
+            fresh: current.fresh,
+            before: current.before.clone(),
+            generation: current.generation,
+            reference: current.reference.clone(),
+            attributes: current.attributes.clone(),
+            status: current.status.clone(),
+            reason: current.reason.clone(),
+            updated_ms: current.updated_ms,
+            ..next
+        };
         if told != current {
             run.resources.insert(name.to_owned(), told);
             run.touch(name);
         }
         return Ok(());
     }
-    let before = current.before.clone().unwrap_or_else(|| Box::new(StackResource { before: None, fresh: false, ..current.clone() }));
+    let before = current
+        .before
+        .clone()
+        .unwrap_or_else(|| Box::new(StackResource { before: None, fresh: false, ..current.clone() }));
     let replaced = resumed
         || !same_kind
         || changed.iter().any(|property| run.resources_of.replacement(&next.kind, property) == Replacement::Always);
@@ -205,8 +222,8 @@ async fn change(run: &mut Run<'_>, name: &str, next: StackResource) -> Result<()
         next.attributes.clone_from(&current.attributes);
     }
     run.resources.insert(name.to_owned(), next);
-    let reason = replaced
-        .then_some("Requested update requires the creation of a new physical resource; hence creating one.");
+    let reason =
+        replaced.then_some("Requested update requires the creation of a new physical resource; hence creating one.");
     run.resource_status(name, "UPDATE_IN_PROGRESS", reason);
     run.flush(None).await?;
     let done = if replaced { run.create(name).await } else { run.update(name, &before.properties).await };
@@ -238,7 +255,10 @@ async fn export(run: &Run<'_>, batch: &mut Batch) -> Result<(), Failed> {
             if own && changes {
                 if let Some(user) = importer(run, &row.key).await? {
                     let verb = if wanted.contains_key(&*row.key) { "updated" } else { "deleted" };
-                    return Err(Failed::Stack(format!("Export {} cannot be {verb} as it is in use by {user}", row.key)));
+                    return Err(Failed::Stack(format!(
+                        "Export {} cannot be {verb} as it is in use by {user}",
+                        row.key
+                    )));
                 }
                 if !wanted.contains_key(&*row.key) {
                     batch.check(&table, row.key.clone(), Some(row.version)).delete(&table, row.key.clone());
@@ -276,7 +296,10 @@ async fn importer(run: &Run<'_>, export: &str) -> Result<Option<String>, StoreEr
         let rows = run.store.scan(&table, Scan { prefix: "", after: after.as_deref(), limit: PAGE }).await?;
         for row in &rows {
             let stack: record::Stack = record::read(&table, row)?;
-            if stack.deleted_ms.is_none() && stack.uuid != run.stack.uuid && stack.imports.iter().any(|name| name == export) {
+            if stack.deleted_ms.is_none()
+                && stack.uuid != run.stack.uuid
+                && stack.imports.iter().any(|name| name == export)
+            {
                 return Ok(Some(stack.name));
             }
         }
@@ -332,13 +355,20 @@ pub(crate) async fn create(run: &mut Run<'_>, goal: &Goal) -> Result<(), StoreEr
 
 /// Takes a failed creation back.
 pub(crate) async fn roll_back(run: &mut Run<'_>) -> Result<(), StoreError> {
-    let names: Vec<String> =
-        run.resources.values().filter(|resource| resource.status != "DELETE_COMPLETE").map(|resource| resource.logical_id.clone()).collect();
+    let names: Vec<String> = run
+        .resources
+        .values()
+        .filter(|resource| resource.status != "DELETE_COMPLETE")
+        .map(|resource| resource.logical_id.clone())
+        .collect();
     let failed = run.delete_all(names, true).await?;
     if failed.is_empty() {
         run.stack_status("ROLLBACK_COMPLETE", None);
     } else {
-        run.stack_status("ROLLBACK_FAILED", Some(&format!("The following resource(s) failed to delete: [{}]. ", failed.join(", "))));
+        run.stack_status(
+            "ROLLBACK_FAILED",
+            Some(&format!("The following resource(s) failed to delete: [{}]. ", failed.join(", "))),
+        );
     }
     run.flush(None).await
 }

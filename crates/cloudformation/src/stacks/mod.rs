@@ -1,8 +1,8 @@
 //! Stacks: the operations of CloudFormation over a store.
 
 mod api;
-mod changes;
 mod change_sets;
+mod changes;
 mod deploy;
 mod read;
 mod record;
@@ -54,7 +54,9 @@ impl From<TemplateError> for OperationError {
 /// An error of the store as the caller sees it: another was faster, or something broke.
 pub(crate) fn stored(error: StoreError) -> Failure {
     match error {
-        StoreError::Conflict => invalid("Another operation on this stack began at the same time; wait for its end and try again"),
+        StoreError::Conflict => {
+            invalid("Another operation on this stack began at the same time; wait for its end and try again")
+        }
         error => OperationError::internal(error),
     }
 }
@@ -128,7 +130,11 @@ impl Stacks {
     }
 
     /// The resources of a stack, in the order in which they are made.
-    pub(crate) async fn resources_of(&self, space: &Space, uuid: &str) -> Result<IndexMap<String, StackResource>, StoreError> {
+    pub(crate) async fn resources_of(
+        &self,
+        space: &Space,
+        uuid: &str,
+    ) -> Result<IndexMap<String, StackResource>, StoreError> {
         let table = record::resources(space);
         let prefix = format!("{uuid}/");
         let mut found: Vec<StackResource> = Vec::new();
@@ -196,7 +202,9 @@ impl Stacks {
                 let run = Run::new(&*self.store, &*self.resources, place, stack, Some(row.version), known);
                 match self.carry_on(&table.space, run).await {
                     Ok(()) => resumed += 1,
-                    Err(error) => tracing::warn!(%error, stack = &*row.key, "an operation on a stack could not be taken up again"),
+                    Err(error) => {
+                        tracing::warn!(%error, stack = &*row.key, "an operation on a stack could not be taken up again");
+                    }
                 }
             }
         }

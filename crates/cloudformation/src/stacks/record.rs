@@ -122,9 +122,10 @@ impl StackResource {
         !self.reference.is_empty()
     }
 
+    /// Whether its policy keeps it from deletion. `created_now`: what deletes it is the failure of the operation that made it.
     pub(crate) fn is_kept(&self, created_now: bool) -> bool {
         match Policy::parse(&self.deletion_policy).unwrap_or_default() {
-            Policy::Retain => !created_now || self.deletion_policy == "Retain",
+            Policy::Retain => true,
             Policy::RetainExceptOnCreate => !created_now,
             _ => false,
         }

@@ -142,12 +142,7 @@ impl<'r> Run<'r> {
     }
 
     fn wanted<'w>(resource: &'w StackResource, properties: &'w Value) -> Wanted<'w> {
-        Wanted {
-            kind: &resource.kind,
-            logical_id: &resource.logical_id,
-            properties,
-            generation: resource.generation,
-        }
+        Wanted { kind: &resource.kind, logical_id: &resource.logical_id, properties, generation: resource.generation }
     }
 
     /// Makes a resource whose record has its properties already.
@@ -185,7 +180,11 @@ impl<'r> Run<'r> {
     }
 
     /// Deletes resources, the last made first, and tells of each. Answers those that failed.
-    pub(crate) async fn delete_all(&mut self, names: Vec<String>, created_now: bool) -> Result<Vec<String>, StoreError> {
+    pub(crate) async fn delete_all(
+        &mut self,
+        names: Vec<String>,
+        created_now: bool,
+    ) -> Result<Vec<String>, StoreError> {
         let mut names = names;
         names.sort_by_key(|name| std::cmp::Reverse(self.resources.get(name).map_or(0, |resource| resource.position)));
         let mut failed = Vec::new();

@@ -105,20 +105,35 @@ impl Stacks {
         let unknown: Vec<&str> =
             prepared.template.types().into_iter().filter(|kind| !self.resources.knows(kind)).collect();
         if !unknown.is_empty() {
-            return Err(invalid(format!("Template format error: Unrecognized resource types: [{}]", unknown.join(", "))));
+            return Err(invalid(format!(
+                "Template format error: Unrecognized resource types: [{}]",
+                unknown.join(", ")
+            )));
         }
         Ok(prepared)
     }
 
     /// What a stack's record says that it is to become.
-    pub(crate) async fn goal_of(&self, space: &Space, place: &Place, stack: &Stack, body: &str) -> Result<Goal, Failure> {
+    pub(crate) async fn goal_of(
+        &self,
+        space: &Space,
+        place: &Place,
+        stack: &Stack,
+        body: &str,
+    ) -> Result<Goal, Failure> {
         let arguments: IndexMap<String, Argument> =
             stack.parameters.keys().map(|name| (name.clone(), Argument::Previous)).collect();
         let prepared = self.prepared(place, stack, body, &arguments, &stack.parameters).await?;
         self.goal(space, place, stack, prepared).await
     }
 
-    pub(crate) async fn goal(&self, space: &Space, place: &Place, stack: &Stack, prepared: Prepared) -> Result<Goal, Failure> {
+    pub(crate) async fn goal(
+        &self,
+        space: &Space,
+        place: &Place,
+        stack: &Stack,
+        prepared: Prepared,
+    ) -> Result<Goal, Failure> {
         let exports = self.exports(space).await.map_err(stored)?;
         Ok(Goal { prepared, environment: environment(place, stack), exports })
     }
@@ -149,7 +164,12 @@ impl Stacks {
         body.ok_or_else(|| invalid("Either Template URL or Template Body must be specified."))
     }
 
-    pub(crate) async fn template_summary(&self, space: &Space, place: &Place, input: &Document) -> Result<Fields, Failure> {
+    pub(crate) async fn template_summary(
+        &self,
+        space: &Space,
+        place: &Place,
+        input: &Document,
+    ) -> Result<Fields, Failure> {
         let body = match input.get("StackName").and_then(Document::as_str) {
             Some(name) => {
                 let (stack, _) = self.need(space, name).await?;
@@ -206,7 +226,10 @@ impl Stacks {
             crate::check::check(&template)?;
             let unknown: Vec<&str> = template.types().into_iter().filter(|kind| !self.resources.knows(kind)).collect();
             if !unknown.is_empty() {
-                return Err(invalid(format!("Template format error: Unrecognized resource types: [{}]", unknown.join(", "))));
+                return Err(invalid(format!(
+                    "Template format error: Unrecognized resource types: [{}]",
+                    unknown.join(", ")
+                )));
             }
         }
         if let Some(description) = source.get("Description").and_then(Value::as_str) {

@@ -68,7 +68,13 @@ pub(crate) fn stack_id(id: &str) -> Fields {
 pub(crate) fn is_settled(status: &str) -> bool {
     matches!(
         status,
-        "CREATE_COMPLETE" | "UPDATE_COMPLETE" | "UPDATE_ROLLBACK_COMPLETE" | "IMPORT_COMPLETE" | "IMPORT_ROLLBACK_COMPLETE" | "CREATE_FAILED" | "UPDATE_FAILED"
+        "CREATE_COMPLETE"
+            | "UPDATE_COMPLETE"
+            | "UPDATE_ROLLBACK_COMPLETE"
+            | "IMPORT_COMPLETE"
+            | "IMPORT_ROLLBACK_COMPLETE"
+            | "CREATE_FAILED"
+            | "UPDATE_FAILED"
     )
 }
 
@@ -157,7 +163,8 @@ impl Stacks {
 
     pub(crate) async fn update_stack(&self, space: &Space, place: Place, input: &Document) -> Result<Fields, Failure> {
         let name = text(input, "StackName").unwrap_or_default();
-        let Some((stack, version)) = self.find(space, &name).await?.filter(|(stack, _)| stack.deleted_ms.is_none()) else {
+        let Some((stack, version)) = self.find(space, &name).await?.filter(|(stack, _)| stack.deleted_ms.is_none())
+        else {
             return Err(invalid(format!("Stack [{name}] does not exist")));
         };
         if !is_settled(&stack.status) {
@@ -242,12 +249,7 @@ impl Stacks {
         Ok(stack_id(&stack.id))
     }
 
-    fn same_outputs(
-        &self,
-        goal: &deploy::Goal,
-        stack: &Stack,
-        current: &IndexMap<String, StackResource>,
-    ) -> bool {
+    fn same_outputs(&self, goal: &deploy::Goal, stack: &Stack, current: &IndexMap<String, StackResource>) -> bool {
         let exports = |name: &str| goal.exports.get(name).cloned();
         let attributes =
             |kind: &str, made: &crate::evaluate::Made, name: &str| self.resources.attribute(kind, made, name);
@@ -312,7 +314,12 @@ impl Stacks {
     }
 
     /// Takes a failed operation back, where the caller did not want that to happen at once.
-    pub(crate) async fn rollback_stack(&self, space: &Space, place: Place, input: &Document) -> Result<Fields, Failure> {
+    pub(crate) async fn rollback_stack(
+        &self,
+        space: &Space,
+        place: Place,
+        input: &Document,
+    ) -> Result<Fields, Failure> {
         let name = text(input, "StackName").unwrap_or_default();
         let (stack, version) = self.need(space, &name).await?;
         let id = stack.id.clone();
