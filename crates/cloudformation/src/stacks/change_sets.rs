@@ -321,9 +321,9 @@ impl Stacks {
             let current = self.resources_of(space, &stack.uuid).await.map_err(stored)?;
             // A change of outputs or parameters alone changes something, too: whoever made the set has found that out.
             next.sequence = stack.sequence;
-            self.store.commit(batch).await.map_err(stored)?;
             let before = Stack { tags: IndexMap::new(), outputs: Vec::new(), ..stack.clone() };
-            let done = self.start_update(space, place, &before, next, version, &set.template, prepared, current).await;
+            let done =
+                self.start_update(space, place, &before, next, version, &set.template, prepared, current, batch).await;
             match done {
                 Err(error) if error.message.starts_with("No updates") => {}
                 other => {

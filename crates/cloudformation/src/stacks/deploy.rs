@@ -448,8 +448,11 @@ pub(crate) async fn clean_up(run: &mut Run<'_>, goal: &Goal) -> Result<(), Store
         }
     }
     settle(run);
+    let space = record::space(&run.place.account, &run.place.region);
+    let mut batch = Batch::default();
+    batch.delete(&record::templates(&space), record::template_before(&run.stack.uuid));
     run.stack_status("UPDATE_COMPLETE", None);
-    run.flush(None).await
+    run.flush(Some(batch)).await
 }
 
 /// Takes a failed update back.
@@ -511,8 +514,15 @@ pub(crate) async fn take_back(run: &mut Run<'_>) -> Result<(), StoreError> {
         run.stack.description = description;
     }
     settle(run);
+    let space = record::space(&run.place.account, &run.place.region);
+    let (table, key) = (record::templates(&space), record::template_before(&run.stack.uuid));
+    let mut batch = Batch::default();
+    if let Some(row) = run.store.get(&table, &key).await? {
+        let none: Vec<IndexEntry> = Vec::new();
+        batch.put(&table, run.stack.uuid.as_str(), row.body, none).delete(&table, key);
+    }
     run.stack_status("UPDATE_ROLLBACK_COMPLETE", None);
-    run.flush(None).await
+    run.flush(Some(batch)).await
 }
 
 /// Carries a deletion to its end.

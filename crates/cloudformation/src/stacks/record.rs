@@ -201,6 +201,11 @@ pub(crate) fn templates(space: &Space) -> Table {
     space.table("templates")
 }
 
+/// The row of the template that a failed update goes back to.
+pub(crate) fn template_before(uuid: &str) -> String {
+    format!("{uuid}/before")
+}
+
 pub(crate) fn resources(space: &Space) -> Table {
     space.table("resources")
 }

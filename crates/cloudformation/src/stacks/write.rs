@@ -199,10 +199,10 @@ impl Stacks {
         let prepared = self.prepared(&place, &next, &body, &arguments(input), &stack.parameters).await?;
         check_capabilities(&body, &prepared, &texts(input, "Capabilities"), false)?;
         let current = self.resources_of(space, &stack.uuid).await.map_err(stored)?;
-        self.start_update(space, place, &stack, next, version, &body, prepared, current).await
+        self.start_update(space, place, &stack, next, version, &body, prepared, current, Batch::default()).await
     }
 
-    /// Carries an update out, if it changes anything.
+    /// Carries an update out, if it changes anything. The batch is written as it begins.
     #[expect(clippy::too_many_arguments, reason = "what both callers have worked out")]
     pub(crate) async fn start_update(
         &self,
@@ -214,11 +214,15 @@ impl Stacks {
         body: &str,
         prepared: crate::transform::Prepared,
         current: IndexMap<String, StackResource>,
+        mut batch: Batch,
     ) -> Result<Fields, Failure> {
         let planned = self.check_plan(space, &place, &next, &prepared, &current).await?;
         let goal = self.goal(space, &place, &next, prepared).await?;
-        let same_tags = next.tags == stack.tags && next.notification_arns == stack.notification_arns;
-        if planned.is_empty() && same_tags && self.same_outputs(&goal, stack, &current) {
+        // A parameter that nothing uses counts as a change, too.
+        let same_settings = next.tags == stack.tags
+            && next.notification_arns == stack.notification_arns
+            && kept(&goal.prepared) == stack.parameters;
+        if planned.is_empty() && same_settings && self.same_outputs(&goal, stack, &current) {
             return Err(invalid("No updates are to be performed."));
         }
         next.parameters = kept(&goal.prepared);
@@ -233,19 +237,13 @@ impl Stacks {
         let old_body = self.store.get(&record::templates(space), &stack.uuid).await.map_err(stored)?;
         let mut run = Run::new(&*self.store, &*self.resources, place, next, Some(version), current);
         run.stack_status("UPDATE_IN_PROGRESS", Some("User Initiated"));
-        let mut batch = Batch::default();
+        if let Some(row) = old_body {
+            let none: Vec<IndexEntry> = Vec::new();
+            batch.put(&record::templates(space), record::template_before(&stack.uuid), row.body, none);
+        }
         keep_template(&mut batch, space, &stack.uuid, body, &goal.prepared.processed);
         run.flush(Some(batch)).await.map_err(stored)?;
         deploy::update(&mut run, &goal).await.map_err(stored)?;
-        // A stack that was taken back has the template that it had.
-        if run.stack.status.starts_with("UPDATE_ROLLBACK")
-            && let Some(row) = old_body
-        {
-            let mut batch = Batch::default();
-            let none: Vec<IndexEntry> = Vec::new();
-            batch.put(&record::templates(space), stack.uuid.as_str(), row.body, none);
-            self.store.commit(batch).await.map_err(stored)?;
-        }
         Ok(stack_id(&stack.id))
     }
 
