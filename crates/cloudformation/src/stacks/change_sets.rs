@@ -7,7 +7,7 @@ use standin_model::{Document, Fields};
 use standin_store::{Batch, IndexEntry, Scan, Space};
 
 use super::read::last_key;
-use super::record::{self, ChangeSet, Stack, time};
+use super::record::{self, ChangeSet, time};
 use super::run::Run;
 use super::templates::{arguments, check_capabilities, kept};
 use super::write::{flag, is_settled, keep_template, shown, tags, text, texts};
@@ -319,17 +319,7 @@ impl Stacks {
                 )));
             }
             let current = self.resources_of(space, &stack.uuid).await.map_err(stored)?;
-            // A change of outputs or parameters alone changes something, too: whoever made the set has found that out.
-            next.sequence = stack.sequence;
-            let before = Stack { tags: IndexMap::new(), outputs: Vec::new(), ..stack.clone() };
-            let done =
-                self.start_update(space, place, &before, next, version, &set.template, prepared, current, batch).await;
-            match done {
-                Err(error) if error.message.starts_with("No updates") => {}
-                other => {
-                    other?;
-                }
-            }
+            self.start_update(space, place, &stack, next, version, &set.template, prepared, current, batch).await?;
         }
         Ok(Fields::new())
     }
