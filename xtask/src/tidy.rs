@@ -25,6 +25,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("standin-s3", &["standin-model", "standin-core", "standin-wire", "standin-store"]),
     ("standin-retrylab", &["standin-model", "standin-faults"]),
     ("standin-export", &["standin-model", "standin-core", "standin-wire", "standin-mock"]),
+    ("standin-proton", &["standin-model", "standin-core", "standin-store"]),
     (
         "standin-cloudformation",
         &["standin-model", "standin-core", "standin-mock", "standin-store", "standin-lifecycle"],
@@ -43,6 +44,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "standin-script",
             "standin-s3",
             "standin-cloudformation",
+            "standin-proton",
         ],
     ),
     (
@@ -63,6 +65,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "standin-mockoon",
             "standin-export",
             "standin-retrylab",
+            "standin-proton",
             "standin-server",
         ],
     ),

@@ -1,0 +1,323 @@
+//! Repository links, the settings of the account, and the numbers of its resources.
+
+use standin_core::OperationError;
+
+use super::deployments::{self, End};
+use super::environments::linked;
+use super::errors::{conflict, not_found, validation};
+use super::instances::{Staleness, staleness};
+use super::kept::{Kept, Linked, Template, repository_key};
+use super::tags::{self, Named};
+use super::tx::{Page, Tx};
+use crate::bundle::Bundle;
+use crate::manifest::Method;
+use crate::types::*;
+
+pub async fn create_repository(tx: &mut Tx<'_>, input: &CreateRepositoryInput) -> Result<Repository, OperationError> {
+    let key = repository_key(input.provider, &input.name);
+    if tx.find::<Linked>(&key).await?.is_some() {
+        return Err(conflict(format!("Repository {key} is linked already.")));
+    }
+    let repository = Repository {
+        arn: tx.arn(&format!("repository/{key}")),
+        connection_arn: input.connection_arn.clone(),
+        encryption_key: input.encryption_key.clone(),
+        name: input.name.clone(),
+        provider: input.provider,
+    };
+    let mut kept = Kept::new(Linked { repository: repository.clone(), created_at: tx.now() });
+    kept.extra.tags = tags::new(input.tags.clone())?;
+    tx.put(&kept);
+    Ok(repository)
+}
+
+pub async fn delete_repository(
+    tx: &mut Tx<'_>,
+    provider: RepositoryProvider,
+    name: &str,
+) -> Result<Repository, OperationError> {
+    let key = repository_key(provider, name);
+    let kept = tx.get::<Linked>(&key).await?;
+    let uses = |branch: Option<&RepositoryBranch>| {
+        branch.is_some_and(|branch| branch.provider == provider && branch.name == name)
+    };
+    let environments = tx.all::<Environment>("").await?;
+    let templates = tx.all::<TemplateSyncConfig>("").await?;
+    let services = tx.all::<ServiceSyncConfig>("").await?;
+    let settings = tx.find::<AccountSettings>("settings").await?;
+    let user = environments
+        .iter()
+        .find(|row| uses(row.value.provisioning_repository.as_ref()))
+        .map(|row| format!("environment {}", row.value.name))
+        .or_else(|| {
+            templates
+                .iter()
+                .find(|row| row.value.repository_provider == provider && row.value.repository_name == name)
+                .map(|row| format!("the sync configuration of template {}", row.value.template_name))
+        })
+        .or_else(|| {
+            services
+                .iter()
+                .find(|row| row.value.repository_provider == provider && row.value.repository_name == name)
+                .map(|row| format!("the sync configuration of service {}", row.value.service_name))
+        })
+        .or_else(|| {
+            settings
+                .filter(|row| uses(row.value.pipeline_provisioning_repository.as_ref()))
+                .map(|_| "the account settings".to_owned())
+        });
+    if let Some(user) = user {
+        return Err(conflict(format!("Repository {key} is in use by {user}.")));
+    }
+    tx.delete::<Linked>(&key);
+    Ok(kept.value.repository)
+}
+
+pub async fn list_repositories(
+    tx: &mut Tx<'_>,
+    input: &ListRepositoriesInput,
+) -> Result<ListRepositoriesOutput, OperationError> {
+    let page = Page { token: input.next_token.as_ref(), most: input.max_results };
+    let (rows, next_token) = tx.page::<Linked>(page, |_| true).await?;
+    Ok(ListRepositoriesOutput {
+        repositories: rows.iter().map(|row| convert(&row.value.repository)).collect(),
+        next_token,
+    })
+}
+
+pub async fn settings(tx: &mut Tx<'_>) -> Result<AccountSettings, OperationError> {
+    Ok(tx.find::<AccountSettings>("settings").await?.map(|kept| kept.value).unwrap_or_default())
+}
+
+pub async fn update_settings(
+    tx: &mut Tx<'_>,
+    input: &UpdateAccountSettingsInput,
+) -> Result<AccountSettings, OperationError> {
+    let removes = input.delete_pipeline_provisioning_repository.unwrap_or_default();
+    if removes && input.pipeline_provisioning_repository.is_some() {
+        return Err(validation(
+            "deletePipelineProvisioningRepository and pipelineProvisioningRepository exclude each other.",
+        ));
+    }
+    let mut found = settings(tx).await?;
+    let changed = |now: &Option<String>, before: Option<String>| match now {
+        None => before,
+        Some(text) => Some(text.clone()).filter(|text| !text.is_empty()),
+    };
+    found.pipeline_service_role_arn = changed(&input.pipeline_service_role_arn, found.pipeline_service_role_arn);
+    found.pipeline_codebuild_role_arn = changed(&input.pipeline_codebuild_role_arn, found.pipeline_codebuild_role_arn);
+    if removes {
+        found.pipeline_provisioning_repository = None;
+    }
+    if let Some(repository) = &input.pipeline_provisioning_repository {
+        found.pipeline_provisioning_repository = Some(linked(tx, repository).await?);
+    }
+    tx.put(&Kept::new(found.clone()));
+    Ok(found)
+}
+
+/// Counts what is there: in all, failed, and by how far it is behind its template.
+#[derive(Default)]
+struct Counts {
+    total: i64,
+    failed: i64,
+    up_to_date: i64,
+    behind_minor: i64,
+    behind_major: i64,
+}
+
+impl Counts {
+    fn add(&mut self, failed: bool, staleness: Staleness) {
+        self.total += 1;
+        self.failed += i64::from(failed);
+        match staleness {
+            Staleness::UpToDate => self.up_to_date += 1,
+            Staleness::BehindMinor => self.behind_minor += 1,
+            Staleness::BehindMajor => self.behind_major += 1,
+        }
+    }
+
+    fn whole(&self) -> Option<ResourceCountsSummary> {
+        Some(ResourceCountsSummary {
+            total: self.total,
+            failed: Some(self.failed),
+            up_to_date: Some(self.up_to_date),
+            behind_minor: Some(self.behind_minor),
+            behind_major: Some(self.behind_major),
+        })
+    }
+}
+
+fn has_failed(status: DeploymentStatus) -> bool {
+    matches!(status, DeploymentStatus::Failed | DeploymentStatus::DeleteFailed)
+}
+
+pub async fn summary(tx: &mut Tx<'_>) -> Result<GetResourcesSummaryOutput, OperationError> {
+    let total =
+        |total: u64| Some(ResourceCountsSummary { total: total.cast_signed(), ..ResourceCountsSummary::default() });
+    let (mut environments, mut services, mut instances, mut pipelines) =
+        (Counts::default(), Counts::default(), Counts::default(), Counts::default());
+    for row in tx.all::<Environment>("").await? {
+        let it = row.value;
+        let stale =
+            staleness::<false>(tx, &it.template_name, &it.template_major_version, &it.template_minor_version).await?;
+        environments.add(has_failed(it.deployment_status), stale);
+    }
+    // A service is as far behind as the furthest of its parts.
+    let rank = |staleness: Staleness| staleness as u8;
+    let mut worst: std::collections::HashMap<String, Staleness> = std::collections::HashMap::new();
+    for row in tx.all::<ServiceInstance>("").await? {
+        let it = row.value;
+        let stale =
+            staleness::<true>(tx, &it.template_name, &it.template_major_version, &it.template_minor_version).await?;
+        instances.add(has_failed(it.deployment_status), stale);
+        let known = worst.entry(it.service_name).or_insert(stale);
+        if rank(stale) > rank(*known) {
+            *known = stale;
+        }
+    }
+    for row in tx.all::<Service>("").await? {
+        let mut stale = worst.get(&row.value.name).copied().unwrap_or(Staleness::UpToDate);
+        if let Some(it) = &row.value.pipeline {
+            let of_pipeline =
+                staleness::<true>(tx, &it.template_name, &it.template_major_version, &it.template_minor_version)
+                    .await?;
+            pipelines.add(has_failed(it.deployment_status), of_pipeline);
+            if rank(of_pipeline) > rank(stale) {
+                stale = of_pipeline;
+            }
+        }
+        services.add(row.value.status.as_str().contains("FAILED"), stale);
+    }
+    let components = tx.all::<Component>("").await?;
+    let failed = components.iter().filter(|row| has_failed(row.value.deployment_status)).count();
+    let count = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+    Ok(GetResourcesSummaryOutput {
+        counts: CountsSummary {
+            components: Some(ResourceCountsSummary {
+                total: count(components.len()),
+                failed: Some(count(failed)),
+                ..ResourceCountsSummary::default()
+            }),
+            environment_templates: total(tx.count::<Template<false>>("").await?),
+            environments: environments.whole(),
+            pipelines: pipelines.whole(),
+            service_instances: instances.whole(),
+            service_templates: total(tx.count::<Template<true>>("").await?),
+            services: services.whole(),
+        },
+    })
+}
+
+/// What the automation of a self-managed resource says of its deployment.
+pub async fn notify(tx: &mut Tx<'_>, input: &NotifyResourceDeploymentStatusChangeInput) -> Result<(), OperationError> {
+    let missing = || not_found("Resource", &input.resource_arn);
+    let named = tags::named(tx, &input.resource_arn).ok_or_else(missing)?;
+    let (current, method): (Option<String>, Option<Method>) = match &named {
+        Named::Environment(name) => {
+            let row = tx.get::<Environment>(name).await?;
+            if row.value.provisioning.is_some() {
+                return Err(validation(format!(
+                    "Environment {name} is customer-managed; UpdateEnvironment changes its outputs."
+                )));
+            }
+            let bundle = current_bundle::<false>(
+                tx,
+                &row.value.template_name,
+                &row.value.template_major_version,
+                &row.value.template_minor_version,
+            )
+            .await?;
+            (row.value.last_attempted_deployment_id, bundle.main.map(|main| main.method))
+        }
+        Named::ServiceInstance(service, name) => {
+            let it = super::instances::get(tx, service, name).await?.value;
+            let bundle =
+                current_bundle::<true>(tx, &it.template_name, &it.template_major_version, &it.template_minor_version)
+                    .await?;
+            (it.last_attempted_deployment_id, bundle.main.map(|main| main.method))
+        }
+        Named::Pipeline(service) => {
+            let it = super::services::pipeline_of(tx, service).await?.1;
+            let bundle =
+                current_bundle::<true>(tx, &it.template_name, &it.template_major_version, &it.template_minor_version)
+                    .await?;
+            (it.last_attempted_deployment_id, bundle.pipeline.map(|pipeline| pipeline.method))
+        }
+        Named::Component(name) => {
+            let row = tx.get::<Component>(name).await?;
+            let method = super::components::method_of(row.extra.manifest.as_deref().unwrap_or_default())?;
+            (row.value.last_attempted_deployment_id, Some(method))
+        }
+        _ => return Err(missing()),
+    };
+    if matches!(method, Some(Method::CloudFormation { .. }) | None) {
+        return Err(validation(format!(
+            "{} is provisioned by CloudFormation; its status and outputs come from there.",
+            input.resource_arn
+        )));
+    }
+    let id = current.ok_or_else(missing)?;
+    if input.deployment_id.as_ref().is_some_and(|given| *given != id) {
+        return Err(validation(format!("The deployment of {} is {id}.", input.resource_arn)));
+    }
+    let mut kept = tx.get::<Deployment>(&id).await?;
+    let running = deployments::is_busy(kept.value.deployment_status);
+    if let Some(outputs) = &input.outputs {
+        kept.extra.outputs.clone_from(outputs);
+        tx.put(&kept);
+        if !running {
+            keep_current_outputs(tx, &named, outputs).await?;
+        }
+    }
+    let status = match input.status {
+        None | Some(ResourceDeploymentStatus::InProgress) => return Ok(()),
+        // The result of a build is what its commands end with.
+        Some(_) if matches!(method, Some(Method::CodeBuild(_))) => return Ok(()),
+        Some(ResourceDeploymentStatus::Succeeded) => DeploymentStatus::Succeeded,
+        Some(ResourceDeploymentStatus::Failed) => DeploymentStatus::Failed,
+    };
+    if !running {
+        return Err(conflict(format!("{} has no deployment in progress.", input.resource_arn)));
+    }
+    let end = End { status, message: input.status_message.clone(), outputs: Vec::new(), resources: Vec::new() };
+    deployments::finish(tx, &id, end).await
+}
+
+async fn current_bundle<const SERVICE: bool>(
+    tx: &mut Tx<'_>,
+    template: &str,
+    major: &str,
+    minor: &str,
+) -> Result<Bundle, OperationError> {
+    let key = super::kept::version_key(template, major, minor);
+    let version = tx.get::<super::kept::Version<SERVICE>>(&key).await?.value.0;
+    super::templates::bundle_of::<SERVICE>(tx, &version).await
+}
+
+async fn keep_current_outputs(tx: &mut Tx<'_>, named: &Named, outputs: &[Output]) -> Result<(), OperationError> {
+    match named {
+        Named::Environment(name) => {
+            let mut row = tx.get::<Environment>(name).await?;
+            row.extra.outputs = outputs.to_vec();
+            tx.put(&row);
+        }
+        Named::ServiceInstance(service, name) => {
+            let mut row = tx.get::<ServiceInstance>(&format!("{service}/{name}")).await?;
+            row.extra.outputs = outputs.to_vec();
+            tx.put(&row);
+        }
+        Named::Pipeline(service) => {
+            let mut row = tx.get::<Service>(service).await?;
+            row.extra.outputs = outputs.to_vec();
+            tx.put(&row);
+        }
+        Named::Component(name) => {
+            let mut row = tx.get::<Component>(name).await?;
+            row.extra.outputs = outputs.to_vec();
+            tx.put(&row);
+        }
+        _ => {}
+    }
+    Ok(())
+}

@@ -1,0 +1,297 @@
+//! Resources as rows: the typed resource as the API shows it, and what only the engine knows.
+
+use std::sync::Arc;
+
+use standin_model::{Document, Fields, Timestamp};
+use standin_store::IndexEntry;
+
+use crate::types::*;
+
+/// The index that lists go by: newest first, then by name.
+pub const ORDER: &str = "order";
+
+/// A resource that has rows of its own.
+pub trait Resource: Shape + Clone + Send + Sync {
+    const TABLE: &'static str;
+    /// What messages call it.
+    const WHAT: &'static str;
+
+    /// Unique within account and region.
+    fn key(&self) -> String;
+
+    fn created_at(&self) -> Timestamp;
+}
+
+/// A row.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Kept<T> {
+    pub value: T,
+    pub extra: Extra,
+}
+
+/// What the engine remembers beside a resource.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Extra {
+    /// The input of the create, for those that are idempotent without a token.
+    pub parameters: Option<String>,
+    /// Whether it was updated since.
+    pub modified: bool,
+    pub tags: Vec<Tag>,
+    pub outputs: Vec<Output>,
+    pub resources: Vec<ProvisionedResource>,
+    /// Of a template: the next major version, and the next minor of each major by its number.
+    pub next_major: i64,
+    pub next_minors: Vec<i64>,
+    /// Of a service: what its instances go through.
+    pub phase: Option<String>,
+    /// Of a service: the spec to come back to.
+    pub old_spec: Option<String>,
+    pub added: Vec<String>,
+    pub removed: Vec<String>,
+    /// Of a deployment: whether it deletes.
+    pub deletes: bool,
+    /// Of a component; of a version that is being registered: bucket and key of its bundle.
+    pub manifest: Option<String>,
+    /// Of a component: its template file as deployed.
+    pub template_file: Option<String>,
+    /// Of a service: the major version that new instances get.
+    pub major: Option<String>,
+}
+
+impl<T> Kept<T> {
+    pub fn new(value: T) -> Self {
+        Self { value, extra: Extra::default() }
+    }
+}
+
+impl Shape for Extra {
+    fn read(document: &Document) -> Option<Self> {
+        let fields = document.as_map()?;
+        fn one<T: Shape>(fields: &Fields, name: &str) -> Option<T> {
+            fields.get(name).and_then(T::read)
+        }
+        Some(Self {
+            parameters: one(fields, "parameters"),
+            modified: one(fields, "modified").unwrap_or_default(),
+            tags: one(fields, "tags").unwrap_or_default(),
+            outputs: one(fields, "outputs").unwrap_or_default(),
+            resources: one(fields, "resources").unwrap_or_default(),
+            next_major: one(fields, "nextMajor").unwrap_or_default(),
+            next_minors: one(fields, "nextMinors").unwrap_or_default(),
+            phase: one(fields, "phase"),
+            old_spec: one(fields, "oldSpec"),
+            added: one(fields, "added").unwrap_or_default(),
+            removed: one(fields, "removed").unwrap_or_default(),
+            deletes: one(fields, "deletes").unwrap_or_default(),
+            manifest: one(fields, "manifest"),
+            template_file: one(fields, "templateFile"),
+            major: one(fields, "major"),
+        })
+    }
+
+    fn write(&self) -> Document {
+        let mut fields = Fields::new();
+        fn some<T: Shape>(fields: &mut Fields, name: &'static str, value: Option<&T>) {
+            if let Some(value) = value {
+                fields.push(name, value.write());
+            }
+        }
+        fn many<T: Shape>(fields: &mut Fields, name: &'static str, value: &Vec<T>) {
+            some(fields, name, Some(value).filter(|value| !value.is_empty()));
+        }
+        some(&mut fields, "parameters", self.parameters.as_ref());
+        some(&mut fields, "modified", Some(&self.modified).filter(|set| **set));
+        many(&mut fields, "tags", &self.tags);
+        many(&mut fields, "outputs", &self.outputs);
+        many(&mut fields, "resources", &self.resources);
+        some(&mut fields, "nextMajor", Some(&self.next_major).filter(|count| **count > 0));
+        many(&mut fields, "nextMinors", &self.next_minors);
+        some(&mut fields, "phase", self.phase.as_ref());
+        some(&mut fields, "oldSpec", self.old_spec.as_ref());
+        many(&mut fields, "added", &self.added);
+        many(&mut fields, "removed", &self.removed);
+        some(&mut fields, "deletes", Some(&self.deletes).filter(|set| **set));
+        some(&mut fields, "manifest", self.manifest.as_ref());
+        some(&mut fields, "templateFile", self.template_file.as_ref());
+        some(&mut fields, "major", self.major.as_ref());
+        Document::Map(fields)
+    }
+}
+
+impl<T: Resource> Kept<T> {
+    pub fn read(body: &Document) -> Option<Self> {
+        Some(Self {
+            value: T::read(body.get("value")?)?,
+            extra: body.get("extra").and_then(Extra::read).unwrap_or_default(),
+        })
+    }
+
+    pub fn body(&self) -> Document {
+        let mut fields = Fields::with_capacity(2);
+        fields.push("value", self.value.write());
+        fields.push("extra", self.extra.write());
+        Document::Map(fields)
+    }
+
+    pub fn index(&self) -> Arc<[IndexEntry]> {
+        Arc::new([IndexEntry::new(ORDER, self.order())])
+    }
+
+    /// Sorts newest first, then by key.
+    pub fn order(&self) -> String {
+        let newest_first = u64::MAX - self.value.created_at().as_millis().cast_unsigned();
+        format!("{newest_first:016x}/{}", self.value.key())
+    }
+}
+
+macro_rules! resources {
+    ($($type:ty, $table:literal, $what:literal, $created:ident, |$value:ident| $key:expr;)*) => {$(
+        impl Resource for $type {
+            const TABLE: &'static str = $table;
+            const WHAT: &'static str = $what;
+
+            fn key(&self) -> String {
+                let $value = self;
+                $key
+            }
+
+            fn created_at(&self) -> Timestamp {
+                self.$created
+            }
+        }
+    )*};
+}
+
+/// A template of either type, with the members of both.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Template<const SERVICE: bool>(pub EnvironmentTemplate);
+
+impl<const SERVICE: bool> Shape for Template<SERVICE> {
+    fn read(document: &Document) -> Option<Self> {
+        EnvironmentTemplate::read(document).map(Self)
+    }
+
+    fn write(&self) -> Document {
+        self.0.write()
+    }
+}
+
+impl<const SERVICE: bool> Resource for Template<SERVICE> {
+    const TABLE: &'static str = if SERVICE { "service-template" } else { "environment-template" };
+    const WHAT: &'static str = if SERVICE { "Service template" } else { "Environment template" };
+
+    fn key(&self) -> String {
+        self.0.name.clone()
+    }
+
+    fn created_at(&self) -> Timestamp {
+        self.0.created_at
+    }
+}
+
+/// A version of a template of either type, with the members of both.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Version<const SERVICE: bool>(pub ServiceTemplateVersion);
+
+impl<const SERVICE: bool> Shape for Version<SERVICE> {
+    fn read(document: &Document) -> Option<Self> {
+        ServiceTemplateVersion::read(document).map(Self)
+    }
+
+    fn write(&self) -> Document {
+        self.0.write()
+    }
+}
+
+impl<const SERVICE: bool> Resource for Version<SERVICE> {
+    const TABLE: &'static str = if SERVICE { "service-template-version" } else { "environment-template-version" };
+    const WHAT: &'static str = if SERVICE { "Service template version" } else { "Environment template version" };
+
+    fn key(&self) -> String {
+        version_key(&self.0.template_name, &self.0.major_version, &self.0.minor_version)
+    }
+
+    fn created_at(&self) -> Timestamp {
+        self.0.created_at
+    }
+}
+
+/// Keys of versions sort by their numbers.
+pub fn version_key(template: &str, major: &str, minor: &str) -> String {
+    format!("{template}/{major:0>20}/{minor:0>20}")
+}
+
+resources! {
+    Environment, "environment", "Environment", created_at, |it| it.name.clone();
+    Service, "service", "Service", created_at, |it| it.name.clone();
+    ServiceInstance, "service-instance", "Service instance", created_at, |it| format!("{}/{}", it.service_name, it.name);
+    Component, "component", "Component", created_at, |it| it.name.clone();
+    Deployment, "deployment", "Deployment", created_at, |it| it.id.clone();
+    EnvironmentAccountConnection, "connection", "Environment account connection", requested_at, |it| it.id.clone();
+}
+
+/// A repository link with the time of its creation, which the API does not show.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Linked {
+    pub repository: Repository,
+    pub created_at: Timestamp,
+}
+
+impl Shape for Linked {
+    fn read(document: &Document) -> Option<Self> {
+        Some(Self {
+            repository: Repository::read(document)?,
+            created_at: document.get("createdAt").and_then(Timestamp::read).unwrap_or_default(),
+        })
+    }
+
+    fn write(&self) -> Document {
+        let mut document = self.repository.write();
+        if let Some(fields) = document.as_map_mut() {
+            fields.push("createdAt", self.created_at);
+        }
+        document
+    }
+}
+
+impl Resource for Linked {
+    const TABLE: &'static str = "repository";
+    const WHAT: &'static str = "Repository";
+
+    fn key(&self) -> String {
+        repository_key(self.repository.provider, &self.repository.name)
+    }
+
+    fn created_at(&self) -> Timestamp {
+        self.created_at
+    }
+}
+
+pub fn repository_key(provider: RepositoryProvider, name: &str) -> String {
+    format!("{}:{name}", provider.as_str().to_lowercase())
+}
+
+/// Settings that have no time of their own.
+macro_rules! settings {
+    ($($type:ty, $table:literal, $what:literal, |$value:ident| $key:expr;)*) => {$(
+        impl Resource for $type {
+            const TABLE: &'static str = $table;
+            const WHAT: &'static str = $what;
+
+            fn key(&self) -> String {
+                let $value = self;
+                $key
+            }
+
+            fn created_at(&self) -> Timestamp {
+                Timestamp::default()
+            }
+        }
+    )*};
+}
+
+settings! {
+    AccountSettings, "account-settings", "Account settings", |_it| "settings".to_owned();
+    TemplateSyncConfig, "template-sync", "Template sync configuration", |it| format!("{}/{}", it.template_type.as_str(), it.template_name);
+    ServiceSyncConfig, "service-sync", "Service sync configuration", |it| it.service_name.clone();
+}

@@ -1,0 +1,147 @@
+//! Proton's 87 operations over a store.
+//!
+//! # Invariants
+//! - An operation is one batch of the store: it decides by rows whose versions are checked when it commits, and decides
+//!   anew where another was faster.
+//! - Work that takes time is a job. A job can be done twice, killed between steps and resumed by another process: what it
+//!   changes, and that it is done, are one batch.
+//! - The time is always that of the caller's clock.
+
+mod account;
+mod answer;
+mod components;
+mod connections;
+mod deployments;
+mod environments;
+mod errors;
+mod instances;
+mod kept;
+mod order;
+pub mod provision;
+mod services;
+mod sync;
+mod tags;
+mod templates;
+mod tx;
+mod worker;
+
+use std::fmt;
+use std::sync::Arc;
+
+use standin_core::{Answer, BoxFuture, Call, CallContext, Fidelity, Handler, OperationError};
+use standin_model::{Document, Operation, Service};
+use standin_store::{Store, StoreError};
+
+use crate::types::{Input, OPERATIONS};
+use provision::{BundleSource, Provisioner};
+pub use tx::Scope;
+
+/// The catalogue's id of the service.
+pub const SERVICE: &str = "proton";
+/// The queue of its jobs.
+pub const QUEUE: &str = "proton";
+/// How often an operation decides anew before it gives up.
+const ATTEMPTS_MAX: usize = 32;
+
+/// How much there may be, per account and region. The defaults are AWS's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Quotas {
+    /// Of both types together.
+    pub templates: usize,
+    /// Per template.
+    pub versions: usize,
+    pub environments: usize,
+    pub services: usize,
+    /// Per service.
+    pub instances: usize,
+    pub components: usize,
+    /// Per environment account.
+    pub connections: usize,
+}
+
+impl Default for Quotas {
+    fn default() -> Self {
+        Self {
+            templates: 100,
+            versions: 500,
+            environments: 100,
+            services: 1000,
+            instances: 20,
+            components: 100,
+            connections: 5,
+        }
+    }
+}
+
+/// Proton, for all accounts and regions.
+pub struct Engine {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) bundles: Arc<dyn BundleSource>,
+    pub(crate) provisioner: Arc<dyn Provisioner>,
+    pub(crate) quotas: Quotas,
+}
+
+impl fmt::Debug for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Engine").field("quotas", &self.quotas).finish_non_exhaustive()
+    }
+}
+
+impl Engine {
+    pub fn new(
+        store: Arc<dyn Store>,
+        bundles: Arc<dyn BundleSource>,
+        provisioner: Arc<dyn Provisioner>,
+        quotas: Quotas,
+    ) -> Self {
+        Self { store, bundles, provisioner, quotas }
+    }
+
+    /// Answers an operation. The input has passed the constraints of its shape.
+    ///
+    /// # Errors
+    /// The errors that the operation models, and internal ones where the store fails.
+    pub async fn call(&self, scope: &Scope, operation: &str, input: &Document) -> Result<Document, OperationError> {
+        let typed = Input::read(operation, input).ok_or_else(|| {
+            OperationError::new(standin_core::codes::UNKNOWN_OPERATION, format!("Proton has no operation {operation}."))
+        })?;
+        for _ in 0..ATTEMPTS_MAX {
+            let mut tx = tx::Tx::new(self, scope.clone());
+            let output = answer::answer(&mut tx, &typed, input).await?;
+            match tx.commit().await {
+                Ok(()) => return Ok(output),
+                Err(StoreError::Conflict) => {}
+                Err(error) => return Err(OperationError::internal(error)),
+            }
+        }
+        Err(errors::conflict("The resource is being changed by too many others; try again."))
+    }
+}
+
+impl Handler for Engine {
+    fn handle<'a>(&'a self, call: &'a mut Call) -> BoxFuture<'a, Result<Answer, OperationError>> {
+        Box::pin(async move {
+            let scope = scope(&call.context);
+            let output = self.call(&scope, call.context.operation.name, &call.input).await?;
+            Ok(Answer::new(output, Fidelity::Engine))
+        })
+    }
+
+    fn fidelity(&self, _: &'static Service, operation: &'static Operation) -> Fidelity {
+        if OPERATIONS.binary_search(&operation.name).is_ok() { Fidelity::Engine } else { Fidelity::Synthesized }
+    }
+}
+
+fn scope(context: &CallContext) -> Scope {
+    Scope {
+        partition: context.partition.to_owned(),
+        account: context.account.to_string(),
+        region: context.region.to_string(),
+        now: context.now,
+        dice: context.dice,
+        nonce: context.request_id.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,364 @@
+//! One operation on the store: what it read is checked when all that it wrote is committed.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use standin_core::{Dice, OperationError};
+use standin_model::{Document, Timestamp};
+use standin_store::jobs::NewJob;
+use standin_store::{Batch, Range, Scan, Space, StoreError, tokens};
+
+use super::errors::{not_found, validation};
+use super::kept::{Kept, ORDER, Resource};
+use super::{Engine, QUEUE};
+
+/// Rows that are read in one go.
+const PAGE: usize = 256;
+
+/// Where and when an operation happens.
+#[derive(Clone, Debug)]
+pub struct Scope {
+    pub partition: String,
+    /// 12 digits.
+    pub account: String,
+    pub region: String,
+    pub now: Timestamp,
+    pub dice: Dice,
+    /// What makes its draws its own: the id of the request or the key of the job.
+    pub nonce: String,
+}
+
+/// An operation under way. Nothing is visible to others before [`Tx::commit`].
+pub struct Tx<'e> {
+    pub engine: &'e Engine,
+    pub scope: Scope,
+    pub batch: Batch,
+    /// What this operation has written, by table and key; nothing where it deleted.
+    written: BTreeMap<(&'static str, String), Option<Arc<Document>>>,
+    /// The versions that it decided by.
+    seen: BTreeMap<(&'static str, String), Option<u64>>,
+    draws: u64,
+}
+
+impl<'e> Tx<'e> {
+    pub fn new(engine: &'e Engine, scope: Scope) -> Self {
+        Self { engine, scope, batch: Batch::default(), written: BTreeMap::new(), seen: BTreeMap::new(), draws: 0 }
+    }
+
+    pub fn now(&self) -> Timestamp {
+        self.scope.now
+    }
+
+    pub fn space(&self) -> Space {
+        Space::new(&self.scope.account, &self.scope.region, super::SERVICE)
+    }
+
+    pub fn arn(&self, resource: &str) -> String {
+        let Scope { partition, account, region, .. } = &self.scope;
+        format!("arn:{partition}:proton:{region}:{account}:{resource}")
+    }
+
+    /// A new id in the form of a UUID.
+    pub fn id(&mut self) -> String {
+        let mut key = self.scope.dice.key("proton-id");
+        key.text(&self.scope.nonce).text(&self.scope.account).number(self.draws);
+        self.draws += 1;
+        let mut draw = key.draw();
+        let (high, low) = (draw.next_u64(), draw.next_u64());
+        format!(
+            "{:08x}-{:04x}-4{:03x}-{:04x}-{:012x}",
+            high >> 32,
+            high >> 16 & 0xffff,
+            high & 0xfff,
+            low >> 48 & 0x3fff | 0x8000,
+            low & 0xffff_ffff_ffff
+        )
+    }
+
+    /// The row of a key, as this operation left it.
+    pub async fn find<T: Resource>(&mut self, key: &str) -> Result<Option<Kept<T>>, OperationError> {
+        let at = (T::TABLE, key.to_owned());
+        if let Some(body) = self.written.get(&at) {
+            return body.as_deref().map(read).transpose();
+        }
+        let table = self.space().table(T::TABLE);
+        let row = self.engine.store.get(&table, key).await.map_err(OperationError::internal)?;
+        self.seen.entry(at).or_insert(row.as_ref().map(|row| row.version));
+        row.map(|row| read(&row.body)).transpose()
+    }
+
+    /// The row of a key.
+    ///
+    /// # Errors
+    /// `ResourceNotFoundException` where there is none.
+    pub async fn get<T: Resource>(&mut self, key: &str) -> Result<Kept<T>, OperationError> {
+        self.find(key).await?.ok_or_else(|| not_found(T::WHAT, key))
+    }
+
+    pub fn put<T: Resource>(&mut self, kept: &Kept<T>) {
+        let (key, body) = (kept.value.key(), Arc::new(kept.body()));
+        let table = self.space().table(T::TABLE);
+        self.batch.put(&table, key.as_str(), body.clone(), kept.index());
+        self.written.insert((T::TABLE, key), Some(body));
+    }
+
+    pub fn delete<T: Resource>(&mut self, key: &str) {
+        let table = self.space().table(T::TABLE);
+        self.batch.delete(&table, key);
+        self.written.insert((T::TABLE, key.to_owned()), None);
+    }
+
+    /// All rows whose keys begin so, as this operation left them.
+    pub async fn all<T: Resource>(&mut self, prefix: &str) -> Result<Vec<Kept<T>>, OperationError> {
+        let table = self.space().table(T::TABLE);
+        let mut found: BTreeMap<String, Arc<Document>> = BTreeMap::new();
+        let mut after: Option<Arc<str>> = None;
+        loop {
+            let scan = Scan { prefix, after: after.as_deref(), limit: PAGE };
+            let rows = self.engine.store.scan(&table, scan).await.map_err(OperationError::internal)?;
+            after = rows.last().map(|row| row.key.clone());
+            let count = rows.len();
+            found.extend(rows.into_iter().map(|row| (row.key.to_string(), row.body)));
+            if count < PAGE {
+                break;
+            }
+        }
+        for ((_, key), body) in
+            self.written.iter().filter(|((table, key), _)| *table == T::TABLE && key.starts_with(prefix))
+        {
+            match body {
+                Some(body) => found.insert(key.clone(), body.clone()),
+                None => found.remove(key),
+            };
+        }
+        found.values().map(|body| read(body)).collect()
+    }
+
+    /// How many rows there are.
+    pub async fn count<T: Resource>(&self, prefix: &str) -> Result<u64, OperationError> {
+        self.engine.store.count(&self.space().table(T::TABLE), prefix).await.map_err(OperationError::internal)
+    }
+
+    /// A page of the resources that a filter lets through, newest first, and the token of the next.
+    pub async fn page<T: Resource>(
+        &self,
+        page: Page<'_>,
+        keep: impl Fn(&Kept<T>) -> bool + Send,
+    ) -> Result<(Vec<Kept<T>>, Option<String>), OperationError> {
+        let wanted = page.size();
+        let mut from = match page.token {
+            // Past the last entry of the page before.
+            Some(token) => past(&decode(token)?),
+            None => String::new(),
+        };
+        let table = self.space().table(T::TABLE);
+        let mut found: Vec<Kept<T>> = Vec::new();
+        loop {
+            let limit = PAGE.min(wanted + 1);
+            let range = Range { index: ORDER, from: &from, to: "\u{10FFFF}", limit };
+            let rows = self.engine.store.range(&table, range).await.map_err(OperationError::internal)?;
+            let count = rows.len();
+            for row in rows {
+                let kept: Kept<T> = read(&row.body)?;
+                from = past(&kept.order());
+                if keep(&kept) {
+                    if found.len() == wanted {
+                        let next = found.last().map(|last| encode(&last.order()));
+                        return Ok((found, next));
+                    }
+                    found.push(kept);
+                }
+            }
+            if count < limit {
+                return Ok((found, None));
+            }
+        }
+    }
+
+    /// Lets a worker do something when it is due.
+    pub fn enqueue(&mut self, kind: &str, key: &str, payload: &str, after_ms: i64) {
+        let Scope { partition, .. } = &self.scope;
+        let mut fields = standin_model::Fields::new();
+        fields.push("partition", partition.clone());
+        fields.push("id", payload.to_owned());
+        let space = self.space();
+        self.batch.enqueue(NewJob {
+            queue: QUEUE.into(),
+            key: format!("{space}/{kind}/{key}").into(),
+            kind: kind.into(),
+            space,
+            payload: Document::Map(fields),
+            run_at_ms: self.scope.now.as_millis() + after_ms,
+            attempts_max: 10,
+        });
+    }
+
+    /// Tells the event log of a change of status. `detail` names the resource.
+    pub fn event(
+        &mut self,
+        what: &str,
+        arn: &str,
+        previous: Option<&str>,
+        status: &str,
+        detail: &[(&'static str, &str)],
+    ) {
+        if previous == Some(status) {
+            return;
+        }
+        let mut fields = standin_model::Fields::new();
+        fields.push("detail-type", format!("AWS Proton {what} Status Change"));
+        fields.push("resource", arn.to_owned());
+        for (name, value) in detail {
+            fields.push(*name, (*value).to_owned());
+        }
+        fields.push("status", status.to_owned());
+        fields.push("previousStatus", previous.unwrap_or_default().to_owned());
+        fields.push("time", self.scope.now);
+        let space = self.space();
+        self.batch.event(&space, "proton.status", Document::Map(fields));
+    }
+
+    /// Makes all that was written visible.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] where something that was read has changed.
+    pub async fn commit(mut self) -> Result<(), StoreError> {
+        if self.batch.is_empty() {
+            return Ok(());
+        }
+        for ((table, key), version) in std::mem::take(&mut self.seen) {
+            let table = self.space().table(table);
+            self.batch.check(&table, key, version);
+        }
+        self.engine.store.commit(self.batch).await.map(drop)
+    }
+
+    /// What was made under a client token before, with the same input; the key of the resource.
+    ///
+    /// # Errors
+    /// `ValidationException` where the token was used with another input.
+    pub async fn replayed(
+        &self,
+        token: Option<&String>,
+        operation: &str,
+        input: &Document,
+    ) -> Result<Replay, OperationError> {
+        let Some(token) = token.filter(|token| !token.is_empty()) else { return Ok(Replay::default()) };
+        let name = format!("{operation}/{token}");
+        let now_ms = self.scope.now.as_millis();
+        let known =
+            tokens::find(&*self.engine.store, &self.space(), &name, now_ms).await.map_err(OperationError::internal)?;
+        let fingerprint = fingerprint(input);
+        let key = match &known.token {
+            Some(used) if used.fingerprint != fingerprint => return Err(mismatch()),
+            Some(used) => used.result.as_str().map(str::to_owned),
+            None => None,
+        };
+        Ok(Replay { key, pending: Some((name, known, fingerprint)) })
+    }
+
+    /// Remembers what was made under a token.
+    pub fn remember(&mut self, replay: &Replay, key: &str) {
+        if let Some((name, known, fingerprint)) = &replay.pending {
+            let expires_ms = self.scope.now.as_millis() + TOKEN_MS;
+            let token =
+                tokens::Token { fingerprint: fingerprint.clone(), result: Document::from(key.to_owned()), expires_ms };
+            let space = self.space();
+            self.batch.keep_token(&space, name, known, token);
+        }
+    }
+}
+
+/// The first value after another. No key has such a character.
+fn past(value: &str) -> String {
+    format!("{value}\u{1}")
+}
+
+/// How long client tokens are remembered: eight hours.
+const TOKEN_MS: i64 = 8 * 60 * 60 * 1000;
+
+/// What is known of a client token.
+#[derive(Default)]
+pub struct Replay {
+    /// Of the resource that was made under it.
+    pub key: Option<String>,
+    pending: Option<(String, tokens::KnownToken, String)>,
+}
+
+pub fn mismatch() -> OperationError {
+    validation(
+        "Idempotent parameter mismatch (IdempotentParameterMismatch): the same request was made with other parameters",
+    )
+}
+
+/// The input as a text that is the same for the same parameters; the token does not count.
+pub fn fingerprint(input: &Document) -> String {
+    let mut input = input.clone();
+    if let Some(fields) = input.as_map_mut() {
+        fields.remove("clientToken");
+    }
+    input.to_json().to_string()
+}
+
+fn read<T: Resource>(body: &Document) -> Result<Kept<T>, OperationError> {
+    Kept::read(body).ok_or_else(|| OperationError::internal(format!("a row of {} cannot be read", T::TABLE)))
+}
+
+/// What of a list is asked for.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Page<'p> {
+    pub token: Option<&'p String>,
+    pub most: Option<i64>,
+}
+
+impl Page<'_> {
+    pub fn size(&self) -> usize {
+        self.most.and_then(|most| usize::try_from(most).ok()).unwrap_or(100).clamp(1, 100)
+    }
+}
+
+/// A token of the alphabet that Proton's tokens have.
+pub fn encode(place: &str) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = String::new();
+    for chunk in place.as_bytes().chunks(3) {
+        let bits = chunk.iter().fold(0_u32, |bits, byte| bits << 8 | u32::from(*byte)) << (8 * (3 - chunk.len()));
+        for at in 0..4 {
+            let digit = DIGITS[(bits >> (18 - 6 * at) & 63) as usize];
+            text.push(if at <= chunk.len() { char::from(digit) } else { '=' });
+        }
+    }
+    text
+}
+
+/// What a token was made of.
+///
+/// # Errors
+/// `ValidationException` where it is none of ours.
+pub fn decode(token: &str) -> Result<String, OperationError> {
+    let wrong = || validation("Invalid nextToken: it was not returned by this operation");
+    let mut bytes = Vec::new();
+    let digits: Vec<u8> = token.trim_end_matches('=').bytes().collect();
+    for chunk in digits.chunks(4) {
+        let mut bits = 0_u32;
+        for digit in chunk {
+            let value = match digit {
+                b'A'..=b'Z' => digit - b'A',
+                b'a'..=b'z' => digit - b'a' + 26,
+                b'0'..=b'9' => digit - b'0' + 52,
+                b'+' => 62,
+                b'/' => 63,
+                _ => return Err(wrong()),
+            };
+            bits = bits << 6 | u32::from(value);
+        }
+        bits <<= 6 * (4 - chunk.len());
+        let whole = bits.to_be_bytes();
+        bytes.extend_from_slice(&whole[1..chunk.len()]);
+    }
+    let text = String::from_utf8(bytes).map_err(|_| wrong())?;
+    // Ours begin with sixteen digits and a slash.
+    let ours =
+        text.len() > 16 && text.as_bytes()[16] == b'/' && text.as_bytes()[..16].iter().all(u8::is_ascii_hexdigit);
+    if ours { Ok(text) } else { Err(wrong()) }
+}

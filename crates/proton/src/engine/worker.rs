@@ -1,0 +1,158 @@
+//! The jobs: registrations and deployments, step by step.
+
+use standin_core::{Dice, OperationError};
+use standin_model::{Document, Timestamp};
+use standin_store::StoreError;
+use standin_store::jobs::{Backoff, Claim, Job};
+
+use super::deployments::{self, End, schedule};
+use super::kept::Kept;
+use super::order::{self, Asked};
+use super::provision::{Made, Order, Progress};
+use super::tx::{Scope, Tx};
+use super::{ATTEMPTS_MAX, Engine, QUEUE, templates};
+use crate::types::*;
+
+/// How long a worker has for one step before another may take it over.
+const LEASE_MS: i64 = 60_000;
+/// Jobs that are claimed in one go.
+const CLAIMED: usize = 16;
+const BACKOFF: Backoff = Backoff { first_ms: 500, most_ms: 30_000 };
+
+impl Engine {
+    /// Does the jobs that are due, one step each; how many there were. `owner` names the process and worker.
+    ///
+    /// # Errors
+    /// Where the store fails. What was under way is taken up again when its lease has ended.
+    pub async fn work(&self, now: Timestamp, dice: Dice, owner: &str) -> Result<usize, StoreError> {
+        let claim = Claim { queue: QUEUE, owner, now_ms: now.as_millis(), lease_ms: LEASE_MS, limit: CLAIMED };
+        let jobs = self.store.claim(claim).await?;
+        for job in &jobs {
+            let scope = Scope {
+                partition: text(&job.payload, "partition"),
+                account: job.space.account.to_string(),
+                region: job.space.region.to_string(),
+                now,
+                dice,
+                nonce: format!("{}/{}", job.key, job.attempts),
+            };
+            if let Err(error) = self.step(&scope, job).await {
+                let mut batch = standin_store::Batch::default();
+                batch.fail(job, now.as_millis(), error.to_string(), BACKOFF);
+                match self.store.commit(batch).await {
+                    // Another has taken the job over.
+                    Ok(_) | Err(StoreError::Conflict) => {}
+                    Err(error) => return Err(error),
+                }
+            }
+        }
+        Ok(jobs.len())
+    }
+
+    async fn step(&self, scope: &Scope, job: &Job) -> Result<(), OperationError> {
+        let id = text(&job.payload, "id");
+        match &*job.kind {
+            "register-environment" => self.register::<false>(scope, job, &id).await,
+            "register-service" => self.register::<true>(scope, job, &id).await,
+            _ => self.deploy(scope, job, &id).await,
+        }
+    }
+
+    async fn register<const SERVICE: bool>(&self, scope: &Scope, job: &Job, key: &str) -> Result<(), OperationError> {
+        for _ in 0..ATTEMPTS_MAX {
+            let mut tx = Tx::new(self, scope.clone());
+            templates::register::<SERVICE>(self, &mut tx, key).await?;
+            if done(tx, job).await? {
+                return Ok(());
+            }
+        }
+        Err(OperationError::internal("too many others change the template"))
+    }
+
+    /// One step of a deployment: what it asks for is worked out, the provisioner goes on with it, and what came of it is
+    /// kept with the end of the job.
+    async fn deploy(&self, scope: &Scope, job: &Job, id: &str) -> Result<(), OperationError> {
+        let mut reading = Tx::new(self, scope.clone());
+        let Some(kept) = reading.find::<Deployment>(id).await? else { return self.over(scope, job).await };
+        if !deployments::is_busy(kept.value.deployment_status) {
+            return self.over(scope, job).await;
+        }
+        let asked = order::of(&mut reading, &kept).await;
+        drop(reading);
+        let progress = match asked {
+            Err(error) if error.code == standin_core::codes::INTERNAL_FAILURE => return Err(error),
+            Err(error) => Progress::Failed { reason: error.message },
+            Ok(Asked::Nothing(outputs)) => {
+                let outputs =
+                    outputs.into_iter().filter_map(|output| Some((output.key?, output.value_string?))).collect();
+                Progress::Done { outputs, resources: Vec::new() }
+            }
+            Ok(Asked::Order(order)) => self.carry_out(&kept, &order).await,
+        };
+        for _ in 0..ATTEMPTS_MAX {
+            let mut tx = Tx::new(self, scope.clone());
+            match &progress {
+                Progress::Working { again_after_ms } => schedule(&mut tx, id, (*again_after_ms).max(1)),
+                Progress::Waiting => {}
+                Progress::Done { outputs, resources } => {
+                    let end = End {
+                        status: DeploymentStatus::Succeeded,
+                        message: None,
+                        outputs: outputs
+                            .iter()
+                            .map(|(key, value)| Output { key: Some(key.clone()), value_string: Some(value.clone()) })
+                            .collect(),
+                        resources: resources.iter().map(provisioned).collect(),
+                    };
+                    deployments::finish(&mut tx, id, end).await?;
+                }
+                Progress::Failed { reason } => deployments::finish(&mut tx, id, End::failed(reason)).await?,
+                Progress::Cancelled => {
+                    let end =
+                        End { status: DeploymentStatus::Cancelled, ..End::failed("User initiated cancellation.") };
+                    deployments::finish(&mut tx, id, end).await?;
+                }
+            }
+            if done(tx, job).await? {
+                return Ok(());
+            }
+        }
+        Err(OperationError::internal("too many others change the deployment"))
+    }
+
+    async fn carry_out(&self, kept: &Kept<Deployment>, order: &Order) -> Progress {
+        match kept.value.deployment_status {
+            DeploymentStatus::Cancelling => self.provisioner.cancel(order).await,
+            _ if kept.extra.deletes => self.provisioner.delete(order).await,
+            _ => self.provisioner.provision(order).await,
+        }
+    }
+
+    /// Takes a job away that has nothing to do any more.
+    async fn over(&self, scope: &Scope, job: &Job) -> Result<(), OperationError> {
+        done(Tx::new(self, scope.clone()), job).await.map(drop)
+    }
+}
+
+/// Commits what a step did with the end of its job; false where it has to be decided anew.
+async fn done(mut tx: Tx<'_>, job: &Job) -> Result<bool, OperationError> {
+    tx.batch.complete(job);
+    match tx.commit().await {
+        Ok(()) => Ok(true),
+        Err(StoreError::Conflict) => Ok(false),
+        Err(error) => Err(OperationError::internal(error)),
+    }
+}
+
+fn provisioned(made: &Made) -> ProvisionedResource {
+    let engine = ProvisionedResourceEngine::ALL.iter().copied().find(|engine| engine.as_str() == made.engine);
+    ProvisionedResource {
+        identifier: Some(made.identifier.clone()),
+        name: Some(made.name.clone()),
+        provisioning_engine: engine,
+    }
+}
+
+fn text(payload: &Document, name: &str) -> String {
+    payload.get(name).and_then(Document::as_str).unwrap_or_default().to_owned()
+}

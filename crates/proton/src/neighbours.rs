@@ -1,0 +1,300 @@
+//! The services that Proton itself is a caller of: S3 for bundles, CloudFormation for stacks, through their handlers.
+
+use std::sync::Arc;
+
+use standin_core::{Answer, BoxFuture, Call, CallContext, Dice, OperationError, Registry};
+use standin_model::{Catalogue, Document, Fields, Timestamp};
+
+use crate::archive::ARCHIVE_BYTES_MAX;
+use crate::engine::provision::{BundleSource, Made, Order, Progress, Provisioner};
+use crate::render::Rendered;
+
+/// How often a stack is looked at.
+const POLL_MS: i64 = 500;
+/// The tag by which a stack tells whose run it is in.
+const RUN_TAG: &str = "proton:deployment";
+
+/// Calls operations of other services as the account that something happens in.
+pub struct Neighbours {
+    catalogue: &'static Catalogue,
+    registry: Arc<Registry>,
+    /// The reference of synthesised timestamps.
+    origin: Timestamp,
+    dice: Dice,
+}
+
+impl Neighbours {
+    pub fn new(catalogue: &'static Catalogue, registry: Arc<Registry>, origin: Timestamp, dice: Dice) -> Self {
+        Self { catalogue, registry, origin, dice }
+    }
+
+    async fn call(
+        &self,
+        (partition, account, region): (&str, &str, &str),
+        (service, operation): (&str, &str),
+        input: Fields,
+        nonce: &str,
+        now: Timestamp,
+    ) -> Result<Answer, OperationError> {
+        let unknown = || OperationError::internal(format!("the catalogue has no {service}:{operation}"));
+        let service = self.catalogue.newest(service).ok_or_else(unknown)?.open().map_err(OperationError::internal)?;
+        let operation = service.operation(operation).ok_or_else(unknown)?;
+        let known = self.catalogue.partitions().all().iter().find(|known| known.id == partition);
+        let mut key = self.dice.key("proton-neighbour");
+        key.text(nonce).text(operation.name).number(now.as_millis().cast_unsigned());
+        let mut draw = key.draw();
+        let context = CallContext {
+            request_id: format!("{:016x}{:016x}", draw.next_u64(), draw.next_u64()).into(),
+            ordinal: 0,
+            service,
+            operation,
+            protocol: service.protocol(),
+            partition: known.map_or("aws", |known| known.id),
+            account: account.into(),
+            region: region.into(),
+            access_key: None,
+            base_url: "http://localhost".into(),
+            now,
+            origin: self.origin,
+            dice: self.dice,
+            mishap: None,
+        };
+        let handler = self.registry.find(&context);
+        let mut call = Call { context, input: Document::Map(input), body: None };
+        handler.handle(&mut call).await
+    }
+
+    async fn of_stack(&self, order: &Order, operation: &str, more: Fields) -> Result<Document, OperationError> {
+        let mut input = Fields::new();
+        input.push("StackName", order.stack_name.clone());
+        for (name, value) in more.iter() {
+            input.push(name.clone(), value.clone());
+        }
+        let place = (order.partition.as_str(), order.account.as_str(), order.region.as_str());
+        self.call(place, ("cloudformation", operation), input, &order.deployment_id, order.now)
+            .await
+            .map(|answer| answer.output)
+    }
+
+    /// The stack of an order, where there is one that is not deleted.
+    async fn stack(&self, order: &Order) -> Result<Option<Stack>, OperationError> {
+        let output = match self.of_stack(order, "DescribeStacks", Fields::new()).await {
+            Ok(output) => output,
+            Err(error) if error.code.contains("Validation") || error.code.contains("NotFound") => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let found = output.get("Stacks").and_then(Document::as_list).and_then(<[Document]>::first).map(Stack::read);
+        Ok(found.filter(|stack| stack.status != "DELETE_COMPLETE"))
+    }
+
+    /// Why a stack failed: the first event of a failure since the run began.
+    async fn reason(&self, order: &Order, stack: &Stack) -> String {
+        let events = self.of_stack(order, "DescribeStackEvents", Fields::new()).await.unwrap_or_default();
+        let events = events.get("StackEvents").and_then(Document::as_list).unwrap_or_default();
+        let text =
+            |event: &Document, name: &str| event.get(name).and_then(Document::as_str).unwrap_or_default().to_owned();
+        // The newest come first; a run begins with the event of the stack itself.
+        let begins = |event: &Document| {
+            text(event, "ResourceType") == "AWS::CloudFormation::Stack"
+                && matches!(
+                    text(event, "ResourceStatus").as_str(),
+                    "CREATE_IN_PROGRESS" | "UPDATE_IN_PROGRESS" | "DELETE_IN_PROGRESS"
+                )
+        };
+        let of_run = events.iter().position(begins).map_or(events, |at| &events[..at]);
+        let failed = of_run.iter().rev().find(|event| {
+            text(event, "ResourceStatus").ends_with("_FAILED")
+                && !text(event, "ResourceStatusReason").contains("cancelled")
+        });
+        failed.map_or_else(
+            || stack.reason.clone().unwrap_or_else(|| format!("stack {} ended in {}", order.stack_name, stack.status)),
+            |event| format!("{}: {}", text(event, "LogicalResourceId"), text(event, "ResourceStatusReason")),
+        )
+    }
+
+    async fn try_provision(&self, order: &Order) -> Result<Progress, OperationError> {
+        let template = match &order.rendered {
+            Some(Rendered::CloudFormation { template }) => template,
+            Some(Rendered::Terraform { .. }) => return Ok(Progress::Waiting),
+            Some(Rendered::CodeBuild(_)) => {
+                return Ok(failed("provisioning by CodeBuild is not there yet; use CloudFormation or Terraform"));
+            }
+            None => return Ok(failed("there is no template")),
+        };
+        let working = Ok(Progress::Working { again_after_ms: POLL_MS });
+        let Some(stack) = self.stack(order).await? else {
+            self.of_stack(order, "CreateStack", input(order, template)).await?;
+            return working;
+        };
+        if stack.status.ends_with("_IN_PROGRESS") {
+            return working;
+        }
+        if stack.run.as_deref() == Some(order.deployment_id.as_str()) {
+            return Ok(match stack.status.as_str() {
+                "CREATE_COMPLETE" | "UPDATE_COMPLETE" => {
+                    Progress::Done { outputs: stack.outputs, resources: vec![stack.made] }
+                }
+                _ => Progress::Failed { reason: self.reason(order, &stack).await },
+            });
+        }
+        match stack.status.as_str() {
+            // What was never made whole cannot be updated.
+            "ROLLBACK_COMPLETE" | "ROLLBACK_FAILED" | "CREATE_FAILED" | "DELETE_FAILED" => {
+                self.of_stack(order, "DeleteStack", Fields::new()).await?;
+            }
+            _ => {
+                self.of_stack(order, "UpdateStack", input(order, template)).await?;
+            }
+        }
+        working
+    }
+
+    async fn try_delete(&self, order: &Order) -> Result<Progress, OperationError> {
+        let gone = Progress::Done { outputs: Vec::new(), resources: Vec::new() };
+        if matches!(order.rendered, Some(Rendered::Terraform { .. } | Rendered::CodeBuild(_))) {
+            return Ok(gone);
+        }
+        let Some(stack) = self.stack(order).await? else { return Ok(gone) };
+        if stack.status.ends_with("_IN_PROGRESS") {
+            return Ok(Progress::Working { again_after_ms: POLL_MS });
+        }
+        let events = self.of_stack(order, "DescribeStackEvents", Fields::new()).await.unwrap_or_default();
+        let events = events.get("StackEvents").and_then(Document::as_list).unwrap_or_default();
+        let ours = |event: &Document| {
+            event.get("ClientRequestToken").and_then(Document::as_str) == Some(order.deployment_id.as_str())
+        };
+        if stack.status == "DELETE_FAILED" && events.iter().any(ours) {
+            return Ok(Progress::Failed { reason: self.reason(order, &stack).await });
+        }
+        let mut token = Fields::new();
+        token.push("ClientRequestToken", order.deployment_id.clone());
+        self.of_stack(order, "DeleteStack", token).await?;
+        Ok(Progress::Working { again_after_ms: POLL_MS })
+    }
+
+    async fn try_cancel(&self, order: &Order) -> Result<Progress, OperationError> {
+        let Some(stack) = self.stack(order).await? else { return Ok(Progress::Cancelled) };
+        if stack.run.as_deref() != Some(order.deployment_id.as_str()) {
+            return Ok(Progress::Cancelled);
+        }
+        match stack.status.as_str() {
+            "UPDATE_IN_PROGRESS" => self.of_stack(order, "CancelUpdateStack", Fields::new()).await.map(drop)?,
+            "CREATE_IN_PROGRESS" => self.of_stack(order, "DeleteStack", Fields::new()).await.map(drop)?,
+            "CREATE_COMPLETE" | "UPDATE_COMPLETE" => {
+                return Ok(Progress::Done { outputs: stack.outputs, resources: vec![stack.made] });
+            }
+            status if !status.ends_with("_IN_PROGRESS") => return Ok(Progress::Cancelled),
+            _ => {}
+        }
+        Ok(Progress::Working { again_after_ms: POLL_MS })
+    }
+}
+
+fn failed(reason: impl Into<String>) -> Progress {
+    Progress::Failed { reason: reason.into() }
+}
+
+/// What of a stack matters.
+struct Stack {
+    status: String,
+    reason: Option<String>,
+    /// The deployment that it was last made or changed for.
+    run: Option<String>,
+    outputs: Vec<(String, String)>,
+    made: Made,
+}
+
+impl Stack {
+    fn read(document: &Document) -> Self {
+        let text = |document: &Document, name: &str| document.get(name).and_then(Document::as_str).map(str::to_owned);
+        let list = |name: &str| document.get(name).and_then(Document::as_list).unwrap_or_default();
+        let run = list("Tags").iter().find(|tag| text(tag, "Key").as_deref() == Some(RUN_TAG));
+        Self {
+            status: text(document, "StackStatus").unwrap_or_default(),
+            reason: text(document, "StackStatusReason"),
+            run: run.and_then(|tag| text(tag, "Value")),
+            outputs: list("Outputs")
+                .iter()
+                .filter_map(|output| Some((text(output, "OutputKey")?, text(output, "OutputValue")?)))
+                .collect(),
+            made: Made {
+                name: text(document, "StackName").unwrap_or_default(),
+                identifier: text(document, "StackId").unwrap_or_default(),
+                engine: "CLOUDFORMATION",
+            },
+        }
+    }
+}
+
+/// The input that makes or changes a stack.
+fn input(order: &Order, template: &str) -> Fields {
+    let tag = |(name, value): (&str, &str)| {
+        let mut fields = Fields::with_capacity(2);
+        fields.push("Key", name.to_owned());
+        fields.push("Value", value.to_owned());
+        Document::Map(fields)
+    };
+    let tags = order
+        .tags
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.as_str()))
+        .chain([(RUN_TAG, order.deployment_id.as_str())]);
+    let capabilities = ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"];
+    let mut input = Fields::new();
+    input.push("TemplateBody", template.to_owned());
+    input.push("Tags", tags.map(tag).collect::<Vec<_>>());
+    input.push("Capabilities", capabilities.map(Document::from).to_vec());
+    input.push("ClientRequestToken", order.deployment_id.clone());
+    if let Some(role) = &order.role_arn {
+        input.push("RoleARN", role.clone());
+    }
+    input
+}
+
+impl Provisioner for Neighbours {
+    fn provision<'a>(&'a self, order: &'a Order) -> BoxFuture<'a, Progress> {
+        Box::pin(async move { self.try_provision(order).await.unwrap_or_else(|error| failed(error.message)) })
+    }
+
+    fn delete<'a>(&'a self, order: &'a Order) -> BoxFuture<'a, Progress> {
+        Box::pin(async move { self.try_delete(order).await.unwrap_or_else(|error| failed(error.message)) })
+    }
+
+    fn cancel<'a>(&'a self, order: &'a Order) -> BoxFuture<'a, Progress> {
+        Box::pin(async move { self.try_cancel(order).await.unwrap_or_else(|error| failed(error.message)) })
+    }
+}
+
+impl BundleSource for Neighbours {
+    fn fetch<'a>(
+        &'a self,
+        account: &'a str,
+        region: &'a str,
+        bucket: &'a str,
+        key: &'a str,
+        now: Timestamp,
+    ) -> BoxFuture<'a, Result<Vec<u8>, String>> {
+        Box::pin(async move {
+            let mut input = Fields::new();
+            input.push("Bucket", bucket.to_owned());
+            input.push("Key", key.to_owned());
+            let nonce = format!("{bucket}/{key}");
+            let answer = self.call(("aws", account, region), ("s3", "GetObject"), input, &nonce, now).await;
+            let mut answer = answer.map_err(|error| error.message)?;
+            let mut bytes = match answer.output.get("Body") {
+                Some(Document::Blob(bytes)) => bytes.to_vec(),
+                _ => Vec::new(),
+            };
+            if let Some(body) = &mut answer.body {
+                while let Some(piece) = body.next().await {
+                    bytes.extend_from_slice(&piece.map_err(|error| error.to_string())?);
+                    // The archive is refused for its size; the rest does not matter.
+                    if bytes.len() > ARCHIVE_BYTES_MAX {
+                        break;
+                    }
+                }
+            }
+            Ok(bytes)
+        })
+    }
+}

@@ -1,0 +1,5 @@
+#!/bin/sh
+# The inputs are in proton-inputs.json; what is written to proton-outputs.json becomes the outputs.
+set -eu
+value="https://$SIZE.$VPC.example.com"
+printf '{"Url": "%s"}\n' "$value" > proton-outputs.json
