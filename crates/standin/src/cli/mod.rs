@@ -13,8 +13,8 @@ use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::error::CommandError;
 use commands::{
-    aws, ca, call, clock, completions, describe, env, export, faults, incident, introspect, mockoon, recording,
-    retrylab, run, serve, services, state,
+    aws, ca, call, clock, completions, describe, env, export, faults, incident, introspect, mockoon, proton,
+    recording, retrylab, run, serve, services, state,
 };
 
 pub use models::Models;
@@ -56,6 +56,7 @@ pub enum Command {
     Incident(incident::IncidentArgs),
     Recording(recording::RecordingArgs),
     State(state::StateArgs),
+    Proton(proton::ProtonArgs),
     Env(env::EnvArgs),
     Aws(aws::AwsArgs),
     Mockoon(mockoon::MockoonArgs),
@@ -117,6 +118,7 @@ fn run_command(cli: Cli, out: &mut Out) -> Result<u8, CommandError> {
         Some(Command::Incident(incident)) => incident.run(out),
         Some(Command::Recording(recording)) => recording.run(out),
         Some(Command::State(state)) => state.run(out),
+        Some(Command::Proton(proton)) => proton.run(out),
         Some(Command::Env(env)) => env.run(out),
         Some(Command::Aws(aws)) => aws.run(out),
         Some(Command::Mockoon(mockoon)) => mockoon.run(out),

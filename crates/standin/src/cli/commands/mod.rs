@@ -14,6 +14,8 @@ pub mod incident;
 pub mod inside;
 pub mod introspect;
 pub mod mockoon;
+pub mod proton;
+mod proton_files;
 pub mod recording;
 pub mod retrylab;
 pub mod run;
