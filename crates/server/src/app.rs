@@ -28,6 +28,7 @@ use crate::metrics::Metrics;
 use crate::net::{CertAuthority, Limits};
 use crate::objects;
 use crate::pass::PassOn;
+use crate::proton;
 use crate::sessions;
 use crate::stacks;
 use crate::state::State;
@@ -41,6 +42,7 @@ pub(crate) struct App {
     pub(crate) index: Index,
     pub(crate) defaults: Defaults,
     pub(crate) registry: Registry,
+    pub(crate) proton: Arc<standin_proton::engine::Engine>,
     pub(crate) resources: Arc<Resources>,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) objects: Arc<ObjectStorage>,
@@ -118,11 +120,24 @@ impl App {
         let faults = Arc::new(config.faults);
         experiments::register(&mut registry, &resources, &faults, catalogue);
         let stacks = stacks::register(&mut registry, catalogue, &store, &resources);
+        let dice = Dice::new(config.seed);
+        let proton = proton::register(
+            &mut registry,
+            &proton::Parts {
+                catalogue,
+                store: &store,
+                objects: &objects,
+                resources: &resources,
+                origin: config.clock.origin(),
+                dice,
+            },
+        );
         Self {
             catalogue,
             index: Index::new(catalogue),
             defaults: Defaults { account: config.account.into(), region: config.region.into() },
             registry,
+            proton,
             resources,
             store,
             objects,
@@ -137,7 +152,7 @@ impl App {
             coverage: Coverage::default(),
             metrics: Arc::new(Metrics::new(now)),
             clock: config.clock,
-            dice: Dice::new(config.seed),
+            dice,
             started: Stopwatch::start(),
             validation: config.validation,
             strict: config.strict,

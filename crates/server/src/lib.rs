@@ -22,6 +22,7 @@ mod objects;
 mod pass;
 mod payload;
 mod pipeline;
+mod proton;
 mod saved;
 mod script;
 mod server;

@@ -188,6 +188,7 @@ impl ServerBuilder {
                 served = bound.serve(front, shutdown) => served,
                 never = forget_expired(&swept) => match never {},
                 never = follow_files(&swept) => match never {},
+                never = crate::proton::work(&swept) => match never {},
             };
             if !served.finished {
                 tracing::warn!(

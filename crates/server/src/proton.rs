@@ -1,0 +1,90 @@
+//! Proton: its engine, and the worker that does its jobs.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use standin_core::{Answer, BoxFuture, Call, Dice, Fidelity, Handler, OperationError, Registry};
+use standin_model::{Catalogue, Operation, Service, Timestamp};
+use standin_proton::engine::{Engine, QUEUE, Quotas, SERVICE};
+use standin_proton::neighbours::Neighbours;
+use standin_s3::ObjectStorage;
+use standin_state::{Mode, Resources};
+use standin_store::{Store, jobs};
+
+use crate::app::App;
+use crate::objects;
+
+/// How long the worker sleeps at most: the clock may be moved while it does.
+const SLEEP: Duration = Duration::from_millis(250);
+/// How long it rests after the store has failed.
+const REST: Duration = Duration::from_secs(1);
+
+/// What the engine is made of.
+pub(crate) struct Parts<'p> {
+    pub(crate) catalogue: &'static Catalogue,
+    pub(crate) store: &'p Arc<dyn Store>,
+    pub(crate) objects: &'p Arc<ObjectStorage>,
+    pub(crate) resources: &'p Arc<Resources>,
+    /// The reference of synthesised timestamps.
+    pub(crate) origin: Timestamp,
+    pub(crate) dice: Dice,
+}
+
+/// Registers the engine for all operations of Proton.
+pub(crate) fn register(registry: &mut Registry, parts: &Parts<'_>) -> Arc<Engine> {
+    // The services that Proton calls, without Proton.
+    let mut others = Registry::new(parts.resources.clone());
+    objects::register(&mut others, parts.objects, parts.resources);
+    let neighbours = Arc::new(Neighbours::new(parts.catalogue, Arc::new(others), parts.origin, parts.dice));
+    let engine = Arc::new(Engine::new(parts.store.clone(), neighbours.clone(), neighbours, Quotas::default()));
+    registry.service(SERVICE, Arc::new(Gate { engine: engine.clone(), resources: parts.resources.clone() }));
+    engine
+}
+
+/// The engine, unless Proton is told to remember nothing.
+struct Gate {
+    engine: Arc<Engine>,
+    resources: Arc<Resources>,
+}
+
+impl Gate {
+    fn chosen(&self) -> &dyn Handler {
+        if self.resources.mode(SERVICE) == Mode::Stateless { &*self.resources } else { &*self.engine }
+    }
+}
+
+impl Handler for Gate {
+    fn handle<'a>(&'a self, call: &'a mut Call) -> BoxFuture<'a, Result<Answer, OperationError>> {
+        self.chosen().handle(call)
+    }
+
+    fn fidelity(&self, service: &'static Service, operation: &'static Operation) -> Fidelity {
+        self.chosen().fidelity(service, operation)
+    }
+}
+
+/// Does Proton's jobs as they become due, as long as the server runs.
+pub(crate) async fn work(app: &App) -> std::convert::Infallible {
+    let mut wakeups = app.store.wakeups();
+    let owner = format!("standin-{}", std::process::id());
+    loop {
+        let now = app.clock.now();
+        match app.proton.work(now, app.dice, &owner).await {
+            Ok(0) => {
+                let due = jobs::next_due(&*app.store, QUEUE).await.ok().flatten();
+                let until = due.map_or(SLEEP, |due| {
+                    Duration::from_millis(u64::try_from(due - now.as_millis()).unwrap_or(1)).min(SLEEP)
+                });
+                tokio::select! {
+                    _ = wakeups.changed() => {}
+                    () = tokio::time::sleep(until.max(Duration::from_millis(5))) => {}
+                }
+            }
+            Ok(_) => {}
+            Err(error) => {
+                tracing::warn!(error = error.chain(), "Proton's jobs wait: the store failed");
+                tokio::time::sleep(REST).await;
+            }
+        }
+    }
+}
