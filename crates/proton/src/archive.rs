@@ -221,7 +221,7 @@ mod tests {
         let bomb = bomb.finish().expect("in memory");
         assert!(matches!(Files::from_tar_gz(&bomb), Err(ArchiveError::Bomb)));
         let many = tar_gz(|builder| {
-            (0..=ENTRIES_MAX).for_each(|n| add(builder, &n.to_string(), tar::EntryType::Regular, b""))
+            (0..=ENTRIES_MAX).for_each(|n| add(builder, &n.to_string(), tar::EntryType::Regular, b""));
         });
         assert!(matches!(Files::from_tar_gz(&many), Err(ArchiveError::TooMany)));
     }

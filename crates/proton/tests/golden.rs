@@ -55,7 +55,7 @@ fn rendered(path: &Path) -> String {
             }
         }
         Some(Err(findings)) => {
-            text.extend(findings.iter().map(|finding| format!("{}: {finding}\n", finding.severity.name())))
+            text.extend(findings.iter().map(|finding| format!("{}: {finding}\n", finding.severity.name())));
         }
     }
     text

@@ -69,6 +69,7 @@ fn raw(options: &Kwargs, positional: Option<bool>) -> Result<bool, Error> {
     Ok(raw.or(positional).unwrap_or(true))
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "filters are called so")]
 fn ecs_variables(value: &Value, positional: Option<bool>, options: Kwargs) -> Result<String, Error> {
     let entries = entries(value, "proton_cfn_ecs_task_definition_formatted_env_vars")?;
     if !raw(&options, positional)? {
@@ -80,6 +81,7 @@ fn ecs_variables(value: &Value, positional: Option<bool>, options: Kwargs) -> Re
     Ok(column::block(&lines.collect::<Vec<_>>()))
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "filters are called so")]
 fn lambda_variables(value: &Value, positional: Option<bool>, options: Kwargs) -> Result<String, Error> {
     let entries = entries(value, "proton_cfn_lambda_function_formatted_env_vars")?;
     if !raw(&options, positional)? {
@@ -109,6 +111,7 @@ fn sanitize(value: &Value) -> Result<String, Error> {
 }
 
 /// Jinja's `truncate(length=255, killwords=False, end='...', leeway=5)`, by position or by name.
+#[expect(clippy::needless_pass_by_value, reason = "filters are called so")]
 fn truncate(value: &Value, positional: Rest<Value>, options: Kwargs) -> Result<String, Error> {
     if value.is_undefined() {
         return Err(Error::from(ErrorKind::UndefinedError));

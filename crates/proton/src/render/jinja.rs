@@ -249,11 +249,10 @@ pub fn lint(source: &str, path: &str, infrastructure: &Infrastructure, bundle: &
                     Some(schema) => (schema, "service_instance"),
                     None => continue,
                 };
-                if namespace != expected && !(namespace == "environment" && !is_environment) {
-                    continue;
-                }
-                if namespace != expected {
+                if namespace == "environment" && !is_environment {
                     Some("inputs of an environment are not visible to services; use its outputs".to_owned())
+                } else if namespace != expected {
+                    None
                 } else {
                     unknown_input(schema, is_pipeline, input)
                 }

@@ -23,7 +23,7 @@ struct Comparison<'s> {
 }
 
 impl Comparison<'_> {
-    fn refuse(&mut self, at: &Type, message: String) {
+    fn refuse(&mut self, at: &Type, message: impl std::fmt::Display) {
         let message = format!("{message}; that takes a new major version");
         self.findings.push(Finding::error("schema-incompatible", FILE, at.place, message));
     }

@@ -2,10 +2,10 @@ use serde_json::json;
 
 use super::*;
 
-const MANIFEST: &str = "infrastructure:\n  templates:\n    - file: a.yaml\n      rendering_engine: jinja\n      template_language: cloudformation\n";
-const FILE: &str = "Resources:\n  Table: {Type: AWS::DynamoDB::Table, Name: '{{ component.name }}-{{ environment.outputs.VpcId }}'}\nOutputs:\n  TableName: {Value: !Ref Table}\n";
+pub const MANIFEST: &str = "infrastructure:\n  templates:\n    - file: a.yaml\n      rendering_engine: jinja\n      template_language: cloudformation\n";
+pub const FILE: &str = "Resources:\n  Table: {Type: AWS::DynamoDB::Table, Name: '{{ component.name }}-{{ environment.outputs.VpcId }}'}\nOutputs:\n  TableName: {Value: !Ref Table}\n";
 
-fn input(more: Value) -> Value {
+fn input(more: &Value) -> Value {
     let mut input = json!({"name": "table", "manifest": MANIFEST, "templateFile": FILE});
     for (name, value) in more.as_object().cloned().unwrap_or_default() {
         input[name] = value;
@@ -17,7 +17,7 @@ fn attached() -> Value {
     json!({"serviceName": "svc", "serviceInstanceName": "dev"})
 }
 
-fn update(more: Value) -> Value {
+fn update(more: &Value) -> Value {
     let mut input = json!({"name": "table", "deploymentType": "CURRENT_VERSION"});
     for (name, value) in more.as_object().cloned().unwrap_or_default() {
         input[name] = value;
@@ -36,26 +36,26 @@ fn what_a_component_needs() {
     world.service();
     world.refused(
         "CreateComponent",
-        &input(json!({"serviceName": "svc"})),
+        &input(&json!({"serviceName": "svc"})),
         "ValidationException: serviceName and serviceInstanceName go together",
     );
-    world.refused("CreateComponent", &input(json!({})), "ValidationException");
-    world.refused("CreateComponent", &input(json!({"environmentName": "none"})), "ResourceNotFoundException");
+    world.refused("CreateComponent", &input(&json!({})), "ValidationException");
+    world.refused("CreateComponent", &input(&json!({"environmentName": "none"})), "ResourceNotFoundException");
     world.refused(
         "CreateComponent",
-        &input(json!({"environmentName": "env", "serviceSpec": "x"})),
+        &input(&json!({"environmentName": "env", "serviceSpec": "x"})),
         "ValidationException",
     );
     let codebuild = "infrastructure:\n  templates:\n    - rendering_engine: codebuild\n      settings: {provision: [a], deprovision: [b]}\n";
     world.refused(
         "CreateComponent",
-        &input(json!({"environmentName": "env", "manifest": codebuild})),
+        &input(&json!({"environmentName": "env", "manifest": codebuild})),
         "ValidationException: The manifest is not valid: manifest:3:7: components cannot be provisioned by CodeBuild",
     );
     let terraform = MANIFEST.replace("jinja", "hcl").replace("cloudformation", "terraform");
     world.refused(
         "CreateComponent",
-        &input(json!({"environmentName": "env", "manifest": terraform})),
+        &input(&json!({"environmentName": "env", "manifest": terraform})),
         "ValidationException",
     );
 }
@@ -70,13 +70,13 @@ fn templates_and_environments_must_support_components() {
     world.ok("UpdateServiceTemplateVersion", &keys);
     world.refused(
         "CreateComponent",
-        &input(attached()),
+        &input(&attached()),
         "ValidationException: Version 1.0 of service template svct does not support",
     );
     world.ok("UpdateEnvironment", &json!({"name": "env", "deploymentType": "NONE", "componentRoleArn": ""}));
     world.refused(
         "CreateComponent",
-        &input(json!({"environmentName": "env"})),
+        &input(&json!({"environmentName": "env"})),
         "ValidationException: Environment env has no componentRoleArn",
     );
 }
@@ -86,8 +86,8 @@ fn templates_and_environments_must_support_components() {
 fn an_attached_component_flows_into_its_instance() {
     let mut world = World::new();
     world.service();
-    world.ok("CreateComponent", &input(attached()));
-    world.refused("CreateComponent", &input(attached()), "ConflictException: Component table exists already.");
+    world.ok("CreateComponent", &input(&attached()));
+    world.refused("CreateComponent", &input(&attached()), "ConflictException: Component table exists already.");
     world.refused(
         "UpdateServiceInstance",
         &json!({"serviceName": "svc", "name": "dev", "deploymentType": "CURRENT_VERSION"}),
@@ -136,22 +136,22 @@ fn an_attached_component_flows_into_its_instance() {
     );
     world.refused(
         "UpdateComponent",
-        &update(json!({"serviceName": "svc", "serviceInstanceName": "prod"})),
+        &update(&json!({"serviceName": "svc", "serviceInstanceName": "prod"})),
         "ConflictException",
     );
     let mut listed = |filter: Value| world.ok("ListComponents", &filter)["components"].as_array().map(Vec::len);
     assert_eq!(listed(json!({"environmentName": "env"})), Some(1));
     assert_eq!(listed(json!({"serviceName": "svc", "serviceInstanceName": "prod"})), Some(0));
     world.refused("ListComponents", &json!({"serviceInstanceName": "dev"}), "ValidationException");
-    world.refused("UpdateComponent", &update(json!({"serviceName": ""})), "ValidationException");
-    world.ok("UpdateComponent", &update(json!({"serviceName": "", "serviceInstanceName": ""})));
+    world.refused("UpdateComponent", &update(&json!({"serviceName": ""})), "ValidationException");
+    world.ok("UpdateComponent", &update(&json!({"serviceName": "", "serviceInstanceName": ""})));
     world.work();
     let component = now(&mut world);
     assert_eq!((component.get("serviceName"), &component["deploymentStatus"]), (None, &json!("SUCCEEDED")));
-    world.ok("UpdateComponent", &update(attached()));
+    world.ok("UpdateComponent", &update(&attached()));
     world.work();
     assert_eq!(now(&mut world)["serviceInstanceName"], "dev");
-    world.ok("UpdateComponent", &update(json!({"serviceName": "", "serviceInstanceName": ""})));
+    world.ok("UpdateComponent", &update(&json!({"serviceName": "", "serviceInstanceName": ""})));
     world.work();
     world.refused("DeleteEnvironment", &json!({"name": "env"}), "ConflictException");
     world.ok("DeleteComponent", &json!({"name": "table"}));
@@ -165,17 +165,17 @@ fn an_attached_component_flows_into_its_instance() {
 fn components_are_updated_and_cancelled() {
     let mut world = World::new();
     world.environment();
-    world.ok("CreateComponent", &input(json!({"environmentName": "env"})));
+    world.ok("CreateComponent", &input(&json!({"environmentName": "env"})));
     world.work();
     let none = |more: Value| {
-        let mut input = update(more);
+        let mut input = update(&more);
         input["deploymentType"] = json!("NONE");
         input
     };
     world.refused("UpdateComponent", &none(json!({"templateFile": FILE})), "ValidationException");
     assert_eq!(world.ok("UpdateComponent", &none(json!({"description": "d"})))["component"]["description"], "d");
     world.fate("component/table", Fate::Hangs);
-    let id = world.ok("UpdateComponent", &update(json!({"templateFile": "Resources: {}\n"})))["component"]["lastAttemptedDeploymentId"].clone();
+    let id = world.ok("UpdateComponent", &update(&json!({"templateFile": "Resources: {}\n"})))["component"]["lastAttemptedDeploymentId"].clone();
     world.work();
     assert_eq!(
         world.ok("CancelComponentDeployment", &json!({"componentName": "table"}))["component"]["deploymentStatus"],
@@ -189,7 +189,7 @@ fn components_are_updated_and_cancelled() {
         (&json!("Resources: {}\n"), &json!(FILE))
     );
     world.no_fate();
-    world.ok("UpdateComponent", &update(json!({"templateFile": "Resources: {A: {Type: {{ nothing }}}}\n"})));
+    world.ok("UpdateComponent", &update(&json!({"templateFile": "Resources: {A: {Type: {{ nothing }}}}\n"})));
     world.work();
     assert!(
         now(&mut world)["deploymentStatusMessage"].as_str().unwrap_or_default().contains("\"nothing\" is not defined")

@@ -6,7 +6,7 @@ fn create() -> Value {
     json!({"name": "env", "templateName": "envt", "templateMajorVersion": "1", "spec": ENVIRONMENT_SPEC, "protonServiceRoleArn": ROLE})
 }
 
-fn update(more: Value) -> Value {
+fn update(more: &Value) -> Value {
     let mut input = json!({"name": "env", "deploymentType": "CURRENT_VERSION"});
     for (name, value) in more.as_object().cloned().unwrap_or_default() {
         input[name] = value;
@@ -31,7 +31,7 @@ fn an_environment_is_deployed_with_its_outputs() {
     let made = world.ok("CreateEnvironment", &create())["environment"].clone();
     assert_eq!((&made["deploymentStatus"], &made["templateMinorVersion"]), (&json!("IN_PROGRESS"), &json!("0")));
     assert_eq!(made.get("lastDeploymentSucceededAt"), None);
-    world.refused("UpdateEnvironment", &update(json!({})), "ConflictException");
+    world.refused("UpdateEnvironment", &update(&json!({})), "ConflictException");
     world.refused("DeleteEnvironment", &json!({"name": "env"}), "ConflictException");
     world.work();
     let now = world.environment_now();
@@ -80,7 +80,7 @@ fn an_environment_is_deployed_with_its_outputs() {
         "ValidationException",
     );
     assert_eq!(world.ok("CreateEnvironment", &create())["environment"]["name"], "env");
-    world.ok("UpdateEnvironment", &update(json!({"deploymentType": "NONE", "description": "d"})));
+    world.ok("UpdateEnvironment", &update(&json!({"deploymentType": "NONE", "description": "d"})));
     assert_eq!(world.ok("ListDeployments", &json!({}))["deployments"].as_array().map(Vec::len), Some(1));
     world.refused("CreateEnvironment", &create(), "ConflictException");
 }
@@ -126,10 +126,10 @@ fn what_does_not_fit_is_refused_before_anything_is_made() {
     world.refused("GetEnvironment", &json!({"name": "env"}), "ResourceNotFoundException");
     world.ok("CreateEnvironment", &create());
     world.work();
-    world.refused("UpdateEnvironment", &update(json!({"environmentAccountConnectionId": "x"})), "ValidationException");
+    world.refused("UpdateEnvironment", &update(&json!({"environmentAccountConnectionId": "x"})), "ValidationException");
     world.refused(
         "UpdateEnvironment",
-        &update(json!({"provisioningRepository": {"provider": "GITHUB", "name": "a/b", "branch": "m"}})),
+        &update(&json!({"provisioningRepository": {"provider": "GITHUB", "name": "a/b", "branch": "m"}})),
         "ValidationException",
     );
 }
@@ -143,7 +143,7 @@ fn versions_change_on_success() {
         world.environment_version("env", major);
     }
     let kind = |kind: &str, more: Value| {
-        update(json!({"deploymentType": kind}))
+        update(&json!({"deploymentType": kind}))
             .as_object()
             .cloned()
             .map(|mut input| {
@@ -210,7 +210,7 @@ fn failures_keep_the_last_good_version() {
         (&json!("FAILED"), &json!("Resource Vpc: no more addresses"))
     );
     world.no_fate();
-    world.ok("UpdateEnvironment", &update(json!({})));
+    world.ok("UpdateEnvironment", &update(&json!({})));
     world.work();
     assert_eq!(world.environment_now()["deploymentStatus"], "SUCCEEDED");
     world.object(
@@ -232,7 +232,7 @@ fn failures_keep_the_last_good_version() {
     );
     world.environment_version("undefined", Some("1"));
     world.publish("Environment", "envt", "1.1");
-    world.ok("UpdateEnvironment", &update(json!({"deploymentType": "MINOR_VERSION"})));
+    world.ok("UpdateEnvironment", &update(&json!({"deploymentType": "MINOR_VERSION"})));
     world.work();
     let now = world.environment_now();
     assert_eq!(now["deploymentStatus"], "FAILED");
@@ -255,7 +255,7 @@ fn deployments_can_be_cancelled() {
     world.refused("CancelEnvironmentDeployment", &json!({"environmentName": "env"}), "ConflictException");
     world.fate("environment/env", Fate::Hangs);
     let spec = "proton: EnvironmentSpec\nspec: {vpc_cidr: 10.9.0.0/16}\n";
-    let id = world.ok("UpdateEnvironment", &update(json!({"spec": spec})))["environment"]["lastAttemptedDeploymentId"]
+    let id = world.ok("UpdateEnvironment", &update(&json!({"spec": spec})))["environment"]["lastAttemptedDeploymentId"]
         .clone();
     world.work();
     world.later(5000);
@@ -273,7 +273,7 @@ fn deployments_can_be_cancelled() {
     assert_ne!(now["lastSucceededDeploymentId"], id);
     world.no_fate();
     world.fate("environment/env", Fate::TooLate);
-    world.ok("UpdateEnvironment", &update(json!({"spec": spec})));
+    world.ok("UpdateEnvironment", &update(&json!({"spec": spec})));
     world.work();
     world.ok("CancelEnvironmentDeployment", &json!({"environmentName": "env"}));
     world.work();

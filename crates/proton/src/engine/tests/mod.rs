@@ -3,6 +3,7 @@
 mod components;
 mod environments;
 mod others;
+mod sequences;
 mod services;
 mod templates;
 

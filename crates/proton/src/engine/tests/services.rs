@@ -2,7 +2,7 @@ use serde_json::json;
 
 use super::*;
 
-const TWO: &str = "proton: ServiceSpec\npipeline:\n  test_command: make check\ninstances:\n  - name: dev\n    environment: env\n    spec:\n      size: small\n  - name: prod\n    environment: env\n    spec:\n      size: large\n";
+pub const TWO: &str = "proton: ServiceSpec\npipeline:\n  test_command: make check\ninstances:\n  - name: dev\n    environment: env\n    spec:\n      size: small\n  - name: prod\n    environment: env\n    spec:\n      size: large\n";
 
 fn template(world: &World, arn: &str) -> String {
     let orders = world.fake.orders.lock().expect("not poisoned");
