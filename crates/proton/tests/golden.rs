@@ -69,6 +69,8 @@ fn bundles_render_as_they_did() {
             let path = entry.expect("an entry").path();
             let golden = folder("tests/golden").join(path.file_name().expect("a name")).with_extension("txt");
             let text = rendered(&path);
+            let is_starter = path.parent().is_some_and(|parent| parent.ends_with("starters"));
+            assert!(!is_starter || text.starts_with('─'), "{} has findings: {text}", path.display());
             if std::env::var_os("UPDATE_GOLDEN").is_some() {
                 std::fs::create_dir_all(folder("tests/golden")).expect("a folder can be made");
                 std::fs::write(&golden, &text).expect("it can be written");

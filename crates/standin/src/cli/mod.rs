@@ -13,8 +13,8 @@ use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::error::CommandError;
 use commands::{
-    aws, ca, call, clock, completions, describe, env, export, faults, incident, introspect, mockoon, proton,
-    recording, retrylab, run, serve, services, state,
+    aws, ca, call, clock, completions, describe, env, export, faults, incident, introspect, mockoon, proton, recording,
+    retrylab, run, serve, services, state,
 };
 
 pub use models::Models;

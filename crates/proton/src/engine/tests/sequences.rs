@@ -119,6 +119,6 @@ fn every_run_ends_and_no_status_goes_where_it_cannot() {
                 (event["previousStatus"].as_str().unwrap_or_default(), event["status"].as_str().unwrap_or_default());
             assert!(is_legal(from, to), "seed {seed}: {kind} of {} went from {from} to {to}", event["resource"]);
         }
-    }    // Less would mean that nearly all was refused.
+    } // Less would mean that nearly all was refused.
     assert!(runs > 300, "only {runs} runs");
 }
