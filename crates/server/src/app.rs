@@ -123,14 +123,7 @@ impl App {
         let dice = Dice::new(config.seed);
         let proton = proton::register(
             &mut registry,
-            &proton::Parts {
-                catalogue,
-                store: &store,
-                objects: &objects,
-                resources: &resources,
-                origin: config.clock.origin(),
-                dice,
-            },
+            &proton::Parts { catalogue, store: &store, resources: &resources, origin: config.clock.origin(), dice },
         );
         Self {
             catalogue,

@@ -7,12 +7,10 @@ use standin_core::{Answer, BoxFuture, Call, Dice, Fidelity, Handler, OperationEr
 use standin_model::{Catalogue, Operation, Service, Timestamp};
 use standin_proton::engine::{Engine, QUEUE, Quotas, SERVICE};
 use standin_proton::neighbours::Neighbours;
-use standin_s3::ObjectStorage;
 use standin_state::{Mode, Resources};
 use standin_store::{Store, jobs};
 
 use crate::app::App;
-use crate::objects;
 
 /// How long the worker sleeps at most: the clock may be moved while it does.
 const SLEEP: Duration = Duration::from_millis(250);
@@ -23,19 +21,16 @@ const REST: Duration = Duration::from_secs(1);
 pub(crate) struct Parts<'p> {
     pub(crate) catalogue: &'static Catalogue,
     pub(crate) store: &'p Arc<dyn Store>,
-    pub(crate) objects: &'p Arc<ObjectStorage>,
     pub(crate) resources: &'p Arc<Resources>,
     /// The reference of synthesised timestamps.
     pub(crate) origin: Timestamp,
     pub(crate) dice: Dice,
 }
 
-/// Registers the engine for all operations of Proton.
+/// Registers the engine for all operations of Proton. What is registered so far are the services that it calls.
 pub(crate) fn register(registry: &mut Registry, parts: &Parts<'_>) -> Arc<Engine> {
-    // The services that Proton calls, without Proton.
-    let mut others = Registry::new(parts.resources.clone());
-    objects::register(&mut others, parts.objects, parts.resources);
-    let neighbours = Arc::new(Neighbours::new(parts.catalogue, Arc::new(others), parts.origin, parts.dice));
+    let others = Arc::new(registry.clone());
+    let neighbours = Arc::new(Neighbours::new(parts.catalogue, others, parts.origin, parts.dice));
     let engine = Arc::new(Engine::new(parts.store.clone(), neighbours.clone(), neighbours, Quotas::default()));
     registry.service(SERVICE, Arc::new(Gate { engine: engine.clone(), resources: parts.resources.clone() }));
     engine
