@@ -2,7 +2,7 @@
 //!
 //! # Invariants
 //! - Nothing here reads flags, the environment or exit codes.
-//! - No AWS service is special but S3, whose paths fit everything and which therefore comes last.
+//! - To identify a request, no AWS service is special but S3, whose paths fit everything and which therefore comes last.
 //! - A request is recorded in the journal before its answer is sent.
 
 mod admin;
@@ -10,6 +10,7 @@ mod app;
 mod config;
 mod coverage;
 mod experiments;
+mod gate;
 mod identify;
 mod init;
 mod journal;

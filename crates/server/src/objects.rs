@@ -3,12 +3,12 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use standin_core::{Answer, BoxFuture, Call, Fidelity, Handler, OperationError, Registry};
-use standin_model::{Operation, Service};
+use standin_core::Registry;
 use standin_s3::{BlobStore, Engine, FileBlobs, MemoryBlobs, ObjectStorage, SERVICE};
-use standin_state::{Mode, Resources};
+use standin_state::Resources;
 use standin_store::Store;
 
+use crate::gate::Gate;
 use crate::net::NetError;
 
 /// The folder of blobs within a data directory.
@@ -44,30 +44,12 @@ pub(crate) async fn open(
 
 /// Lets the engine answer what it can; the rest of S3 stays with the registry's fallback.
 pub(crate) fn register(registry: &mut Registry, objects: &Arc<ObjectStorage>, resources: &Arc<Resources>) {
-    let gate = Arc::new(Gate { engine: Engine::new(objects.clone()), resources: resources.clone() });
+    let gate = Arc::new(Gate {
+        service: SERVICE,
+        engine: Arc::new(Engine::new(objects.clone())),
+        resources: resources.clone(),
+    });
     for operation in Engine::operations() {
         registry.operation(SERVICE, &operation, gate.clone());
-    }
-}
-
-/// The engine, unless S3 is told to remember nothing.
-struct Gate {
-    engine: Engine,
-    resources: Arc<Resources>,
-}
-
-impl Gate {
-    fn chosen(&self) -> &dyn Handler {
-        if self.resources.mode(SERVICE) == Mode::Stateless { &*self.resources } else { &self.engine }
-    }
-}
-
-impl Handler for Gate {
-    fn handle<'a>(&'a self, call: &'a mut Call) -> BoxFuture<'a, Result<Answer, OperationError>> {
-        self.chosen().handle(call)
-    }
-
-    fn fidelity(&self, service: &'static Service, operation: &'static Operation) -> Fidelity {
-        self.chosen().fidelity(service, operation)
     }
 }

@@ -3,14 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use standin_core::{Answer, BoxFuture, Call, Dice, Fidelity, Handler, OperationError, Registry};
-use standin_model::{Catalogue, Operation, Service, Timestamp};
+use standin_core::{Dice, Registry};
+use standin_model::{Catalogue, Timestamp};
 use standin_proton::engine::{Engine, QUEUE, Quotas, SERVICE};
 use standin_proton::neighbours::Neighbours;
-use standin_state::{Mode, Resources};
+use standin_state::Resources;
 use standin_store::{Store, jobs};
 
 use crate::app::App;
+use crate::gate::Gate;
 
 /// How long the worker sleeps at most: the clock may be moved while it does.
 const SLEEP: Duration = Duration::from_millis(250);
@@ -32,30 +33,11 @@ pub(crate) fn register(registry: &mut Registry, parts: &Parts<'_>) -> Arc<Engine
     let others = Arc::new(registry.clone());
     let neighbours = Arc::new(Neighbours::new(parts.catalogue, others, parts.origin, parts.dice));
     let engine = Arc::new(Engine::new(parts.store.clone(), neighbours.clone(), neighbours, Quotas::default()));
-    registry.service(SERVICE, Arc::new(Gate { engine: engine.clone(), resources: parts.resources.clone() }));
+    registry.service(
+        SERVICE,
+        Arc::new(Gate { service: SERVICE, engine: engine.clone(), resources: parts.resources.clone() }),
+    );
     engine
-}
-
-/// The engine, unless Proton is told to remember nothing.
-struct Gate {
-    engine: Arc<Engine>,
-    resources: Arc<Resources>,
-}
-
-impl Gate {
-    fn chosen(&self) -> &dyn Handler {
-        if self.resources.mode(SERVICE) == Mode::Stateless { &*self.resources } else { &*self.engine }
-    }
-}
-
-impl Handler for Gate {
-    fn handle<'a>(&'a self, call: &'a mut Call) -> BoxFuture<'a, Result<Answer, OperationError>> {
-        self.chosen().handle(call)
-    }
-
-    fn fidelity(&self, service: &'static Service, operation: &'static Operation) -> Fidelity {
-        self.chosen().fidelity(service, operation)
-    }
 }
 
 /// Does Proton's jobs as they become due, as long as the server runs.

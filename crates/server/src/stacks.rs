@@ -5,10 +5,12 @@ use std::sync::Arc;
 use standin_cloudformation::ServiceResources;
 use standin_cloudformation::resources::Place;
 use standin_cloudformation::stacks::{Engine, SERVICE};
-use standin_core::{Answer, BoxFuture, Call, Clock, Dice, Fidelity, Handler, OperationError, Registry};
-use standin_model::{Catalogue, Operation, Service};
-use standin_state::{Mode, Resources};
+use standin_core::{Clock, Dice, Registry};
+use standin_model::Catalogue;
+use standin_state::Resources;
 use standin_store::Store;
+
+use crate::gate::Gate;
 
 /// Lets stacks be answered here; the rest of CloudFormation stays with the registry's fallback. What is registered so far makes
 /// the resources of stacks.
@@ -20,7 +22,7 @@ pub(crate) fn register(
 ) -> Arc<Engine> {
     let makers = ServiceResources::new(catalogue, Arc::new(registry.clone()));
     let engine = Arc::new(Engine::new(store.clone(), Arc::new(makers)));
-    let gate = Arc::new(Gate { engine: engine.clone(), resources: resources.clone() });
+    let gate = Arc::new(Gate { service: SERVICE, engine: engine.clone(), resources: resources.clone() });
     for operation in Engine::operations() {
         registry.operation(SERVICE, operation, gate.clone());
     }
@@ -44,27 +46,5 @@ pub(crate) async fn resume(engine: &Engine, clock: &Clock, dice: Dice) {
         Ok(0) => {}
         Ok(stacks) => tracing::info!(stacks, "operations on stacks were taken up again"),
         Err(error) => tracing::warn!(%error, "operations on stacks could not be taken up again"),
-    }
-}
-
-/// The engine, unless CloudFormation is told to remember nothing.
-struct Gate {
-    engine: Arc<Engine>,
-    resources: Arc<Resources>,
-}
-
-impl Gate {
-    fn chosen(&self) -> &dyn Handler {
-        if self.resources.mode(SERVICE) == Mode::Stateless { &*self.resources } else { &*self.engine }
-    }
-}
-
-impl Handler for Gate {
-    fn handle<'a>(&'a self, call: &'a mut Call) -> BoxFuture<'a, Result<Answer, OperationError>> {
-        self.chosen().handle(call)
-    }
-
-    fn fidelity(&self, service: &'static Service, operation: &'static Operation) -> Fidelity {
-        self.chosen().fidelity(service, operation)
     }
 }

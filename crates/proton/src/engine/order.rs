@@ -1,7 +1,7 @@
 //! From a deployment to what a provisioner is told: the template rendered with all that flows into it.
 
 use serde_json::{Map, Value};
-use standin_core::OperationError;
+use standin_core::{Dice, OperationError};
 
 use super::deployments::{Target, target_of};
 use super::errors::validation;
@@ -137,9 +137,10 @@ impl Frame<'_> {
 }
 
 /// The name of a stack: the same for every run of a resource, another for one that is made anew under its name.
-fn stack(kept: &Kept<Deployment>, tx: &Tx<'_>, name: &str) -> String {
+fn stack(kept: &Kept<Deployment>, name: &str) -> String {
     const LETTERS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ";
-    let mut key = tx.scope.dice.key("proton-stack");
+    // Not by the server's seed: after a restart with another one, or on another server, the stack is the same.
+    let mut key = Dice::new(0).key("proton-stack");
     key.text(&kept.value.target_arn).number(kept.value.target_resource_created_at.as_millis().cast_unsigned());
     let mut draw = key.draw();
     let suffix: String = (0..14).filter_map(|_| draw.pick(LETTERS)).map(|letter| char::from(*letter)).collect();
@@ -170,7 +171,7 @@ async fn environment(
     let template = tx.arn(&format!("environment-template/{}", state.template_name));
     let frame = Frame {
         kept,
-        stack: stack(kept, tx, &format!("environment-{name}-cloudformation")),
+        stack: stack(kept, &format!("environment-{name}-cloudformation")),
         tags: tags(tx, &[("template", template.clone()), ("environment", row.value.arn.clone())]),
         environment: Some(&row.value),
         template: Some((template, &state.template_major_version, &state.template_minor_version)),
@@ -225,7 +226,7 @@ async fn instance(
     let template = tx.arn(&format!("service-template/{}", state.template_name));
     let frame = Frame {
         kept,
-        stack: stack(kept, tx, &format!("{service}-{name}-cloudformation")),
+        stack: stack(kept, &format!("{service}-{name}-cloudformation")),
         tags: tags(
             tx,
             &[
@@ -287,7 +288,7 @@ async fn pipeline(
     let template = tx.arn(&format!("service-template/{}", state.template_name));
     let frame = Frame {
         kept,
-        stack: stack(kept, tx, &format!("{service}-pipeline-cloudformation")),
+        stack: stack(kept, &format!("{service}-pipeline-cloudformation")),
         tags: tags(tx, &[("template", template.clone()), ("service", of_service.arn.clone())]),
         environment: None,
         template: Some((template, &state.template_major_version, &state.template_minor_version)),
@@ -354,7 +355,7 @@ async fn component(
     let infrastructure = Infrastructure { folder: String::new(), method, files };
     let frame = Frame {
         kept,
-        stack: stack(kept, tx, &format!("component-{name}-cloudformation")),
+        stack: stack(kept, &format!("component-{name}-cloudformation")),
         tags: tags(tx, &all_tags),
         environment: Some(&environment),
         template: Some((String::new(), "", "")),
