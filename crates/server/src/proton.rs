@@ -32,7 +32,10 @@ pub(crate) struct Parts<'p> {
 pub(crate) fn register(registry: &mut Registry, parts: &Parts<'_>) -> Arc<Engine> {
     let others = Arc::new(registry.clone());
     let neighbours = Arc::new(Neighbours::new(parts.catalogue, others, parts.origin, parts.dice));
-    let engine = Arc::new(Engine::new(parts.store.clone(), neighbours.clone(), neighbours, Quotas::default()));
+    let resources = parts.resources.clone();
+    let engine = Engine::new(parts.store.clone(), neighbours.clone(), neighbours, Quotas::default())
+        .with_delay(move || resources.transitions(SERVICE));
+    let engine = Arc::new(engine);
     registry.service(
         SERVICE,
         Arc::new(Gate { service: SERVICE, engine: engine.clone(), resources: parts.resources.clone() }),

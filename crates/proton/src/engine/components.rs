@@ -7,7 +7,9 @@ use super::deployments::{self, Deployable as _, Run, Target, idle, is_busy};
 use super::errors::{conflict, quota, validation};
 use super::instances::{self, component_of, engine_fits};
 use super::kept::{Kept, Version, version_key};
+use super::services::read_spec;
 use super::tags;
+use super::templates::published;
 use super::tx::{Page, Tx};
 use crate::finding::summary;
 use crate::manifest::{self, Method, Owner};
@@ -41,7 +43,7 @@ async fn environment_of(
                     row.value.environment_name
                 )));
             }
-            can_be_attached(tx, &row.value).await?;
+            can_be_attached(tx, &row).await?;
             row.value.environment_name
         }
         (None, None) => match environment {
@@ -64,8 +66,10 @@ async fn environment_of(
     Ok(environment)
 }
 
-/// Whether the template of an instance takes components, and the instance has none.
-async fn can_be_attached(tx: &mut Tx<'_>, instance: &ServiceInstance) -> Result<(), OperationError> {
+/// Whether the template of an instance takes components, and the instance has none. Who attaches another at the same time
+/// has to decide anew.
+async fn can_be_attached(tx: &mut Tx<'_>, row: &Kept<ServiceInstance>) -> Result<(), OperationError> {
+    let instance = &row.value;
     let key = version_key(&instance.template_name, &instance.template_major_version, &instance.template_minor_version);
     let version = tx.find::<Version<true>>(&key).await?.map(|kept| kept.value.0);
     let sources = version.and_then(|version| version.supported_component_sources).unwrap_or_default();
@@ -83,6 +87,27 @@ async fn can_be_attached(tx: &mut Tx<'_>, instance: &ServiceInstance) -> Result<
     }
     if is_busy(instance.deployment_status) {
         return Err(conflict(format!("Service instance {} has a deployment in progress.", instance.name)));
+    }
+    tx.put(row);
+    Ok(())
+}
+
+/// Whether a spec gives the inputs of the instance that a component is attached to.
+async fn check_spec(
+    tx: &mut Tx<'_>,
+    service: Option<&str>,
+    instance: Option<&str>,
+    spec: Option<&str>,
+) -> Result<(), OperationError> {
+    let Some(spec) = spec else { return Ok(()) };
+    let (Some(service), Some(instance)) = (service, instance) else {
+        return Err(validation("serviceSpec needs a service instance that the component is attached to."));
+    };
+    let it = instances::get(tx, service, instance).await?.value;
+    let (_, bundle) =
+        published::<true>(tx, &it.template_name, &it.template_major_version, Some(&it.template_minor_version)).await?;
+    if read_spec(&bundle, spec)?.instance(instance).is_none() {
+        return Err(validation(format!("The spec has no instance {instance}.")));
     }
     Ok(())
 }
@@ -123,9 +148,7 @@ pub async fn create(
     }
     let (service, instance) = (given(input.service_name.as_ref()), given(input.service_instance_name.as_ref()));
     let environment = environment_of(tx, service, instance, input.environment_name.as_deref()).await?;
-    if input.service_spec.is_some() && service.is_none() {
-        return Err(validation("serviceSpec needs a service instance that the component is attached to."));
-    }
+    check_spec(tx, service, instance, input.service_spec.as_deref()).await?;
     let method = method_of(&input.manifest)?;
     engine_fits(&environment, Some(&method))?;
     let now = tx.now();
@@ -189,9 +212,8 @@ pub async fn update(
         if input.service_spec.is_some() {
             target.service_spec.clone_from(&input.service_spec);
         }
-        if target.service_name.is_none() && input.service_spec.is_some() {
-            return Err(validation("serviceSpec needs a service instance that the component is attached to."));
-        }
+        let (service, instance) = (target.service_name.as_deref(), target.service_instance_name.as_deref());
+        check_spec(tx, service, instance, input.service_spec.as_deref()).await?;
         if let (Some(service), Some(instance)) = (&target.service_name, &target.service_instance_name) {
             let row = instances::get(tx, service, instance).await?;
             idle("Service instance", instance, row.value.deployment_status)?;
@@ -218,6 +240,9 @@ pub async fn update(
             &[("name", &input.name)],
         );
         // Attachments hold at once: who is attached cannot be deleted.
+        if target.service_name.is_none() {
+            kept.value.service_spec = None;
+        }
         kept.value.service_name = target.service_name;
         kept.value.service_instance_name = target.service_instance_name;
         kept.value.begun(&deployment, false);
@@ -265,7 +290,7 @@ async fn attach(
                     component.name, component.environment_name
                 )));
             }
-            can_be_attached(tx, &row.value).await?;
+            can_be_attached(tx, &row).await?;
             component.service_name = Some(service.clone());
             component.service_instance_name = Some(instance.clone());
             Ok(())

@@ -9,6 +9,9 @@ use super::services;
 use super::tx::{Page, Tx};
 use crate::types::*;
 
+/// The kind of the jobs that carry deployments out.
+pub const DEPLOY: &str = "deploy";
+
 /// What a deployment is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Target {
@@ -118,7 +121,7 @@ pub struct Run<'r> {
     pub initial: Option<DeploymentState>,
     pub state: Option<DeploymentState>,
     pub deletes: bool,
-    /// Its job comes later, by [`schedule`].
+    /// Its job comes later, by [`start`].
     pub waits: bool,
 }
 
@@ -160,17 +163,22 @@ pub fn begin(tx: &mut Tx<'_>, run: Run<'_>) -> Deployment {
     kept.extra.deletes = run.deletes;
     tx.put(&kept);
     if !run.waits {
-        schedule(tx, &deployment.id, 0);
+        start(tx, &deployment.id);
     }
     deployment
 }
 
+/// Lets a worker begin a deployment.
+pub fn start(tx: &mut Tx<'_>, id: &str) {
+    let delay = tx.engine.delay_ms();
+    schedule(tx, id, delay);
+}
+
 /// Lets a worker look at a deployment.
 pub fn schedule(tx: &mut Tx<'_>, id: &str, after_ms: i64) {
-    let now = tx.now().as_millis();
     // A job that is running keeps its key, so the next one needs another.
-    let key = format!("{id}/{}/{}", now + after_ms, tx.scope.nonce);
-    tx.enqueue("deploy", &key, id, after_ms);
+    let key = format!("{id}/{}", tx.id());
+    tx.enqueue(DEPLOY, &key, id, after_ms);
 }
 
 /// What a deployment is about.

@@ -278,8 +278,9 @@ pub async fn update(
         return Ok(known.value);
     }
     let key = format!("{}/{}", input.service_name, input.name);
-    let mut kept = tx.get::<ServiceInstance>(&key).await?;
+    let mut kept = get(tx, &input.service_name, &input.name).await?;
     idle("Service instance", &input.name, kept.value.deployment_status)?;
+    services::settled(&tx.get::<Service>(&input.service_name).await?.value)?;
     if let Some(component) = component_of(tx, &input.service_name, &input.name).await?
         && is_busy(component.value.deployment_status)
     {
@@ -354,7 +355,7 @@ pub async fn update(
 }
 
 pub async fn cancel(tx: &mut Tx<'_>, service: &str, name: &str) -> Result<ServiceInstance, OperationError> {
-    let mut kept = tx.get::<ServiceInstance>(&format!("{service}/{name}")).await?;
+    let mut kept = get(tx, service, name).await?;
     let id = kept.value.last_attempted_deployment_id.clone();
     deployments::cancel(tx, "Service instance", name, kept.value.deployment_status, id.as_ref()).await?;
     kept.value.set_status(DeploymentStatus::Cancelling);
@@ -470,9 +471,12 @@ pub async fn list(
     let page = Page { token: input.next_token.as_ref(), most: input.max_results };
     let start = match page.token {
         Some(token) => {
-            let last = decode(token)?;
-            let last = last.split_once('/').map_or("", |(_, key)| key);
-            rows.iter().position(|it| format!("{}/{}", it.service_name, it.name) == last).map_or(0, |at| at + 1)
+            let place = decode(token)?;
+            let (end, last) = place.split_once('/').unwrap_or_default();
+            let at = rows.iter().position(|it| format!("{}/{}", it.service_name, it.name) == last);
+            // The last one of the page before may be gone; what was behind it has its place then.
+            let gone = usize::from_str_radix(end, 16).unwrap_or_default().saturating_sub(1);
+            at.map_or(gone, |at| at + 1).min(rows.len())
         }
         None => 0,
     };

@@ -27,6 +27,7 @@ mod worker;
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use standin_core::{Answer, BoxFuture, Call, CallContext, Fidelity, Handler, OperationError};
 use standin_model::{Document, Operation, Service};
@@ -79,6 +80,8 @@ pub struct Engine {
     pub(crate) bundles: Arc<dyn BundleSource>,
     pub(crate) provisioner: Arc<dyn Provisioner>,
     pub(crate) quotas: Quotas,
+    /// How long a deployment shows IN_PROGRESS before anything is provisioned.
+    delay: Arc<dyn Fn() -> Duration + Send + Sync>,
 }
 
 impl fmt::Debug for Engine {
@@ -94,7 +97,18 @@ impl Engine {
         provisioner: Arc<dyn Provisioner>,
         quotas: Quotas,
     ) -> Self {
-        Self { store, bundles, provisioner, quotas }
+        Self { store, bundles, provisioner, quotas, delay: Arc::new(|| Duration::ZERO) }
+    }
+
+    /// Lets deployments wait before they begin, as long as `delay` says when they are made.
+    #[must_use]
+    pub fn with_delay(mut self, delay: impl Fn() -> Duration + Send + Sync + 'static) -> Self {
+        self.delay = Arc::new(delay);
+        self
+    }
+
+    pub(crate) fn delay_ms(&self) -> i64 {
+        i64::try_from((self.delay)().as_millis()).unwrap_or(i64::MAX)
     }
 
     /// Answers an operation. The input has passed the constraints of its shape.

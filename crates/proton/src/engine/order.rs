@@ -83,7 +83,7 @@ struct Frame<'f> {
 }
 
 impl Frame<'_> {
-    /// Renders and writes the order. What is to be deleted needs no template that renders.
+    /// Renders and writes the order. What is to be deleted or cancelled needs no template that renders.
     async fn order(
         self,
         tx: &mut Tx<'_>,
@@ -118,7 +118,7 @@ impl Frame<'_> {
         let identity = Identity { arn: &deployment.target_arn, tags: &self.tags, metadata };
         let rendered = match render::render(of, target, &identity) {
             Ok(rendered) => Some(rendered),
-            Err(_) if self.kept.extra.deletes => None,
+            Err(_) if self.kept.extra.deletes || deployment.deployment_status == DeploymentStatus::Cancelling => None,
             Err(findings) => return Err(validation(summary(&findings))),
         };
         Ok(Asked::Order(Box::new(Order {
@@ -183,6 +183,14 @@ async fn environment(
         inputs: spec.inputs,
     };
     frame.order(tx, main, &render::Target::Environment(&inputs)).await
+}
+
+/// The inputs of an instance, by the spec and the version of the template that it has.
+async fn inputs_of(tx: &mut Tx<'_>, it: &ServiceInstance) -> Result<Inputs, OperationError> {
+    let bundle = bundle::<true>(tx, &it.template_name, &it.template_major_version, &it.template_minor_version).await?;
+    let text = it.spec.clone().unwrap_or_default();
+    let spec = spec::service(&text, schema(&bundle)?, spec::FILE).map_err(|findings| validation(summary(&findings)))?;
+    Ok(spec.instance(&it.name).map(|instance| instance.inputs.clone()).unwrap_or_default())
 }
 
 /// The environment of something, with its current outputs.
@@ -272,11 +280,7 @@ async fn pipeline(
     let mut deployed = Vec::new();
     for row in rows {
         let (_, environment) = surroundings(tx, &row.value.environment_name).await?;
-        let text = row.value.spec.clone().unwrap_or_default();
-        let inputs = spec::service(&text, schema(&bundle)?, spec::FILE)
-            .ok()
-            .and_then(|spec| spec.instance(&row.value.name).map(|instance| instance.inputs.clone()))
-            .unwrap_or_default();
+        let inputs = inputs_of(tx, &row.value).await?;
         deployed.push(DeployedInstance {
             name: row.value.name,
             inputs,

@@ -52,11 +52,17 @@ pub async fn instances_of(tx: &mut Tx<'_>, service: &str) -> Result<Vec<Kept<Ser
     tx.all::<ServiceInstance>(&format!("{service}/")).await
 }
 
-/// Refuses to touch a service of which anything is busy.
-pub async fn idle(tx: &mut Tx<'_>, service: &Service) -> Result<(), OperationError> {
+/// Refuses to touch a service, or a part of it, whose instances come or go.
+pub fn settled(service: &Service) -> Result<(), OperationError> {
     if is_busy_service(service.status) {
         return Err(conflict(format!("Service {} is {}; wait for its end.", service.name, service.status.as_str())));
     }
+    Ok(())
+}
+
+/// Refuses to touch a service of which anything is busy.
+pub async fn idle(tx: &mut Tx<'_>, service: &Service) -> Result<(), OperationError> {
+    settled(service)?;
     if let Some(pipeline) = &service.pipeline {
         deployments::idle("The pipeline of service", &service.name, pipeline.deployment_status)?;
     }
@@ -265,6 +271,15 @@ async fn edit(tx: &mut Tx<'_>, kept: &mut Kept<Service>, text: String) -> Result
         ));
     }
     let there = instances_of(tx, &kept.value.name).await?;
+    let undeleted = there.iter().find(|row| {
+        row.value.deployment_status == DeploymentStatus::DeleteFailed && new.instance(&row.value.name).is_some()
+    });
+    if let Some(row) = undeleted {
+        return Err(conflict(format!(
+            "Service instance {} is DELETE_FAILED; leave it out of the spec, so that its deletion is tried again.",
+            row.value.name
+        )));
+    }
     let is_there = |name: &str| there.iter().any(|row| row.value.name == name);
     let added: Vec<_> = new.instances.iter().filter(|instance| !is_there(&instance.name)).collect();
     let removed: Vec<String> =
@@ -431,7 +446,7 @@ pub async fn advance(tx: &mut Tx<'_>, name: &str) -> Result<(), OperationError> 
                         tx,
                         &mut kept.value,
                         ServiceStatus::UpdateCompleteCleanupFailed,
-                        Some("Some removed instances could not be deleted".into()),
+                        Some(undeleted(removed.iter().map(|row| row.value.arn.as_str()))),
                     );
                     None
                 }
@@ -486,18 +501,19 @@ pub async fn advance(tx: &mut Tx<'_>, name: &str) -> Result<(), OperationError> 
                     );
                     return Ok(());
                 }
-                set_status(
-                    tx,
-                    &mut kept.value,
-                    ServiceStatus::DeleteFailed,
-                    Some("Some resources could not be deleted".into()),
-                );
+                let pipeline = kept.value.pipeline.as_ref().map(|pipeline| pipeline.arn.as_str());
+                let message = undeleted(instances.iter().map(|row| row.value.arn.as_str()).chain(pipeline));
+                set_status(tx, &mut kept.value, ServiceStatus::DeleteFailed, Some(message));
                 None
             }
         };
         kept.extra.phase = next.map(str::to_owned);
         tx.put(&kept);
     }
+}
+
+fn undeleted<'n>(arns: impl Iterator<Item = &'n str>) -> String {
+    format!("Could not be deleted: [{}]", arns.collect::<Vec<_>>().join(", "))
 }
 
 /// The instances are as they should be: the pipeline is next, where there is one.
@@ -515,7 +531,7 @@ fn pipeline_or_end(
     if creating {
         // Its run was made with the service and has waited for the instances.
         let id = pipeline.last_attempted_deployment_id.clone().unwrap_or_default();
-        deployments::schedule(tx, &id, 0);
+        deployments::start(tx, &id);
     } else {
         let environment = instances.first().map_or("", |row| row.value.environment_name.as_str());
         let target = ServicePipelineState {
@@ -534,6 +550,11 @@ async fn fail_pipeline(tx: &mut Tx<'_>, service: &mut Service, message: &str) ->
     let now = tx.now();
     let Some(pipeline) = &mut service.pipeline else { return Ok(()) };
     let id = pipeline.last_attempted_deployment_id.clone().unwrap_or_default();
+    // One that was cancelled meanwhile has ended.
+    if !is_busy(pipeline.deployment_status) {
+        return Ok(());
+    }
+    let before = pipeline.deployment_status;
     if let Some(mut row) = tx.find::<Deployment>(&id).await? {
         row.value.deployment_status = DeploymentStatus::Failed;
         row.value.deployment_status_message = Some(message.to_owned());
@@ -542,7 +563,7 @@ async fn fail_pipeline(tx: &mut Tx<'_>, service: &mut Service, message: &str) ->
         tx.put(&row);
         pipeline.settled(&row.value, now);
     }
-    tx.event("Service Pipeline", &pipeline.arn, Some("IN_PROGRESS"), "FAILED", &[("serviceName", &service.name)]);
+    tx.event("Service Pipeline", &pipeline.arn, Some(before.as_str()), "FAILED", &[("serviceName", &service.name)]);
     Ok(())
 }
 
@@ -570,13 +591,7 @@ pub async fn update_pipeline(
 ) -> Result<ServicePipeline, OperationError> {
     let (mut kept, mut pipeline) = pipeline_of(tx, &input.service_name).await?;
     deployments::idle("The pipeline of service", &input.service_name, pipeline.deployment_status)?;
-    if is_busy_service(kept.value.status) {
-        return Err(conflict(format!(
-            "Service {} is {}; wait for its end.",
-            input.service_name,
-            kept.value.status.as_str()
-        )));
-    }
+    settled(&kept.value)?;
     let next = deployments::next_version::<true>(
         tx,
         &deployments::Versions {

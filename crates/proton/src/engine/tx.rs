@@ -12,6 +12,8 @@ use super::errors::{not_found, validation};
 use super::kept::{Kept, ORDER, Resource};
 use super::{Engine, QUEUE};
 
+/// Claims after which a job is left alone: only where its owners die with it. The worker gives up far earlier.
+const ATTEMPTS_MAX: u32 = 1000;
 /// Rows that are read in one go.
 const PAGE: usize = 256;
 
@@ -61,7 +63,9 @@ impl<'e> Tx<'e> {
     /// A new id in the form of a UUID.
     pub fn id(&mut self) -> String {
         let mut key = self.scope.dice.key("proton-id");
-        key.text(&self.scope.nonce).text(&self.scope.account).number(self.draws);
+        // Request ids come again after a restart; the time does not.
+        let now = self.scope.now.as_millis().cast_unsigned();
+        key.text(&self.scope.nonce).text(&self.scope.account).number(now).number(self.draws);
         self.draws += 1;
         let mut draw = key.draw();
         let (high, low) = (draw.next_u64(), draw.next_u64());
@@ -108,7 +112,7 @@ impl<'e> Tx<'e> {
         self.written.insert((T::TABLE, key.to_owned()), None);
     }
 
-    /// All rows whose keys begin so, as this operation left them.
+    /// All rows whose keys begin so, as this operation left them. It decides by all that it found.
     pub async fn all<T: Resource>(&mut self, prefix: &str) -> Result<Vec<Kept<T>>, OperationError> {
         let table = self.space().table(T::TABLE);
         let mut found: BTreeMap<String, Arc<Document>> = BTreeMap::new();
@@ -118,7 +122,10 @@ impl<'e> Tx<'e> {
             let rows = self.engine.store.scan(&table, scan).await.map_err(OperationError::internal)?;
             after = rows.last().map(|row| row.key.clone());
             let count = rows.len();
-            found.extend(rows.into_iter().map(|row| (row.key.to_string(), row.body)));
+            for row in rows {
+                self.seen.entry((T::TABLE, row.key.to_string())).or_insert(Some(row.version));
+                found.insert(row.key.to_string(), row.body);
+            }
             if count < PAGE {
                 break;
             }
@@ -189,7 +196,7 @@ impl<'e> Tx<'e> {
             space,
             payload: Document::Map(fields),
             run_at_ms: self.scope.now.as_millis() + after_ms,
-            attempts_max: 10,
+            attempts_max: ATTEMPTS_MAX,
         });
     }
 

@@ -5,7 +5,7 @@ use standin_model::{Document, Timestamp};
 use standin_store::StoreError;
 use standin_store::jobs::{Backoff, Claim, Job};
 
-use super::deployments::{self, End, schedule};
+use super::deployments::{self, DEPLOY, End, schedule};
 use super::kept::Kept;
 use super::order::{self, Asked};
 use super::provision::{Made, Order, Progress};
@@ -17,6 +17,10 @@ use crate::types::*;
 const LEASE_MS: i64 = 60_000;
 /// Jobs that are claimed in one go.
 const CLAIMED: usize = 16;
+/// How often a deployment's job is tried.
+const ATTEMPTS_OF_JOB: u32 = 10;
+/// How soon a run is looked at again, at least.
+const POLL_MS_MIN: i64 = 25;
 const BACKOFF: Backoff = Backoff { first_ms: 500, most_ms: 30_000 };
 
 impl Engine {
@@ -37,6 +41,9 @@ impl Engine {
                 nonce: format!("{}/{}", job.key, job.attempts),
             };
             if let Err(error) = self.step(&scope, job).await {
+                if job.attempts >= ATTEMPTS_OF_JOB && self.give_up(&scope, job, &error.message).await.is_ok() {
+                    continue;
+                }
                 let mut batch = standin_store::Batch::default();
                 batch.fail(job, now.as_millis(), error.to_string(), BACKOFF);
                 match self.store.commit(batch).await {
@@ -92,7 +99,11 @@ impl Engine {
         for _ in 0..ATTEMPTS_MAX {
             let mut tx = Tx::new(self, scope.clone());
             match &progress {
-                Progress::Working { again_after_ms } => schedule(&mut tx, id, (*again_after_ms).max(1)),
+                Progress::Working { again_after_ms } => {
+                    // Most are done soon; what takes longer is looked at less often.
+                    let age = scope.now.as_millis() - kept.value.created_at.as_millis();
+                    schedule(&mut tx, id, (age / 4).max(POLL_MS_MIN).min((*again_after_ms).max(1)));
+                }
                 Progress::Waiting => {}
                 Progress::Done { outputs, resources } => {
                     let end = End {
@@ -126,6 +137,22 @@ impl Engine {
             _ if kept.extra.deletes => self.provisioner.delete(order).await,
             _ => self.provisioner.provision(order).await,
         }
+    }
+
+    /// Ends a deployment whose job failed too often: none is in progress for ever.
+    async fn give_up(&self, scope: &Scope, job: &Job, reason: &str) -> Result<(), OperationError> {
+        if &*job.kind != DEPLOY {
+            return Err(OperationError::internal("only deployments are given up"));
+        }
+        for _ in 0..ATTEMPTS_MAX {
+            let mut tx = Tx::new(self, scope.clone());
+            let end = End::failed(format!("the deployment failed {} times, the last time by: {reason}", job.attempts));
+            deployments::finish(&mut tx, &text(&job.payload, "id"), end).await?;
+            if done(tx, job).await? {
+                return Ok(());
+            }
+        }
+        Err(OperationError::internal("too many others change the deployment"))
     }
 
     /// Takes a job away that has nothing to do any more.
