@@ -28,8 +28,12 @@ pub(crate) fn fill(service: &Service, shape: ShapeIx, properties: &Value, noun: 
     let noun = squash(noun);
     for member in &structure.members {
         let own = squash(member.name);
-        let also =
-            [format!("{noun}{own}"), own.strip_prefix(&noun).unwrap_or_default().to_owned(), format!("{own}name")];
+        let also = [
+            format!("{noun}{own}"),
+            own.strip_prefix(&noun).unwrap_or_default().to_owned(),
+            format!("{own}name"),
+            format!("{own}document"),
+        ];
         let same = |wanted: &str| {
             properties
                 .iter()

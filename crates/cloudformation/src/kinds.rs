@@ -179,10 +179,19 @@ impl MadeBy {
         self.lifecycle.role(operation)
     }
 
-    /// The input member, at the root, by which an operation names a resource of this type.
+    /// The input members, at the root, by which an operation names a resource of this type.
     pub(crate) fn names(&self, operation: &Operation) -> Vec<(Str, Part)> {
+        self.bound(operation, |of, ix| of == ix)
+    }
+
+    /// The input members, at the root, by which an operation names what a resource of this type lies in.
+    pub(crate) fn around(&self, operation: &Operation) -> Vec<Str> {
+        self.bound(operation, |of, ix| of != ix).into_iter().map(|(name, _)| name).collect()
+    }
+
+    fn bound(&self, operation: &Operation, wanted: impl Fn(TypeIx, TypeIx) -> bool) -> Vec<(Str, Part)> {
         let Some((role, ix)) = self.role(operation).zip(self.ix) else { return Vec::new() };
-        let bindings = role.bindings.iter().filter(|binding| binding.of == ix);
+        let bindings = role.bindings.iter().filter(|binding| wanted(binding.of, ix));
         bindings
             .filter_map(|binding| match &*binding.path {
                 [standin_lifecycle::Step::Member(name)]

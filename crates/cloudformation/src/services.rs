@@ -154,6 +154,7 @@ impl ServiceResources {
                     input.push(name.clone(), value.clone());
                 }
             });
+            name_around(by, operation, wanted.properties, &mut input);
             filled.used.retain(|name| left.contains_key(name));
             if filled.used.is_empty() || !complete(by.service, operation, &input) {
                 continue;
@@ -205,17 +206,7 @@ impl ServiceResources {
         let Some(by) = &kind.made_by else { return Ok(()) };
         let Some(delete) = by.delete else { return Ok(()) };
         let Some(mut input) = About::of(made).input(&by.names(delete)) else { return Ok(()) };
-        // What lies in something else is named with it.
-        let filled = filled(by, delete, wanted.properties);
-        for (name, value) in filled.fields.iter() {
-            let required = delete
-                .input
-                .and_then(|shape| by.service.structure(shape)?.member(name))
-                .is_some_and(|member| member.required);
-            if required && !input.contains_key(name) {
-                input.push(name.clone(), value.clone());
-            }
-        }
+        name_around(by, delete, wanted.properties, &mut input);
         match self.call(place, by.service, delete, input, salt(place, &wanted)).await {
             Ok(_) => Ok(()),
             Err(error) if missing(&error) => Ok(()),
@@ -286,7 +277,9 @@ impl Resources for ServiceResources {
             let (service, operation) = self.operation("ssm", "GetParameter")?;
             let mut input = Fields::new();
             input.push("Name", name.to_owned());
-            let output = self.call(place, service, operation, input, 0).await.ok()?;
+            let Ok(output) = self.call(place, service, operation, input, 0).await else {
+                return public_parameter(place, name);
+            };
             output.get("Parameter")?.get("Value")?.as_str().map(str::to_owned)
         })
     }
@@ -548,6 +541,18 @@ fn filled(by: &MadeBy, operation: &Operation, properties: &Value) -> input::Inpu
     operation.input.map(|shape| input::fill(by.service, shape, properties, &noun)).unwrap_or_default()
 }
 
+/// What lies in something else is named with it: adds to an input whatever is required, and what tells where the resource is.
+fn name_around(by: &MadeBy, operation: &Operation, properties: &Value, input: &mut Fields) {
+    let Some(structure) = operation.input.and_then(|shape| by.service.structure(shape)) else { return };
+    let around = by.around(operation);
+    for (name, value) in filled(by, operation, properties).fields.iter() {
+        let required = structure.member(name).is_some_and(|member| member.required);
+        if (required || around.contains(&name.as_ref())) && !input.contains_key(name) {
+            input.push(name.clone(), value.clone());
+        }
+    }
+}
+
 /// Whether an input has whatever the operation requires.
 fn complete(service: &Service, operation: &Operation, input: &Fields) -> bool {
     let structure = operation.input.and_then(|shape| service.structure(shape));
@@ -572,6 +577,17 @@ fn missing(error: &OperationError) -> bool {
 fn reason(service: &Service, error: &OperationError) -> String {
     let status = error.status.unwrap_or(400);
     format!("{} (Service: {}, Status Code: {status}, Error Code: {})", error.message, service.sdk_id, error.code)
+}
+
+/// Parameters that AWS publishes for everybody, as far as they name images.
+fn public_parameter(place: &Place, name: &str) -> Option<String> {
+    let of = name.strip_prefix("/aws/service/")?;
+    let is_image = of.split('/').any(|part| part.contains("ami") || part == "image_id");
+    is_image.then(|| {
+        let mut key = Dice::new(0).key("public image");
+        key.text(name).text(&place.region);
+        format!("ami-{}", hex(&mut key.draw(), 17))
+    })
 }
 
 fn salt(place: &Place, wanted: &Wanted<'_>) -> u64 {

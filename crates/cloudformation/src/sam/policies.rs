@@ -4,7 +4,8 @@ use serde_json::{Map, Value, json};
 
 use crate::error::TemplateError;
 
-/// Template, its parameter, actions and resources; `{}` in a resource is the parameter. Source: "SAM policy templates".
+/// Template, its parameter (empty where it has none), actions and resources; `{}` in a resource is the parameter, which as
+/// a whole is an ARN. Source: "SAM policy templates".
 const TEMPLATES: &[(&str, &str, &[&str], &[&str])] = &[
     (
         "DynamoDBCrudPolicy",
@@ -93,6 +94,79 @@ const TEMPLATES: &[(&str, &str, &[&str], &[&str])] = &[
         ],
         &["s3:{}", "s3:{}/*"],
     ),
+    (
+        "KinesisCrudPolicy",
+        "StreamName",
+        &[
+            "kinesis:AddTagsToStream",
+            "kinesis:CreateStream",
+            "kinesis:DecreaseStreamRetentionPeriod",
+            "kinesis:DeleteStream",
+            "kinesis:DescribeStream",
+            "kinesis:DescribeStreamSummary",
+            "kinesis:GetShardIterator",
+            "kinesis:IncreaseStreamRetentionPeriod",
+            "kinesis:ListTagsForStream",
+            "kinesis:MergeShards",
+            "kinesis:PutRecord",
+            "kinesis:PutRecords",
+            "kinesis:SplitShard",
+            "kinesis:RemoveTagsFromStream",
+        ],
+        &["kinesis:stream/{}"],
+    ),
+    (
+        "KinesisStreamReadPolicy",
+        "StreamName",
+        &["kinesis:DescribeStream", "kinesis:DescribeStreamSummary", "kinesis:GetRecords", "kinesis:GetShardIterator"],
+        &["kinesis:stream/{}"],
+    ),
+    (
+        "FirehoseWritePolicy",
+        "DeliveryStreamName",
+        &["firehose:PutRecord", "firehose:PutRecordBatch"],
+        &["firehose:deliverystream/{}"],
+    ),
+    (
+        "FirehoseCrudPolicy",
+        "DeliveryStreamName",
+        &[
+            "firehose:CreateDeliveryStream",
+            "firehose:DeleteDeliveryStream",
+            "firehose:DescribeDeliveryStream",
+            "firehose:PutRecord",
+            "firehose:PutRecordBatch",
+            "firehose:UpdateDestination",
+        ],
+        &["firehose:deliverystream/{}"],
+    ),
+    ("KMSDecryptPolicy", "KeyId", &["kms:Decrypt"], &["kms:key/{}"]),
+    ("KMSEncryptPolicy", "KeyId", &["kms:Encrypt"], &["kms:key/{}"]),
+    ("AWSSecretsManagerGetSecretValuePolicy", "SecretArn", &["secretsmanager:GetSecretValue"], &["{}"]),
+    (
+        "SNSCrudPolicy",
+        "TopicName",
+        &["sns:ListSubscriptionsByTopic", "sns:CreateTopic", "sns:SetTopicAttributes", "sns:Subscribe", "sns:Publish"],
+        &["sns:{}*"],
+    ),
+    (
+        "SESCrudPolicy",
+        "IdentityName",
+        &["ses:GetIdentityVerificationAttributes", "ses:SendEmail", "ses:SendRawEmail", "ses:VerifyEmailIdentity"],
+        &["ses:identity/{}"],
+    ),
+    ("CloudWatchPutMetricPolicy", "", &["cloudwatch:PutMetricData"], &["*"]),
+    (
+        "VPCAccessPolicy",
+        "",
+        &[
+            "ec2:CreateNetworkInterface",
+            "ec2:DeleteNetworkInterface",
+            "ec2:DescribeNetworkInterfaces",
+            "ec2:DetachNetworkInterface",
+        ],
+        &["*"],
+    ),
 ];
 
 /// What a list of policies comes to: ARNs of managed ones, and documents.
@@ -123,19 +197,27 @@ fn document(name: &str, parameters: &Value) -> Result<Value, TemplateError> {
     let unknown =
         || TemplateError::new(format!("Policy template '{name}' is not known here; write its statements out."));
     let (_, parameter, actions, resources) = TEMPLATES.iter().find(|(known, ..)| *known == name).ok_or_else(unknown)?;
+    let statement = |resources: Vec<Value>| {
+        Ok(json!({"Statement": [{"Effect": "Allow", "Action": actions, "Resource": resources}]}))
+    };
+    let Some(first) = parameter.get(..1) else {
+        return statement(resources.iter().map(|resource| json!(resource)).collect());
+    };
     let given = parameters.get(parameter).ok_or_else(|| {
         TemplateError::new(format!("Must specify valid parameter values for policy template '{name}'"))
     })?;
-    let key = parameter[..1].to_lowercase() + &parameter[1..];
+    let key = first.to_lowercase() + &parameter[1..];
     let arn = |form: &&str| {
+        if *form == "{}" {
+            return given.clone();
+        }
         let (service, rest) = form.split_once(':').unwrap_or((form, ""));
         let rest = rest.replace("{}", &format!("${{{key}}}"));
         let place = if service == "s3" { ":" } else { "${AWS::Region}:${AWS::AccountId}" };
         let text = format!("arn:${{AWS::Partition}}:{service}:{place}:{rest}");
         json!({"Fn::Sub": [text, Map::from_iter([(key.clone(), given.clone())])]})
     };
-    let resources: Vec<Value> = resources.iter().map(arn).collect();
-    Ok(json!({"Statement": [{"Effect": "Allow", "Action": actions, "Resource": resources}]}))
+    statement(resources.iter().map(arn).collect())
 }
 
 #[cfg(test)]
@@ -154,5 +236,10 @@ mod tests {
         assert_eq!(resource(0), json!(["arn:${AWS::Partition}:s3:::${bucketName}", {"bucketName": {"Ref": "B"}}]));
         assert_eq!(resource(1)[0], json!("arn:${AWS::Partition}:sns:${AWS::Region}:${AWS::AccountId}:${topicName}"));
         assert!(split(Some(&json!([{"NoPolicy": {}}])), "aws").is_err());
+        let of =
+            json!([{"VPCAccessPolicy": {}}, {"AWSSecretsManagerGetSecretValuePolicy": {"SecretArn": {"Ref": "S"}}}]);
+        let (_, documents) = split(Some(&of), "aws").unwrap();
+        let resources = documents.iter().map(|document| document["Statement"][0]["Resource"].clone());
+        assert_eq!(resources.collect::<Vec<_>>(), [json!(["*"]), json!([{"Ref": "S"}])]);
     }
 }
