@@ -87,6 +87,20 @@ impl Neighbours {
         Ok(found.filter(|stack| stack.status != "DELETE_COMPLETE"))
     }
 
+    /// Whether the stack was told to do something for this order before.
+    async fn was_told(&self, order: &Order) -> bool {
+        let events = self.of_stack(order, "DescribeStackEvents", Fields::new()).await.unwrap_or_default();
+        let events = events.get("StackEvents").and_then(Document::as_list).unwrap_or_default();
+        let token = |event: &Document| event.get("ClientRequestToken").and_then(Document::as_str).map(str::to_owned);
+        events.iter().any(|event| token(event).as_ref() == Some(&order.deployment_id))
+    }
+
+    async fn delete_stack(&self, order: &Order) -> Result<(), OperationError> {
+        let mut token = Fields::new();
+        token.push("ClientRequestToken", order.deployment_id.clone());
+        self.of_stack(order, "DeleteStack", token).await.map(drop)
+    }
+
     /// Why a stack failed: the first event of a failure since the run began.
     async fn reason(&self, order: &Order, stack: &Stack) -> String {
         let events = self.of_stack(order, "DescribeStackEvents", Fields::new()).await.unwrap_or_default();
@@ -137,10 +151,14 @@ impl Neighbours {
                 _ => Progress::Failed { reason: self.reason(order, &stack).await },
             });
         }
+        // A change that was taken back left the tags of the run before it.
+        if self.was_told(order).await {
+            return Ok(Progress::Failed { reason: self.reason(order, &stack).await });
+        }
         match stack.status.as_str() {
             // What was never made whole cannot be updated.
             "ROLLBACK_COMPLETE" | "ROLLBACK_FAILED" | "CREATE_FAILED" | "DELETE_FAILED" => {
-                self.of_stack(order, "DeleteStack", Fields::new()).await?;
+                self.delete_stack(order).await?;
             }
             _ => {
                 self.of_stack(order, "UpdateStack", input(order, template)).await?;
@@ -158,17 +176,10 @@ impl Neighbours {
         if stack.status.ends_with("_IN_PROGRESS") {
             return Ok(Progress::Working { again_after_ms: POLL_MS });
         }
-        let events = self.of_stack(order, "DescribeStackEvents", Fields::new()).await.unwrap_or_default();
-        let events = events.get("StackEvents").and_then(Document::as_list).unwrap_or_default();
-        let ours = |event: &Document| {
-            event.get("ClientRequestToken").and_then(Document::as_str) == Some(order.deployment_id.as_str())
-        };
-        if stack.status == "DELETE_FAILED" && events.iter().any(ours) {
+        if stack.status == "DELETE_FAILED" && self.was_told(order).await {
             return Ok(Progress::Failed { reason: self.reason(order, &stack).await });
         }
-        let mut token = Fields::new();
-        token.push("ClientRequestToken", order.deployment_id.clone());
-        self.of_stack(order, "DeleteStack", token).await?;
+        self.delete_stack(order).await?;
         Ok(Progress::Working { again_after_ms: POLL_MS })
     }
 
