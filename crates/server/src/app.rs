@@ -28,7 +28,7 @@ use crate::metrics::Metrics;
 use crate::net::{CertAuthority, Limits};
 use crate::objects;
 use crate::pass::PassOn;
-use crate::proton;
+use crate::proton::{self, events::EventsConfig};
 use crate::sessions;
 use crate::stacks;
 use crate::state::State;
@@ -43,6 +43,7 @@ pub(crate) struct App {
     pub(crate) defaults: Defaults,
     pub(crate) registry: Registry,
     pub(crate) proton: Arc<standin_proton::engine::Engine>,
+    pub(crate) proton_events: EventsConfig,
     pub(crate) resources: Arc<Resources>,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) objects: Arc<ObjectStorage>,
@@ -123,7 +124,15 @@ impl App {
         let dice = Dice::new(config.seed);
         let proton = proton::register(
             &mut registry,
-            &proton::Parts { catalogue, store: &store, resources: &resources, origin: config.clock.origin(), dice },
+            &proton::Parts {
+                catalogue,
+                store: &store,
+                resources: &resources,
+                origin: config.clock.origin(),
+                dice,
+                quotas: config.proton_quotas,
+                first,
+            },
         );
         Self {
             catalogue,
@@ -131,6 +140,7 @@ impl App {
             defaults: Defaults { account: config.account.into(), region: config.region.into() },
             registry,
             proton,
+            proton_events: config.proton_events,
             resources,
             store,
             objects,

@@ -10,6 +10,7 @@ use standin_faults::Faults;
 use standin_lifecycle::Overlay;
 use standin_mock::validation::Strictness;
 use standin_model::Service;
+use standin_proton::engine::Quotas;
 use standin_script::Responses;
 use standin_script::folder::Folder;
 use standin_store::StoreLocation;
@@ -18,6 +19,7 @@ use crate::init::InitReport;
 use crate::leaks::LeakWatch;
 use crate::net::{CorsPolicy, Limits, ProxyPolicy};
 use crate::pass::Upstream;
+use crate::proton::events::EventsConfig;
 use crate::tape::{RecordConfig, ReplayConfig};
 
 /// The account of requests whose access key names none.
@@ -102,6 +104,10 @@ pub struct ServerConfig {
     pub record: Option<RecordConfig>,
     /// What was recorded, for answers.
     pub replay: Option<ReplayConfig>,
+    /// How much there may be in Proton.
+    pub proton_quotas: Quotas,
+    /// What becomes of Proton's events.
+    pub proton_events: EventsConfig,
 }
 
 impl Default for ServerConfig {
@@ -136,6 +142,8 @@ impl Default for ServerConfig {
             s3: None,
             record: None,
             replay: None,
+            proton_quotas: Quotas::default(),
+            proton_events: EventsConfig::default(),
         }
     }
 }

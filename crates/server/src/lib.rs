@@ -36,8 +36,11 @@ pub use config::{DEFAULT_ACCOUNT, DEFAULT_JOURNAL_SIZE, DEFAULT_REGION, ServerCo
 pub use init::{InitReport, InitStage, ScriptState};
 pub use leaks::{LeakAttempt, LeakWatch};
 pub use pass::{CredentialSource, OwnedKeys, Upstream};
+pub use proton::events::{EventSink, EventTarget, EventsConfig};
+pub use proton::webhook::Secret as WebhookSecret;
 pub use saved::BLOB_LINE as SAVED_BYTES_LINE;
 pub use server::{RunningServer, Server, ServerBuilder};
 pub use standin_mock::validation::Strictness;
+pub use standin_proton::engine::Quotas as ProtonQuotas;
 pub use standin_store::{Durability, StoreLocation};
 pub use tape::{RecordConfig, ReplayConfig};

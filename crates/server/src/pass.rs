@@ -148,7 +148,8 @@ impl PassOn {
         *http.method_mut() = request.method;
         *http.uri_mut() = target.parse().map_err(OperationError::internal)?;
         *http.headers_mut() = request.headers;
-        let response = self.send(&host, http).await.map_err(|error| unreachable(&host, &error))?;
+        let tls = self.to.tls.clone().filter(|_| host.secure);
+        let response = send(&host.authority, tls, http).await.map_err(|error| unreachable(&host, &error))?;
         self.answer(protocol, &call.context, &host, response).await
     }
 
@@ -209,18 +210,6 @@ impl PassOn {
             .map_err(|error| OperationError::internal(error.to_string()))?
             .unwrap_or_default();
         Ok(Host { secure: true, authority: format!("{prefix}{name}"), region })
-    }
-
-    async fn send(&self, host: &Host, request: http::Request<Body>) -> io::Result<http::Response<Incoming>> {
-        let authority: Authority = host.authority.parse().map_err(io::Error::other)?;
-        let port = authority.port_u16().unwrap_or(if host.secure { 443 } else { 80 });
-        let stream = TcpStream::connect((authority.host(), port)).await?;
-        stream.set_nodelay(true)?;
-        let Some(tls) = self.to.tls.clone().filter(|_| host.secure) else {
-            return exchange(TokioIo::new(stream), request).await;
-        };
-        let name = ServerName::try_from(authority.host().to_owned()).map_err(io::Error::other)?;
-        exchange(TokioIo::new(TlsConnector::from(tls).connect(name, stream).await?), request).await
     }
 
     async fn answer(
@@ -312,6 +301,21 @@ fn refusal(error: ServiceError, status: StatusCode, headers: &HeaderMap) -> Oper
         }
     }
     refusal
+}
+
+/// Sends a request over a connection of its own, by TLS where there is a configuration of it.
+pub(crate) async fn send(
+    authority: &str,
+    tls: Option<Arc<ClientConfig>>,
+    request: http::Request<Body>,
+) -> io::Result<http::Response<Incoming>> {
+    let authority: Authority = authority.parse().map_err(io::Error::other)?;
+    let port = authority.port_u16().unwrap_or(if tls.is_some() { 443 } else { 80 });
+    let stream = TcpStream::connect((authority.host().trim_matches(['[', ']']), port)).await?;
+    stream.set_nodelay(true)?;
+    let Some(tls) = tls else { return exchange(TokioIo::new(stream), request).await };
+    let name = ServerName::try_from(authority.host().to_owned()).map_err(io::Error::other)?;
+    exchange(TokioIo::new(TlsConnector::from(tls).connect(name, stream).await?), request).await
 }
 
 /// One request over one connection, which lives as long as the answer.

@@ -1,5 +1,9 @@
 //! Proton: its engine, and the worker that does its jobs.
 
+pub(crate) mod events;
+mod put_events;
+pub(crate) mod webhook;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,6 +30,9 @@ pub(crate) struct Parts<'p> {
     /// The reference of synthesised timestamps.
     pub(crate) origin: Timestamp,
     pub(crate) dice: Dice,
+    pub(crate) quotas: Quotas,
+    /// What tells the ids of this run from those of an earlier one.
+    pub(crate) first: u64,
 }
 
 /// Registers the engine for all operations of Proton. What is registered so far are the services that it calls.
@@ -33,7 +40,8 @@ pub(crate) fn register(registry: &mut Registry, parts: &Parts<'_>) -> Arc<Engine
     let others = Arc::new(registry.clone());
     let neighbours = Arc::new(Neighbours::new(parts.catalogue, others, parts.origin, parts.dice));
     let resources = parts.resources.clone();
-    let engine = Engine::new(parts.store.clone(), neighbours.clone(), neighbours, Quotas::default())
+    let engine = Engine::new(parts.store.clone(), neighbours.clone(), neighbours, parts.quotas)
+        .with_run(parts.first)
         .with_delay(move || resources.transitions(SERVICE));
     let engine = Arc::new(engine);
     registry.service(

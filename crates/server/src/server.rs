@@ -160,6 +160,7 @@ impl ServerBuilder {
             app.log_faults();
         }
         crate::stacks::resume(&app.stacks, &app.clock, app.dice).await;
+        crate::proton::events::prepare(&app).await.map_err(|source| NetError::Store { source })?;
         let mut hosts = HostPolicy::new(app.catalogue.partitions());
         allowed_hosts.iter().for_each(|name| hosts.allow(name));
         let bound = net::bind(NetConfig {
@@ -189,6 +190,7 @@ impl ServerBuilder {
                 never = forget_expired(&swept) => match never {},
                 never = follow_files(&swept) => match never {},
                 never = crate::proton::work(&swept) => match never {},
+                never = crate::proton::events::work(&swept) => match never {},
             };
             if !served.finished {
                 tracing::warn!(

@@ -119,10 +119,13 @@ impl App {
         });
     }
 
-    /// Back to the state after start: resources, journal, coverage, canned answers and counters.
+    /// Back to the state after start: resources, events, journal, coverage, canned answers and counters.
     pub(crate) async fn reset(&self) {
         if let Err(error) = self.forget(&Forget::default()).await {
             tracing::error!(%error, "the state could not be reset");
+        }
+        if let Err(error) = self.store.trim_events(0).await {
+            tracing::error!(%error, "events could not be forgotten");
         }
         self.forget_requests();
     }

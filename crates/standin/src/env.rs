@@ -65,6 +65,8 @@ variables! { STANDIN:
     INCIDENT = "STANDIN_INCIDENT";
     /// `--mockoon`; several, separated by commas
     MOCKOON = "STANDIN_MOCKOON";
+    /// `--proton`
+    PROTON = "STANDIN_PROTON";
     /// `--record`
     RECORD = "STANDIN_RECORD";
     /// `--upstream`

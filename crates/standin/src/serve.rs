@@ -1,6 +1,6 @@
 //! From settings to a running server.
 
-mod elsewhere;
+pub mod elsewhere;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -97,6 +97,7 @@ pub fn server_config(settings: &Settings) -> Result<ServerConfig, CommandError> 
     };
     let cors = CorsPolicy::parse(settings.cors_origin.iter().flatten().map(String::as_str));
     let clock = settings.clock.map_or(defaults.clock, |time| Clock::frozen_at(time.0));
+    let (proton_quotas, proton_events) = config::proton(settings.proton.as_deref().unwrap_or_default())?;
     let (responses, responses_dir) = responses(settings.responses.as_deref().unwrap_or_default(), clock.now())?;
     Ok(ServerConfig {
         listen: settings.addresses(),
@@ -150,6 +151,8 @@ pub fn server_config(settings: &Settings) -> Result<ServerConfig, CommandError> 
             },
         }),
         s3: settings.s3.as_deref().map(elsewhere::read).transpose()?,
+        proton_quotas,
+        proton_events,
     })
 }
 
@@ -247,7 +250,7 @@ fn record(settings: &Settings) -> Result<Option<RecordConfig>, CommandError> {
     match (&settings.record, &settings.upstream) {
         (Some(folder), Some(upstream)) => Ok(Some(RecordConfig {
             folder: folder.clone(),
-            upstream: elsewhere::upstream(upstream)?,
+            upstream: elsewhere::upstream("upstream", upstream)?,
             services: match services {
                 [] => Globs::Any,
                 patterns => Globs::Several(patterns.to_vec()),

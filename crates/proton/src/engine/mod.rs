@@ -14,6 +14,7 @@ mod connections;
 mod deployments;
 mod environments;
 mod errors;
+pub mod events;
 mod instances;
 mod kept;
 mod order;
@@ -32,6 +33,7 @@ use std::time::Duration;
 use standin_core::{Answer, BoxFuture, Call, CallContext, Fidelity, Handler, OperationError};
 use standin_model::{Document, Operation, Service};
 use standin_store::{Store, StoreError};
+use tokio::sync::watch;
 
 use crate::types::{Input, OPERATIONS};
 use provision::{BundleSource, Provisioner};
@@ -82,6 +84,9 @@ pub struct Engine {
     pub(crate) quotas: Quotas,
     /// How long a deployment shows IN_PROGRESS before anything is provisioned.
     delay: Arc<dyn Fn() -> Duration + Send + Sync>,
+    /// After a restart, the same request comes under the same nonce once more, and is another.
+    run: u64,
+    told: watch::Sender<u64>,
 }
 
 impl fmt::Debug for Engine {
@@ -97,7 +102,15 @@ impl Engine {
         provisioner: Arc<dyn Provisioner>,
         quotas: Quotas,
     ) -> Self {
-        Self { store, bundles, provisioner, quotas, delay: Arc::new(|| Duration::ZERO) }
+        Self {
+            store,
+            bundles,
+            provisioner,
+            quotas,
+            delay: Arc::new(|| Duration::ZERO),
+            run: 0,
+            told: watch::Sender::new(0),
+        }
     }
 
     /// Lets deployments wait before they begin, as long as `delay` says when they are made.
@@ -109,6 +122,22 @@ impl Engine {
 
     pub(crate) fn delay_ms(&self) -> i64 {
         i64::try_from((self.delay)().as_millis()).unwrap_or(i64::MAX)
+    }
+
+    /// What tells the ids that are drawn from now on from those of an earlier run over the same store.
+    #[must_use]
+    pub fn with_run(mut self, run: u64) -> Self {
+        self.run = run;
+        self
+    }
+
+    /// Changes whenever this process has told the event log of something.
+    pub fn follow(&self) -> watch::Receiver<u64> {
+        self.told.subscribe()
+    }
+
+    pub(crate) fn told(&self) {
+        self.told.send_modify(|count| *count = count.wrapping_add(1));
     }
 
     /// Answers an operation. The input has passed the constraints of its shape.

@@ -62,12 +62,17 @@ impl<'e> Tx<'e> {
 
     /// A new id in the form of a UUID.
     pub fn id(&mut self) -> String {
-        let mut key = self.scope.dice.key("proton-id");
-        // Request ids come again after a restart; the time does not.
-        let now = self.scope.now.as_millis().cast_unsigned();
-        key.text(&self.scope.nonce).text(&self.scope.account).number(now).number(self.draws);
         self.draws += 1;
-        let mut draw = key.draw();
+        self.drawn_id("proton-id", self.draws)
+    }
+
+    /// The id of that number of those that this operation draws for a purpose.
+    pub(super) fn drawn_id(&self, purpose: &str, number: u64) -> String {
+        let mut key = self.scope.dice.key(purpose);
+        // Request ids come again after a restart; the time does not, unless it stands still.
+        let now = self.now().as_millis().cast_unsigned();
+        key.text(&self.scope.nonce).text(&self.scope.account).number(now).number(self.engine.run);
+        let mut draw = key.number(number).draw();
         let (high, low) = (draw.next_u64(), draw.next_u64());
         format!(
             "{:08x}-{:04x}-4{:03x}-{:04x}-{:012x}",
@@ -200,31 +205,6 @@ impl<'e> Tx<'e> {
         });
     }
 
-    /// Tells the event log of a change of status. `detail` names the resource.
-    pub fn event(
-        &mut self,
-        what: &str,
-        arn: &str,
-        previous: Option<&str>,
-        status: &str,
-        detail: &[(&'static str, &str)],
-    ) {
-        if previous == Some(status) {
-            return;
-        }
-        let mut fields = standin_model::Fields::new();
-        fields.push("detail-type", format!("AWS Proton {what} Status Change"));
-        fields.push("resource", arn.to_owned());
-        for (name, value) in detail {
-            fields.push(*name, (*value).to_owned());
-        }
-        fields.push("status", status.to_owned());
-        fields.push("previousStatus", previous.unwrap_or_default().to_owned());
-        fields.push("time", self.scope.now);
-        let space = self.space();
-        self.batch.event(&space, "proton.status", Document::Map(fields));
-    }
-
     /// Makes all that was written visible.
     ///
     /// # Errors
@@ -237,7 +217,12 @@ impl<'e> Tx<'e> {
             let table = self.space().table(table);
             self.batch.check(&table, key, version);
         }
-        self.engine.store.commit(self.batch).await.map(drop)
+        let tells = !self.batch.events.is_empty();
+        self.engine.store.commit(self.batch).await?;
+        if tells {
+            self.engine.told();
+        }
+        Ok(())
     }
 
     /// What was made under a client token before, with the same input; the key of the resource.

@@ -4,6 +4,7 @@ mod clock;
 mod faults;
 mod incidents;
 mod localstack;
+mod proton;
 mod requests;
 mod responses;
 mod services;
@@ -15,7 +16,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::header::{ALLOW, CONTENT_TYPE, HeaderValue};
-use http::{Method, Request, Response, StatusCode};
+use http::{HeaderMap, Method, Request, Response, StatusCode};
 use serde_json::{Value, json};
 
 use crate::app::App;
@@ -52,7 +53,7 @@ pub(crate) async fn serve(app: &Arc<App>, request: Request<RequestBody>) -> Repl
     let method = &parts.method;
     let host = parts.headers.get(http::header::HOST).and_then(|host| host.to_str().ok());
     let base_url = format!("http://{}", host.unwrap_or("127.0.0.1:4566"));
-    let asked = Asked { app, method, query: &query, base_url: &base_url, body };
+    let asked = Asked { app, method, query: &query, headers: &parts.headers, base_url: &base_url, body };
     match segments[..] {
         ["_standin", ref rest @ ..] => own(asked, rest).await,
         ["_localstack", ref rest @ ..] => localstack::serve(asked, rest).await,
@@ -70,6 +71,7 @@ struct Asked<'r> {
     app: &'r Arc<App>,
     method: &'r Method,
     query: &'r str,
+    headers: &'r HeaderMap,
     /// How the caller reached the server.
     base_url: &'r str,
     body: RequestBody,
@@ -119,6 +121,7 @@ async fn own(asked: Asked<'_>, rest: &[&str]) -> Reply {
         (_, ["scenarios", rest @ ..]) => responses::scenarios(asked, rest).await,
         (_, ["faults", rest @ ..]) => faults::serve(asked, rest).await,
         (_, ["incidents", rest @ ..]) => incidents::serve(asked, rest).await,
+        (_, ["proton", rest @ ..]) => proton::serve(asked, rest).await,
         (_, ["state", rest @ ..]) => state::serve(asked, rest).await,
         ("POST", ["reset"]) => {
             app.reset().await;
@@ -150,6 +153,8 @@ fn refuse_method(known: &[&str]) -> Reply {
 fn allowed(rest: &[&str]) -> &'static str {
     match rest {
         ["health" | "services" | "coverage" | "metrics" | "ca"] | ["explain", _] | ["requests", "stream"] => "GET",
+        ["proton", "events", "stream"] => "GET",
+        ["proton", "events"] => "GET, DELETE",
         ["clock"] | ["services", _] => "GET, POST, PUT",
         ["state"] => "GET, POST, PUT, DELETE",
         ["state", "diff" | "log"] => "GET",
@@ -211,7 +216,8 @@ fn not_found(path: &str) -> Reply {
         StatusCode::NOT_FOUND,
         format!(
             "nothing at {path}; /_standin/ has health, services, services/ID, requests, requests/stream, \
-             requests/verify, explain/ID, coverage, responses, scenarios, faults, incidents, clock, state, reset, metrics and ca"
+             requests/verify, explain/ID, coverage, responses, scenarios, faults, incidents, proton/events, \
+             proton/events/stream, clock, state, reset, metrics and ca"
         ),
     )
 }

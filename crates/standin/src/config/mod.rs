@@ -2,6 +2,7 @@
 
 mod localstack;
 mod mockoon;
+mod proton;
 mod settings;
 
 use std::net::SocketAddr;
@@ -13,6 +14,7 @@ use crate::env::{self, Get};
 use crate::error::CommandError;
 
 pub use mockoon::MockoonSetting;
+pub use proton::{ProtonSetting, proton};
 pub use settings::{
     Account, DEFAULT_PORT, Durability, FaultSetting, Fidelity, FrozenTime, Limit, Listen, LogFormat, ProxyPolicy,
     ReplayMatch, ResponseSetting, Settings, Transition, Validation,

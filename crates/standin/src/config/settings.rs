@@ -13,7 +13,7 @@ use standin_core::parse_duration;
 use standin_faults::{Preset, Rule, presets};
 use standin_model::Timestamp;
 
-use super::MockoonSetting;
+use super::{MockoonSetting, ProtonSetting};
 use crate::env;
 
 /// The port that every peer listens on.
@@ -143,6 +143,13 @@ pub struct Settings {
     #[arg(long, value_name = "FILE", env = env::MOCKOON, value_delimiter = ',')]
     pub mockoon: Option<Vec<MockoonSetting>>,
 
+    /// Set a quota of Proton, or who is told of its events, as in quotas.services=10000
+    ///
+    /// A line of the file's table `[proton]`. May be given several times. docs/configuration.md lists what there is.
+    #[arg(long, value_name = "NAME=VALUE", env = env::PROTON)]
+    #[serde(default, deserialize_with = "proton_from_table")]
+    pub proton: Option<Vec<ProtonSetting>>,
+
     /// Answer some calls as the files of this folder say
     ///
     /// SERVICE/OPERATION….yaml; changes count at once. Tables `[[responses]]` in the standin.toml.
@@ -247,8 +254,12 @@ impl Settings {
             (Some(above), Some(below)) => Some(below.into_iter().chain(above).collect()),
             (above, below) => above.or(below),
         };
+        let proton = match (self.proton, below.proton) {
+            (Some(above), Some(below)) => Some(below.into_iter().chain(above).collect()),
+            (above, below) => above.or(below),
+        };
         macro_rules! layered {
-            ($($field:ident),+ $(,)?) => { Self { limits, transitions, responses, $($field: self.$field.or(below.$field)),+ } };
+            ($($field:ident),+ $(,)?) => { Self { limits, transitions, responses, proton, $($field: self.$field.or(below.$field)),+ } };
         }
         layered!(
             listen,
@@ -559,6 +570,10 @@ fn responses_from_tables<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Ve
         Value::Array(list) => list.into_iter().map(one).collect::<Result<Vec<_>, _>>().map(Some),
         other => Ok(Some(vec![one(other)?])),
     }
+}
+
+fn proton_from_table<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Vec<ProtonSetting>>, D::Error> {
+    Ok(Some(vec![ProtonSetting::deserialize(from)?]))
 }
 
 fn limits_from_table<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Vec<Limit>>, D::Error> {

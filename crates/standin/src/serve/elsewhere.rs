@@ -27,11 +27,11 @@ pub(super) fn read(text: &str) -> Result<Upstream, CommandError> {
 }
 
 /// Reads `aws`, or the URL of another stand-in. Calls are signed with the keys of the usual chain; without any, what is at
-/// a URL gets the access key of the caller.
+/// a URL gets the access key of the caller. `setting` is its name, for messages.
 ///
 /// # Errors
 /// When it is neither, or the system's certificates cannot be read.
-pub(super) fn upstream(text: &str) -> Result<Upstream, CommandError> {
+pub fn upstream(setting: &str, text: &str) -> Result<Upstream, CommandError> {
     let url = match text {
         "aws" => None,
         text => {
@@ -39,7 +39,7 @@ pub(super) fn upstream(text: &str) -> Result<Upstream, CommandError> {
                 matches!(url.scheme_str(), Some("http" | "https")) && url.authority().is_some() && url.path() == "/"
             });
             let why =
-                || CommandError::usage(anyhow::anyhow!("upstream: {text:?} is neither `aws` nor http://HOST:PORT"));
+                || CommandError::usage(anyhow::anyhow!("{setting}: {text:?} is neither `aws` nor http://HOST:PORT"));
             Some(url.ok_or_else(why)?)
         }
     };
@@ -48,7 +48,11 @@ pub(super) fn upstream(text: &str) -> Result<Upstream, CommandError> {
     Ok(Upstream { url, credentials, region: None, tls })
 }
 
-fn tls(secure: bool) -> Result<Option<Arc<ClientConfig>>, CommandError> {
+/// What `https` is checked by: the system's certificates.
+///
+/// # Errors
+/// When they cannot be read.
+pub fn tls(secure: bool) -> Result<Option<Arc<ClientConfig>>, CommandError> {
     if !secure {
         return Ok(None);
     }
