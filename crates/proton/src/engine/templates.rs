@@ -23,6 +23,11 @@ fn noun(service: bool) -> &'static str {
     if service { "Service Template" } else { "Environment Template" }
 }
 
+/// What events call the status of a template: it is published as long as it has a version that is.
+fn status_of(template: &EnvironmentTemplate) -> &'static str {
+    if template.recommended_version.is_some() { "PUBLISHED" } else { "DRAFT" }
+}
+
 pub async fn create<const SERVICE: bool>(
     tx: &mut Tx<'_>,
     input: CreateEnvironmentTemplateInput,
@@ -96,8 +101,7 @@ pub async fn delete<const SERVICE: bool>(
         tx.delete::<TemplateSyncConfig>(&sync);
     }
     tx.delete::<Template<SERVICE>>(name);
-    let previous = if kept.value.0.recommended_version.is_some() { "PUBLISHED" } else { "DRAFT" };
-    tx.event(noun(SERVICE), &kept.value.0.arn, Some(previous), "DELETED", &[("name", name)]);
+    tx.event(noun(SERVICE), &kept.value.0.arn, Some(status_of(&kept.value.0)), "DELETED", &[("name", name)]);
     Ok(Some(kept.value.0))
 }
 
@@ -253,10 +257,10 @@ async fn recommend<const SERVICE: bool>(tx: &mut Tx<'_>, template: &str) -> Resu
     if let Some(mut kept) = tx.find::<Template<SERVICE>>(template).await?
         && kept.value.0.recommended_version != best
     {
-        if kept.value.0.recommended_version.is_none() {
-            tx.event(noun(SERVICE), &kept.value.0.arn.clone(), Some("DRAFT"), "PUBLISHED", &[("name", template)]);
-        }
+        let before = status_of(&kept.value.0);
         kept.value.0.recommended_version = best;
+        let now = status_of(&kept.value.0);
+        tx.event(noun(SERVICE), &kept.value.0.arn, Some(before), now, &[("name", template)]);
         tx.put(&kept);
     }
     Ok(())

@@ -118,7 +118,7 @@ mod tests {
 
     fn read(texts: &[&str]) -> Result<(ProtonQuotas, EventsConfig), String> {
         let settings: Vec<ProtonSetting> = texts.iter().map(|text| text.parse()).collect::<Result<_, _>>()?;
-        proton(&settings).map_err(|error| error.to_string())
+        proton(&settings).map_err(|error| format!("{:#}", error.error))
     }
 
     #[test]
