@@ -264,8 +264,8 @@ fn every_change_of_status_is_told() {
         .map(|body| {
             format!(
                 "{}→{}",
-                body["previousStatus"].as_str().unwrap_or_default(),
-                body["status"].as_str().unwrap_or_default()
+                body["detail"]["previousStatus"].as_str().unwrap_or_default(),
+                body["detail"]["status"].as_str().unwrap_or_default()
             )
         })
         .collect();

@@ -115,9 +115,9 @@ fn every_run_ends_and_no_status_goes_where_it_cannot() {
             if kind.contains("Template") {
                 continue;
             }
-            let (from, to) =
-                (event["previousStatus"].as_str().unwrap_or_default(), event["status"].as_str().unwrap_or_default());
-            assert!(is_legal(from, to), "seed {seed}: {kind} of {} went from {from} to {to}", event["resource"]);
+            let status = |name: &str| event["detail"][name].as_str().unwrap_or_default();
+            let (from, to) = (status("previousStatus"), status("status"));
+            assert!(is_legal(from, to), "seed {seed}: {kind} of {} went from {from} to {to}", event["resources"]);
         }
     } // Less would mean that nearly all was refused.
     assert!(runs > 300, "only {runs} runs");
