@@ -1,5 +1,6 @@
 //! Where resources are made.
 
+use indexmap::IndexMap;
 use serde_json::{Map, Value};
 use standin_core::{BoxFuture, Dice};
 use standin_model::Timestamp;
@@ -16,6 +17,8 @@ pub struct Place {
     pub stack_id: String,
     /// Scheme, host and port by which the caller reached standin.
     pub base_url: String,
+    /// Of the stack; its resources get them, too.
+    pub tags: IndexMap<String, String>,
     pub now: Timestamp,
     pub origin: Timestamp,
     pub dice: Dice,
@@ -64,6 +67,12 @@ pub trait Resources: Send + Sync {
 
     /// Deletes one. One that is not there any more is no failure.
     fn delete<'a>(&'a self, place: &'a Place, wanted: Wanted<'a>, made: &'a Made) -> BoxFuture<'a, Result<(), String>>;
+
+    /// How long what is made, changed or deleted takes until it is there, or gone; in milliseconds.
+    fn takes_ms(&self, kind: &str) -> i64;
+
+    /// What a dynamic reference stands for: the text between `{{resolve:` and `}}`.
+    fn resolve<'a>(&'a self, place: &'a Place, reference: &'a str) -> BoxFuture<'a, Result<String, String>>;
 
     /// The value of a parameter of the Systems Manager.
     fn read_parameter<'a>(&'a self, place: &'a Place, name: &'a str) -> BoxFuture<'a, Option<String>>;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use standin_cloudformation::ServiceResources;
 use standin_cloudformation::stacks::Engine;
-use standin_core::{Call, CallContext, Dice, OperationError, Registry};
+use standin_core::{Call, CallContext, Clock, Dice, OperationError, Registry};
 use standin_mock::synthesis::Synthesizer;
 use standin_model::{Catalogue, Document, Timestamp};
 use standin_s3::{MemoryBlobs, ObjectStorage};
@@ -14,6 +14,7 @@ use standin_store::{MemoryStore, Store};
 
 struct World {
     registry: Registry,
+    stacks: Arc<Engine>,
 }
 
 impl World {
@@ -27,11 +28,14 @@ impl World {
             registry.operation("s3", &operation, s3.clone());
         }
         let makers = ServiceResources::new(Catalogue::shared(), Arc::new(registry.clone()));
-        let engine = Arc::new(Engine::new(store, Arc::new(makers)));
+        let engine = {
+            let clock = Arc::new(Clock::frozen_at(Timestamp::from_seconds(1_800_000_000)));
+            Arc::new(Engine::new(store, Arc::new(makers), clock, Dice::new(7)))
+        };
         for operation in Engine::operations() {
             registry.operation("cloudformation", operation, engine.clone());
         }
-        Self { registry }
+        Self { registry, stacks: engine }
     }
 
     async fn call(&self, service: &str, operation: &str, input: Value) -> Result<Value, OperationError> {
@@ -59,7 +63,9 @@ impl World {
     }
 
     async fn ok(&self, service: &str, operation: &str, input: Value) -> Value {
-        self.call(service, operation, input).await.unwrap_or_else(|error| panic!("{operation}: {error}"))
+        let answer = self.call(service, operation, input).await.unwrap_or_else(|error| panic!("{operation}: {error}"));
+        while self.stacks.work("test").await.expect("the store works") > 0 {}
+        answer
     }
 
     async fn outputs(&self, stack: &str) -> Value {

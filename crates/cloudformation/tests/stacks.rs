@@ -1,14 +1,16 @@
 //! Stacks through the handler, over a store in memory and simulated resources.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use standin_cloudformation::ServiceResources;
 use standin_cloudformation::evaluate::Made;
 use standin_cloudformation::resources::{Place, Replacement, Resources, Wanted};
 use standin_cloudformation::stacks::{Engine, SERVICE};
-use standin_core::{BoxFuture, Call, CallContext, Dice, Handler, OperationError};
+use standin_core::{BoxFuture, Call, CallContext, Clock, Dice, Handler, OperationError};
 use standin_model::{Catalogue, Document, Timestamp};
 use standin_store::{MemoryStore, Store};
 
@@ -17,6 +19,8 @@ struct Fragile {
     inner: ServiceResources,
     /// After so many resources, every call hangs up: as if the server were killed there.
     left: AtomicI64,
+    /// How long services take.
+    takes_ms: AtomicI64,
 }
 
 impl Fragile {
@@ -64,6 +68,14 @@ impl Resources for Fragile {
         self.inner.delete(place, wanted, made)
     }
 
+    fn takes_ms(&self, _: &str) -> i64 {
+        self.takes_ms.load(Ordering::Relaxed)
+    }
+
+    fn resolve<'a>(&'a self, place: &'a Place, reference: &'a str) -> BoxFuture<'a, Result<String, String>> {
+        self.inner.resolve(place, reference)
+    }
+
     fn read_parameter<'a>(&'a self, place: &'a Place, name: &'a str) -> BoxFuture<'a, Option<String>> {
         self.inner.read_parameter(place, name)
     }
@@ -87,14 +99,36 @@ struct World {
     engine: Engine,
     resources: Arc<Fragile>,
     store: Arc<dyn Store>,
+    clock: Arc<Clock>,
 }
 
 impl World {
     fn new() -> Self {
         let inner = ServiceResources::simulated(Catalogue::shared());
-        let resources = Arc::new(Fragile { inner, left: AtomicI64::new(i64::MAX) });
+        let left = AtomicI64::new(i64::MAX);
+        let resources = Arc::new(Fragile { inner, left, takes_ms: AtomicI64::new(0) });
         let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
-        Self { engine: Engine::new(store.clone(), resources.clone()), resources, store }
+        let clock = Arc::new(Clock::frozen_at(Timestamp::from_seconds(1_800_000_000)));
+        let engine = Engine::new(store.clone(), resources.clone(), clock.clone(), Dice::new(7));
+        Self { engine, resources, store, clock }
+    }
+
+    /// Services take so long from now on.
+    fn slow(takes: Duration) -> Self {
+        let world = Self::new();
+        world.resources.takes_ms.store(i64::try_from(takes.as_millis()).expect("short"), Ordering::Relaxed);
+        world
+    }
+
+    /// Does what is due by now.
+    async fn work(&self) {
+        while self.engine.work("test").await.expect("the store works") > 0 {}
+    }
+
+    /// Does what is due after some time.
+    async fn work_after(&self, time: Duration) {
+        self.clock.advance(time);
+        self.work().await;
     }
 
     async fn call(&self, operation: &str, input: Value) -> Result<Value, OperationError> {
@@ -111,8 +145,8 @@ impl World {
             region: "eu-west-1".into(),
             access_key: None,
             base_url: "http://localhost:4566".into(),
-            now: Timestamp::from_seconds(1_800_000_000),
-            origin: Timestamp::from_seconds(1_767_225_600),
+            now: self.clock.now(),
+            origin: self.clock.origin(),
             dice: Dice::new(7),
             mishap: None,
         };
@@ -120,8 +154,20 @@ impl World {
         self.engine.handle(&mut call).await.map(|answer| answer.output.to_json())
     }
 
+    /// The answer of a call, after which what it began was carried as far as that goes at once.
     async fn ok(&self, operation: &str, input: Value) -> Value {
+        let answer = self.begin(operation, input).await;
+        self.work().await;
+        answer
+    }
+
+    /// The answer of a call; nothing has happened yet of what it began.
+    async fn begin(&self, operation: &str, input: Value) -> Value {
         self.call(operation, input).await.unwrap_or_else(|error| panic!("{operation}: {error}"))
+    }
+
+    async fn status(&self, stack: &str) -> String {
+        self.stack(stack).await["StackStatus"].as_str().unwrap_or_default().to_owned()
     }
 
     async fn error(&self, operation: &str, input: Value) -> String {
@@ -358,25 +404,102 @@ async fn capabilities_are_asked_for() {
 async fn what_was_under_way_is_carried_to_its_end() {
     let world = World::new();
     world.resources.left.store(1, Ordering::Relaxed);
-    let killed = world.call("CreateStack", json!({"StackName": "birds", "TemplateBody": body(&birds())})).await;
-    assert!(killed.is_err());
-    assert_eq!(world.stack("birds").await["StackStatus"], "CREATE_IN_PROGRESS");
+    world.begin("CreateStack", json!({"StackName": "birds", "TemplateBody": body(&birds())})).await;
+    let jobs = world.engine.claim("dead", 9).await.expect("claims");
+    assert_eq!(jobs.len(), 1);
+    let (store, resources, clock) = (&world.store, &world.resources, &world.clock);
+    for job in jobs {
+        let engine = Engine::new(store.clone(), resources.clone(), clock.clone(), Dice::new(7));
+        assert!(tokio::spawn(async move { engine.carry_out(job).await }).await.is_err(), "killed");
+    }
+    assert_eq!(world.status("birds").await, "CREATE_IN_PROGRESS");
     let topic = world.physical("birds", "Topic").await;
     world.resources.left.store(i64::MAX, Ordering::Relaxed);
-    let engine = Engine::new(world.store.clone(), world.resources.clone());
-    let place = Place {
-        partition: "aws".to_owned(),
-        account: String::new(),
-        region: String::new(),
-        stack_name: String::new(),
-        stack_id: String::new(),
-        base_url: String::new(),
-        now: Timestamp::from_seconds(1_800_000_001),
-        origin: Timestamp::from_seconds(1_767_225_600),
-        dice: Dice::new(7),
-    };
-    assert_eq!(engine.resume(&place).await.expect("resumes"), 1);
-    assert_eq!(world.stack("birds").await["StackStatus"], "CREATE_COMPLETE");
+    world.work().await;
+    assert_eq!(world.status("birds").await, "CREATE_IN_PROGRESS", "the lease lasts");
+    world.work_after(Duration::from_secs(61)).await;
+    assert_eq!(world.status("birds").await, "CREATE_COMPLETE");
     assert_eq!(world.physical("birds", "Topic").await, topic);
-    assert_eq!(engine.resume(&place).await.expect("resumes"), 0);
+}
+
+#[tokio::test]
+async fn what_takes_time_goes_on_side_by_side() {
+    let world = World::slow(Duration::from_secs(10));
+    let mut template = birds();
+    template["Resources"]["Other"] = json!({"Type": "AWS::SNS::Topic"});
+    world.ok("CreateStack", json!({"StackName": "birds", "TemplateBody": body(&template)})).await;
+    assert_eq!(
+        world.events("birds").await,
+        [
+            "birds CREATE_IN_PROGRESS",
+            "Topic CREATE_IN_PROGRESS",
+            "Topic CREATE_IN_PROGRESS",
+            "Other CREATE_IN_PROGRESS",
+            "Other CREATE_IN_PROGRESS",
+        ]
+    );
+    world.work_after(Duration::from_secs(9)).await;
+    assert_eq!(world.events("birds").await.len(), 5);
+    world.work_after(Duration::from_secs(1)).await;
+    assert_eq!(
+        world.events("birds").await[5..],
+        ["Topic CREATE_COMPLETE", "Queue CREATE_IN_PROGRESS", "Queue CREATE_IN_PROGRESS", "Other CREATE_COMPLETE",]
+    );
+    assert!(
+        world
+            .error("UpdateStack", json!({"StackName": "birds", "TemplateBody": body(&birds())}))
+            .await
+            .contains("CREATE_IN_PROGRESS")
+    );
+    world.work_after(Duration::from_secs(10)).await;
+    assert_eq!(world.status("birds").await, "CREATE_COMPLETE");
+
+    world.ok("DeleteStack", json!({"StackName": "birds"})).await;
+    assert_eq!(world.status("birds").await, "DELETE_IN_PROGRESS");
+    let id = world.stack("birds").await["StackId"].as_str().expect("an id").to_owned();
+    world.work_after(Duration::from_secs(10)).await;
+    assert_eq!(world.status(&id).await, "DELETE_COMPLETE");
+    let told = world.ok("DescribeStackEvents", json!({"StackName": id})).await;
+    let events = told["StackEvents"].as_array().expect("a list").clone();
+    let times: Vec<&str> = events.iter().rev().map(|event| event["Timestamp"].as_str().expect("a time")).collect();
+    assert!(times.is_sorted(), "{times:?}");
+    let ids: BTreeSet<&str> = events.iter().map(|event| event["EventId"].as_str().expect("an id")).collect();
+    assert_eq!(ids.len(), events.len(), "events are told apart");
+}
+
+#[tokio::test]
+async fn updates_are_cancelled_and_creations_deleted() {
+    let world = World::slow(Duration::from_secs(10));
+    world.begin("CreateStack", json!({"StackName": "birds", "TemplateBody": body(&birds())})).await;
+    for _ in 0..3 {
+        world.work_after(Duration::from_secs(10)).await;
+    }
+    let refused = world.error("CancelUpdateStack", json!({"StackName": "birds"})).await;
+    assert_eq!(refused, "ValidationError: CancelUpdateStack cannot be called from current stack status");
+    let queue = world.physical("birds", "Queue").await;
+    let mut template = birds();
+    template["Resources"]["New"] = json!({"Type": "AWS::SNS::Topic"});
+    template["Resources"]["Queue"]["Properties"]["DelaySeconds"] = json!(5);
+    let rename = json!({"StackName": "birds", "TemplateBody": body(&template), "Parameters": [{"ParameterKey": "Name", "ParameterValue": "wren"}]});
+    world.ok("UpdateStack", rename).await;
+    assert_eq!(world.status("birds").await, "UPDATE_IN_PROGRESS");
+    let delete = world.error("DeleteStack", json!({"StackName": "birds"})).await;
+    assert!(delete.contains("cannot be deleted while in status UPDATE_IN_PROGRESS"), "{delete}");
+    world.ok("CancelUpdateStack", json!({"StackName": "birds"})).await;
+    for _ in 0..3 {
+        world.work_after(Duration::from_secs(10)).await;
+    }
+    let stack = world.stack("birds").await;
+    assert_eq!(stack["StackStatus"], "UPDATE_ROLLBACK_COMPLETE");
+    assert_eq!(stack["Parameters"][0]["ParameterValue"], "robin");
+    assert_eq!(world.physical("birds", "Queue").await, queue);
+    let resources = world.ok("ListStackResources", json!({"StackName": "birds"})).await;
+    assert_eq!(resources["StackResourceSummaries"].as_array().map(Vec::len), Some(2));
+
+    world.ok("CreateStack", json!({"StackName": "short", "TemplateBody": body(&template), "Parameters": [{"ParameterKey": "Name", "ParameterValue": "owl"}]})).await;
+    let id = world.stack("short").await["StackId"].as_str().expect("an id").to_owned();
+    world.ok("DeleteStack", json!({"StackName": "short"})).await;
+    world.work_after(Duration::from_secs(10)).await;
+    assert_eq!(world.status(&id).await, "DELETE_COMPLETE");
+    assert!(!world.events(&id).await.contains(&"short CREATE_COMPLETE".to_owned()));
 }

@@ -1,6 +1,6 @@
 //! The services that Proton itself is a caller of: S3 for bundles, CloudFormation for stacks, through their handlers.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use standin_core::{Answer, BoxFuture, Call, CallContext, Dice, OperationError, Registry};
 use standin_model::{Catalogue, Document, Fields, Timestamp};
@@ -9,8 +9,10 @@ use crate::archive::ARCHIVE_BYTES_MAX;
 use crate::engine::provision::{BundleSource, Made, Order, Progress, Provisioner};
 use crate::render::Rendered;
 
-/// How often a stack is looked at.
-const POLL_MS: i64 = 500;
+/// How soon a stack is looked at again: after as long as it has been at it, within these bounds.
+const POLL_MS: std::ops::RangeInclusive<i64> = 10..=500;
+/// Where the server is found as long as it does not listen.
+const NOWHERE: &str = "http://localhost";
 /// The tag by which a stack tells whose run it is in.
 const RUN_TAG: &str = "proton:deployment";
 
@@ -21,11 +23,19 @@ pub struct Neighbours {
     /// The reference of synthesised timestamps.
     origin: Timestamp,
     dice: Dice,
+    public_url: Arc<OnceLock<Arc<str>>>,
 }
 
 impl Neighbours {
-    pub fn new(catalogue: &'static Catalogue, registry: Arc<Registry>, origin: Timestamp, dice: Dice) -> Self {
-        Self { catalogue, registry, origin, dice }
+    /// `public_url` is known once the server listens: what is made begins its URLs with it.
+    pub fn new(
+        catalogue: &'static Catalogue,
+        registry: Arc<Registry>,
+        origin: Timestamp,
+        dice: Dice,
+        public_url: Arc<OnceLock<Arc<str>>>,
+    ) -> Self {
+        Self { catalogue, registry, origin, dice, public_url }
     }
 
     async fn call(
@@ -53,7 +63,7 @@ impl Neighbours {
             account: account.into(),
             region: region.into(),
             access_key: None,
-            base_url: "http://localhost".into(),
+            base_url: self.public_url.get().cloned().unwrap_or_else(|| NOWHERE.into()),
             now,
             origin: self.origin,
             dice: self.dice,
@@ -135,36 +145,35 @@ impl Neighbours {
             }
             None => return Ok(failed("there is no template")),
         };
-        let working = Ok(Progress::Working { again_after_ms: POLL_MS });
-        let Some(stack) = self.stack(order).await? else {
-            self.of_stack(order, "CreateStack", input(order, template)).await?;
-            return working;
+        let found = self.stack(order).await?;
+        let stack = match &found {
+            Some(stack) if stack.is_busy() || stack.is_of(order) => found,
+            // A change that was taken back left the tags of the run before it.
+            Some(stack) if self.was_told(order).await => {
+                return Ok(Progress::Failed { reason: self.reason(order, stack).await });
+            }
+            found => {
+                match found.as_ref().map(|stack| stack.status.as_str()) {
+                    None => self.of_stack(order, "CreateStack", input(order, template)).await.map(drop)?,
+                    // What was never made whole cannot be updated.
+                    Some("ROLLBACK_COMPLETE" | "ROLLBACK_FAILED" | "CREATE_FAILED" | "DELETE_FAILED") => {
+                        self.delete_stack(order).await?;
+                    }
+                    Some(_) => self.of_stack(order, "UpdateStack", input(order, template)).await.map(drop)?,
+                }
+                // What is quick is over by now.
+                self.stack(order).await?
+            }
         };
-        if stack.status.ends_with("_IN_PROGRESS") {
-            return working;
-        }
-        if stack.run.as_deref() == Some(order.deployment_id.as_str()) {
-            return Ok(match stack.status.as_str() {
+        Ok(match stack {
+            Some(stack) if !stack.is_busy() && stack.is_of(order) => match stack.status.as_str() {
                 "CREATE_COMPLETE" | "UPDATE_COMPLETE" => {
                     Progress::Done { outputs: stack.outputs, resources: vec![stack.made] }
                 }
                 _ => Progress::Failed { reason: self.reason(order, &stack).await },
-            });
-        }
-        // A change that was taken back left the tags of the run before it.
-        if self.was_told(order).await {
-            return Ok(Progress::Failed { reason: self.reason(order, &stack).await });
-        }
-        match stack.status.as_str() {
-            // What was never made whole cannot be updated.
-            "ROLLBACK_COMPLETE" | "ROLLBACK_FAILED" | "CREATE_FAILED" | "DELETE_FAILED" => {
-                self.delete_stack(order).await?;
-            }
-            _ => {
-                self.of_stack(order, "UpdateStack", input(order, template)).await?;
-            }
-        }
-        working
+            },
+            stack => Progress::Working { again_after_ms: again_after(order, stack.as_ref()) },
+        })
     }
 
     async fn try_delete(&self, order: &Order) -> Result<Progress, OperationError> {
@@ -173,14 +182,17 @@ impl Neighbours {
             return Ok(gone);
         }
         let Some(stack) = self.stack(order).await? else { return Ok(gone) };
-        if stack.status.ends_with("_IN_PROGRESS") {
-            return Ok(Progress::Working { again_after_ms: POLL_MS });
+        if stack.is_busy() {
+            return Ok(Progress::Working { again_after_ms: again_after(order, Some(&stack)) });
         }
         if stack.status == "DELETE_FAILED" && self.was_told(order).await {
             return Ok(Progress::Failed { reason: self.reason(order, &stack).await });
         }
         self.delete_stack(order).await?;
-        Ok(Progress::Working { again_after_ms: POLL_MS })
+        match self.stack(order).await? {
+            None => Ok(gone),
+            stack => Ok(Progress::Working { again_after_ms: again_after(order, stack.as_ref()) }),
+        }
     }
 
     async fn try_cancel(&self, order: &Order) -> Result<Progress, OperationError> {
@@ -194,10 +206,10 @@ impl Neighbours {
             "CREATE_COMPLETE" | "UPDATE_COMPLETE" => {
                 return Ok(Progress::Done { outputs: stack.outputs, resources: vec![stack.made] });
             }
-            status if !status.ends_with("_IN_PROGRESS") => return Ok(Progress::Cancelled),
+            _ if !stack.is_busy() => return Ok(Progress::Cancelled),
             _ => {}
         }
-        Ok(Progress::Working { again_after_ms: POLL_MS })
+        Ok(Progress::Working { again_after_ms: *POLL_MS.start() })
     }
 }
 
@@ -205,9 +217,17 @@ fn failed(reason: impl Into<String>) -> Progress {
     Progress::Failed { reason: reason.into() }
 }
 
+/// When to look again at a stack that something goes on with.
+fn again_after(order: &Order, stack: Option<&Stack>) -> i64 {
+    let since = stack.map_or(0, |stack| order.now.as_millis().saturating_sub(stack.since_ms));
+    since.clamp(*POLL_MS.start(), *POLL_MS.end())
+}
+
 /// What of a stack matters.
 struct Stack {
     status: String,
+    /// When it was made or changed last.
+    since_ms: i64,
     reason: Option<String>,
     /// The deployment that it was last made or changed for.
     run: Option<String>,
@@ -216,11 +236,25 @@ struct Stack {
 }
 
 impl Stack {
+    /// Whether it was made or changed last for that run.
+    fn is_of(&self, order: &Order) -> bool {
+        self.run.as_deref() == Some(order.deployment_id.as_str())
+    }
+
+    fn is_busy(&self) -> bool {
+        self.status.ends_with("_IN_PROGRESS")
+    }
+
     fn read(document: &Document) -> Self {
         let text = |document: &Document, name: &str| document.get(name).and_then(Document::as_str).map(str::to_owned);
         let list = |name: &str| document.get(name).and_then(Document::as_list).unwrap_or_default();
         let run = list("Tags").iter().find(|tag| text(tag, "Key").as_deref() == Some(RUN_TAG));
+        let time = |name: &str| match document.get(name) {
+            Some(Document::Timestamp(time)) => Some(time.as_millis()),
+            _ => None,
+        };
         Self {
+            since_ms: time("LastUpdatedTime").or_else(|| time("CreationTime")).unwrap_or_default(),
             status: text(document, "StackStatus").unwrap_or_default(),
             reason: text(document, "StackStatusReason"),
             run: run.and_then(|tag| text(tag, "Value")),

@@ -1,7 +1,7 @@
 //! Everything that requests share.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use standin_cloudformation::stacks::Engine;
 use standin_core::{Clock, Dice, Fidelity, Hasher, Registry, Stopwatch};
@@ -58,7 +58,9 @@ pub(crate) struct App {
     pub(crate) journal: Journal,
     pub(crate) coverage: Coverage,
     pub(crate) metrics: Arc<Metrics>,
-    pub(crate) clock: Clock,
+    pub(crate) clock: Arc<Clock>,
+    /// Where the server is found, once it listens.
+    pub(crate) public_url: Arc<OnceLock<Arc<str>>>,
     pub(crate) dice: Dice,
     pub(crate) started: Stopwatch,
     pub(crate) validation: Strictness,
@@ -120,18 +122,20 @@ impl App {
         sessions::register(&mut registry, &resources);
         let faults = Arc::new(config.faults);
         experiments::register(&mut registry, &resources, &faults, catalogue);
-        let stacks = stacks::register(&mut registry, catalogue, &store, &resources);
-        let dice = Dice::new(config.seed);
+        let (clock, dice, public_url) = (Arc::new(config.clock), Dice::new(config.seed), Arc::default());
+        let parts = stacks::Parts { catalogue, store: &store, resources: &resources, clock: &clock, dice };
+        let stacks = stacks::register(&mut registry, &parts);
         let proton = proton::register(
             &mut registry,
             &proton::Parts {
                 catalogue,
                 store: &store,
                 resources: &resources,
-                origin: config.clock.origin(),
+                origin: clock.origin(),
                 dice,
                 quotas: config.proton_quotas,
                 first,
+                public_url: &public_url,
             },
         );
         Self {
@@ -154,7 +158,8 @@ impl App {
             journal: Journal::new(config.journal_size),
             coverage: Coverage::default(),
             metrics: Arc::new(Metrics::new(now)),
-            clock: config.clock,
+            clock,
+            public_url,
             dice,
             started: Stopwatch::start(),
             validation: config.validation,

@@ -4,7 +4,7 @@ pub(crate) mod events;
 mod put_events;
 pub(crate) mod webhook;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use standin_core::{Dice, Registry};
@@ -33,12 +33,15 @@ pub(crate) struct Parts<'p> {
     pub(crate) quotas: Quotas,
     /// What tells the ids of this run from those of an earlier one.
     pub(crate) first: u64,
+    /// Where the server is found, once it listens.
+    pub(crate) public_url: &'p Arc<OnceLock<Arc<str>>>,
 }
 
 /// Registers the engine for all operations of Proton. What is registered so far are the services that it calls.
 pub(crate) fn register(registry: &mut Registry, parts: &Parts<'_>) -> Arc<Engine> {
     let others = Arc::new(registry.clone());
-    let neighbours = Arc::new(Neighbours::new(parts.catalogue, others, parts.origin, parts.dice));
+    let neighbours =
+        Arc::new(Neighbours::new(parts.catalogue, others, parts.origin, parts.dice, parts.public_url.clone()));
     let resources = parts.resources.clone();
     let engine = Engine::new(parts.store.clone(), neighbours.clone(), neighbours, parts.quotas)
         .with_run(parts.first)

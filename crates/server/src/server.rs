@@ -159,7 +159,6 @@ impl ServerBuilder {
         if app.faults.any() {
             app.log_faults();
         }
-        crate::stacks::resume(&app.stacks, &app.clock, app.dice).await;
         crate::proton::events::prepare(&app).await.map_err(|source| NetError::Store { source })?;
         let mut hosts = HostPolicy::new(app.catalogue.partitions());
         allowed_hosts.iter().for_each(|name| hosts.allow(name));
@@ -173,6 +172,9 @@ impl ServerBuilder {
         })
         .await?;
         let addresses = bound.addresses().to_vec();
+        let public_url = url_of(&addresses);
+        crate::stacks::resume(&app.stacks, &public_url).await;
+        app.public_url.get_or_init(|| public_url.into());
         let (stop, mut stopped) = watch::channel(false);
         let asked = app.clone();
         let shutdown = async move {
@@ -191,6 +193,7 @@ impl ServerBuilder {
                 never = follow_files(&swept) => match never {},
                 never = crate::proton::work(&swept) => match never {},
                 never = crate::proton::events::work(&swept) => match never {},
+                never = crate::stacks::work(&swept) => match never {},
             };
             if !served.finished {
                 tracing::warn!(
@@ -223,6 +226,14 @@ async fn follow_files(app: &Arc<App>) -> std::convert::Infallible {
     }
 }
 
+fn url_of(addresses: &[SocketAddr]) -> String {
+    match addresses.first() {
+        Some(address) if address.ip().is_unspecified() => format!("http://127.0.0.1:{}", address.port()),
+        Some(address) => format!("http://{address}"),
+        None => String::new(),
+    }
+}
+
 /// A server that runs until it is told to stop or dropped.
 pub struct RunningServer {
     app: Arc<App>,
@@ -238,11 +249,7 @@ impl RunningServer {
 
     /// `http://HOST:PORT` of the first address; a wildcard address becomes 127.0.0.1.
     pub fn url(&self) -> String {
-        match self.addresses.first() {
-            Some(address) if address.ip().is_unspecified() => format!("http://127.0.0.1:{}", address.port()),
-            Some(address) => format!("http://{address}"),
-            None => String::new(),
-        }
+        url_of(&self.addresses)
     }
 
     pub fn seed(&self) -> u64 {

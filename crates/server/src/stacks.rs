@@ -1,50 +1,98 @@
 //! CloudFormation: stacks whose resources are made by the other services.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use standin_cloudformation::ServiceResources;
-use standin_cloudformation::resources::Place;
-use standin_cloudformation::stacks::{Engine, SERVICE};
+use standin_cloudformation::stacks::{Engine, QUEUE, SERVICE};
 use standin_core::{Clock, Dice, Registry};
 use standin_model::Catalogue;
 use standin_state::Resources;
-use standin_store::Store;
+use standin_store::{Store, jobs};
+use tokio::task::JoinSet;
 
+use crate::app::App;
 use crate::gate::Gate;
+
+/// How long the worker sleeps at most: the clock may be moved while it does.
+const SLEEP: Duration = Duration::from_millis(250);
+/// How long it rests after the store has failed.
+const REST: Duration = Duration::from_secs(1);
+/// How long a call that begins something stays for its end: who waits for a stack with a client's waiter looks at once, and
+/// then not for half a minute.
+const GRACE: Duration = Duration::from_millis(250);
+/// Stacks that are worked on at the same time.
+const WORKED_ON_MAX: usize = 32;
+
+/// What the engine is made of.
+pub(crate) struct Parts<'p> {
+    pub(crate) catalogue: &'static Catalogue,
+    pub(crate) store: &'p Arc<dyn Store>,
+    pub(crate) resources: &'p Arc<Resources>,
+    pub(crate) clock: &'p Arc<Clock>,
+    pub(crate) dice: Dice,
+}
 
 /// Lets stacks be answered here; the rest of CloudFormation stays with the registry's fallback. What is registered so far makes
 /// the resources of stacks.
-pub(crate) fn register(
-    registry: &mut Registry,
-    catalogue: &'static Catalogue,
-    store: &Arc<dyn Store>,
-    resources: &Arc<Resources>,
-) -> Arc<Engine> {
-    let makers = ServiceResources::new(catalogue, Arc::new(registry.clone()));
-    let engine = Arc::new(Engine::new(store.clone(), Arc::new(makers)));
-    let gate = Arc::new(Gate { service: SERVICE, engine: engine.clone(), resources: resources.clone() });
+pub(crate) fn register(registry: &mut Registry, parts: &Parts<'_>) -> Arc<Engine> {
+    let paced = parts.resources.clone();
+    let pace = move |service: &str| i64::try_from(paced.transitions(service).as_millis()).unwrap_or(i64::MAX);
+    let makers = ServiceResources::new(parts.catalogue, Arc::new(registry.clone())).with_pace(pace);
+    let engine = Engine::new(parts.store.clone(), Arc::new(makers), parts.clock.clone(), parts.dice);
+    let engine = Arc::new(engine.with_grace(GRACE));
+    let gate = Arc::new(Gate { service: SERVICE, engine: engine.clone(), resources: parts.resources.clone() });
     for operation in Engine::operations() {
         registry.operation(SERVICE, operation, gate.clone());
     }
     engine
 }
 
-/// Carries to their ends the operations on stacks that were under way when the server stopped.
-pub(crate) async fn resume(engine: &Engine, clock: &Clock, dice: Dice) {
-    let place = Place {
-        partition: "aws".to_owned(),
-        account: String::new(),
-        region: String::new(),
-        stack_name: String::new(),
-        stack_id: String::new(),
-        base_url: String::new(),
-        now: clock.now(),
-        origin: clock.origin(),
-        dice,
-    };
-    match engine.resume(&place).await {
+/// Takes up operations on stacks that were under way when the state was saved with which the server starts.
+pub(crate) async fn resume(engine: &Engine, base_url: &str) {
+    match engine.resume("aws", base_url).await {
         Ok(0) => {}
-        Ok(stacks) => tracing::info!(stacks, "operations on stacks were taken up again"),
+        Ok(stacks) => tracing::info!(stacks, "operations on stacks are taken up again"),
         Err(error) => tracing::warn!(%error, "operations on stacks could not be taken up again"),
+    }
+}
+
+/// Carries operations on stacks on, as long as the server runs.
+pub(crate) async fn work(app: &App) -> std::convert::Infallible {
+    let mut wakeups = app.store.wakeups();
+    let owner: Arc<str> = format!("standin-{}", std::process::id()).into();
+    let mut tasks = JoinSet::new();
+    loop {
+        wakeups.mark_unchanged();
+        let room = WORKED_ON_MAX - tasks.len();
+        let claimed = match room {
+            0 => Ok(Vec::new()),
+            room => app.stacks.claim(&owner, room).await,
+        };
+        let claimed = match claimed {
+            Ok(jobs) => jobs,
+            Err(error) => {
+                tracing::warn!(%error, "operations on stacks wait: the store failed");
+                tokio::time::sleep(REST).await;
+                continue;
+            }
+        };
+        if !claimed.is_empty() {
+            for job in claimed {
+                let engine = app.stacks.clone();
+                tasks.spawn(async move { engine.carry_out(job).await });
+            }
+            continue;
+        }
+        let due = jobs::next_due(&*app.store, QUEUE).await.ok().flatten();
+        let until = due.map_or(SLEEP, |due| {
+            let ms = u64::try_from(due - app.clock.now().as_millis()).unwrap_or(1);
+            Duration::from_millis(ms.max(1)).min(SLEEP)
+        });
+        tokio::select! {
+            _ = wakeups.changed() => {}
+            Some(_) = tasks.join_next() => {}
+            () = tokio::time::sleep(until) => {}
+        }
     }
 }

@@ -243,6 +243,18 @@ impl Batch {
         self.replace_job(&job)
     }
 
+    /// Puts a job back that is not done yet, to go on at a time, or makes one that waits due at another. That is no failure:
+    /// its attempts begin anew. Conflicts where somebody else was faster.
+    pub fn reschedule(&mut self, job: &Job, run_at_ms: i64) -> &mut Self {
+        let state = JobState::Waiting { error: None };
+        self.replace_job(&Job { state, due_ms: run_at_ms, attempts: 0, ..job.clone() })
+    }
+
+    /// Prolongs the lease of a running job together with what else is written. The job's version is then that of the commit.
+    pub fn prolong(&mut self, job: &Job, until_ms: i64) -> &mut Self {
+        self.replace_job(&Job { due_ms: until_ms, ..job.clone() })
+    }
+
     fn replace_job(&mut self, job: &Job) -> &mut Self {
         let table = table(job.queue.clone());
         self.check(&table, job.key.clone(), Some(job.version)).put(&table, job.key.clone(), job.body(), job.index())
@@ -259,6 +271,13 @@ pub async fn heartbeat(store: &dyn Store, job: &mut Job, until_ms: i64) -> Resul
     batch.replace_job(job);
     job.version = store.commit(batch).await?;
     Ok(())
+}
+
+/// The job of a key, whatever its state.
+pub async fn find(store: &dyn Store, queue: &str, key: &str) -> Result<Option<Job>, StoreError> {
+    let table = table(queue);
+    let row = store.get(&table, key).await?;
+    row.map(|row| Job::from_row(&table, &row)).transpose()
 }
 
 /// When the next job of a queue is due, running ones included.

@@ -1,14 +1,16 @@
 //! The handler: from an operation's name to what answers it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use standin_core::{Answer, BoxFuture, Call, CallContext, Fidelity, Handler, OperationError};
+use standin_core::{Answer, BoxFuture, Call, CallContext, Clock, Dice, Fidelity, Handler, OperationError};
 use standin_model::{Document, Fields, Operation, Service};
-use standin_store::Store;
+use standin_store::jobs::Job;
+use standin_store::{Store, StoreError};
 
 use super::write::{flag, stack_id, text};
 use super::{Stacks, place, record};
-use crate::resources::{Place, Resources};
+use crate::resources::Resources;
 
 /// Operations that show something.
 const READS: &[&str] = &[
@@ -30,6 +32,7 @@ const READS: &[&str] = &[
 
 /// Operations that change something.
 const WRITES: &[&str] = &[
+    "CancelUpdateStack",
     "ContinueUpdateRollback",
     "CreateChangeSet",
     "CreateStack",
@@ -49,8 +52,17 @@ pub struct Engine {
 
 impl Engine {
     /// Keeps stacks in a store, and makes their resources where `resources` does.
-    pub fn new(store: Arc<dyn Store>, resources: Arc<dyn Resources>) -> Self {
-        Self { stacks: Stacks { store, resources } }
+    pub fn new(store: Arc<dyn Store>, resources: Arc<dyn Resources>, clock: Arc<Clock>, dice: Dice) -> Self {
+        let grace = Duration::ZERO;
+        Self { stacks: Stacks { store, resources, clock, dice, grace, listeners: Arc::default() } }
+    }
+
+    /// Lets calls that begin an operation stay so long at most while it is carried out: whoever asks after a call that was
+    /// answered finds the end of what is quick.
+    #[must_use]
+    pub fn with_grace(mut self, grace: Duration) -> Self {
+        self.stacks.grace = grace;
+        self
     }
 
     /// The operations that it answers; the others of CloudFormation are made up from the model.
@@ -58,12 +70,38 @@ impl Engine {
         READS.iter().chain(WRITES).copied()
     }
 
-    /// Carries to their ends what was under way when the server stopped. Answers how many stacks that were.
+    /// Leases so many stacks at most on which something is to be done. `owner` names the process.
     ///
     /// # Errors
     /// Those of the store.
-    pub async fn resume(&self, place: &Place) -> Result<usize, OperationError> {
-        self.stacks.resume(place).await
+    pub async fn claim(&self, owner: &str, limit: usize) -> Result<Vec<Job>, StoreError> {
+        self.stacks.claim(owner, limit).await
+    }
+
+    /// Carries the operation on a stack on, as far as that goes now. What goes wrong is told in the stack's events.
+    pub async fn carry_out(&self, job: Job) {
+        self.stacks.carry_out(job).await;
+    }
+
+    /// Does what is due; how many stacks that were.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn work(&self, owner: &str) -> Result<usize, StoreError> {
+        let jobs = self.claim(owner, usize::MAX).await?;
+        let count = jobs.len();
+        for job in jobs {
+            self.carry_out(job).await;
+        }
+        Ok(count)
+    }
+
+    /// Finds what was under way when a state was saved that is loaded now. Answers how many stacks are under way.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn resume(&self, partition: &str, base_url: &str) -> Result<usize, OperationError> {
+        self.stacks.resume(partition, base_url).await
     }
 }
 
@@ -117,7 +155,8 @@ async fn write(stacks: &Stacks, context: &CallContext, input: &Document) -> Resu
         "DeleteChangeSet" => stacks.delete_change_set(space, input).await,
         "DeleteStack" => stacks.delete_stack(space, place(context), input).await,
         "ExecuteChangeSet" => stacks.execute_change_set(space, place(context), input).await,
-        "ContinueUpdateRollback" => stacks.rollback_stack(space, place(context), input).await.map(|_| Fields::new()),
+        "CancelUpdateStack" => stacks.cancel_update(space, place(context), &name()).await,
+        "ContinueUpdateRollback" => stacks.continue_rollback(space, place(context), input).await,
         "RollbackStack" => stacks.rollback_stack(space, place(context), input).await,
         "SetStackPolicy" => {
             let policy = text(input, "StackPolicyBody");

@@ -10,8 +10,9 @@ use super::read::last_key;
 use super::record::{self, ChangeSet, time};
 use super::run::Run;
 use super::templates::{arguments, check_capabilities, kept};
+use super::work::Linger;
 use super::write::{flag, is_settled, keep_template, shown, tags, text, texts};
-use super::{Failure, Stacks, deploy, invalid, place_of, stored};
+use super::{Failure, Stacks, invalid, place_of, stored};
 use crate::parameters::Argument;
 use crate::resources::Place;
 
@@ -164,7 +165,7 @@ impl Stacks {
             let none: Vec<IndexEntry> = Vec::new();
             batch.check(&names, stack.name.as_str(), None);
             batch.put(&names, stack.name.as_str(), Document::Map(row), none);
-            let mut run = Run::new(&*self.store, &*self.resources, place, stack, None, IndexMap::new());
+            let mut run = Run::new(self, place, stack, None, IndexMap::new());
             run.stack.change_set_id = Some(set.id.clone());
             run.stack_status("REVIEW_IN_PROGRESS", Some("User Initiated"));
             run.flush(Some(batch)).await.map_err(stored)?;
@@ -305,12 +306,11 @@ impl Stacks {
             }
             next.parameters = kept(&prepared);
             next.description.clone_from(&prepared.template.description);
-            let goal = self.goal(space, &place, &next, prepared).await?;
-            let mut run = Run::new(&*self.store, &*self.resources, place, next, Some(version), IndexMap::new());
+            let processed = prepared.processed;
+            let mut run = Run::new(self, place, next, Some(version), IndexMap::new());
             run.stack_status("CREATE_IN_PROGRESS", Some("User Initiated"));
-            keep_template(&mut batch, space, &stack.uuid, &set.template, &goal.prepared.processed);
-            run.flush(Some(batch)).await.map_err(stored)?;
-            deploy::create(&mut run, &goal).await.map_err(stored)?;
+            keep_template(&mut batch, space, &stack.uuid, &set.template, &processed);
+            self.begin(&mut run, batch, Linger::Yes).await.map_err(stored)?;
         } else {
             if !is_settled(&stack.status) {
                 return Err(invalid(format!(
@@ -319,7 +319,8 @@ impl Stacks {
                 )));
             }
             let current = self.resources_of(space, &stack.uuid).await.map_err(stored)?;
-            self.start_update(space, place, &stack, next, version, &set.template, prepared, current, batch).await?;
+            let body = &set.template;
+            self.start_update(space, place, &stack, next, version, body, prepared, current, batch, Linger::Yes).await?;
         }
         Ok(Fields::new())
     }

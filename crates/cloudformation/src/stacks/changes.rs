@@ -3,7 +3,7 @@
 use indexmap::IndexMap;
 use serde_json::{Value, json};
 
-use super::record::StackResource;
+use super::record::{STACK_TYPE, StackResource};
 use crate::error::TemplateError;
 use crate::evaluate::{Environment, Evaluator, Made, UNKNOWN};
 use crate::references::order;
@@ -82,6 +82,14 @@ pub(crate) fn plan(
                 "Target": {"Attribute": "DeletionPolicy", "RequiresRecreation": "Never"},
                 "Evaluation": "Static",
                 "ChangeSource": "DirectModification",
+            }));
+        }
+        if resource.kind == STACK_TYPE && details.is_empty() {
+            // What its template has become, only the nested stack itself can tell.
+            details.push(json!({
+                "Target": {"Attribute": "Properties", "Name": "TemplateURL", "RequiresRecreation": "Never"},
+                "Evaluation": "Dynamic",
+                "ChangeSource": "Automatic",
             }));
         }
         if details.is_empty() && worst == Replacement::Never {

@@ -4,19 +4,24 @@ mod api;
 mod change_sets;
 mod changes;
 mod deploy;
+mod exports;
+mod nested;
 mod read;
 mod record;
 mod run;
 mod templates;
+mod undo;
+mod work;
 mod write;
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use indexmap::IndexMap;
-use standin_core::{CallContext, OperationError};
+use standin_core::{CallContext, Clock, Dice, OperationError};
 use standin_model::Document;
-use standin_store::{Scan, Selector, Space, Store, StoreError};
+use standin_store::{Scan, Space, Store, StoreError};
 
 use crate::error::TemplateError;
 use crate::evaluate::Environment;
@@ -26,7 +31,7 @@ use crate::resources::{Place, Resources};
 pub use api::Engine;
 pub use record::SERVICE;
 use record::{ParameterValue, Stack, StackResource};
-use run::Run;
+pub use work::QUEUE;
 
 /// Rows that are looked at in one go.
 const PAGE: usize = 500;
@@ -36,7 +41,15 @@ const PAGE: usize = 500;
 pub(crate) struct Stacks {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) resources: Arc<dyn Resources>,
+    pub(crate) clock: Arc<Clock>,
+    pub(crate) dice: Dice,
+    /// How long a call that begins something stays, at most.
+    pub(crate) grace: Duration,
+    pub(crate) listeners: Arc<work::Listeners>,
 }
+
+/// Why an update does not happen; clients look for these words.
+pub(crate) const NO_UPDATES: &str = "No updates are to be performed.";
 
 pub(crate) type Failure = OperationError;
 
@@ -69,6 +82,7 @@ pub(crate) fn place(context: &CallContext) -> Place {
         stack_name: String::new(),
         stack_id: String::new(),
         base_url: context.base_url.to_string(),
+        tags: IndexMap::new(),
         now: context.now,
         origin: context.origin,
         dice: context.dice,
@@ -78,6 +92,7 @@ pub(crate) fn place(context: &CallContext) -> Place {
 pub(crate) fn place_of(mut place: Place, stack: &Stack) -> Place {
     place.stack_name.clone_from(&stack.name);
     place.stack_id.clone_from(&stack.id);
+    place.tags.clone_from(&stack.tags);
     place
 }
 
@@ -176,59 +191,5 @@ impl Stacks {
     pub(crate) async fn template_of(&self, space: &Space, uuid: &str) -> Result<String, StoreError> {
         let row = self.store.get(&record::templates(space), uuid).await?;
         Ok(row.and_then(|row| row.body.get("body").and_then(Document::as_str).map(str::to_owned)).unwrap_or_default())
-    }
-
-    /// Carries to their ends what was under way when the server stopped. Answers how many stacks that were.
-    ///
-    /// # Errors
-    /// Those of the store. What went wrong with one stack is told in its events.
-    pub(crate) async fn resume(&self, place: &Place) -> Result<usize, Failure> {
-        let of = Selector { service: Some(SERVICE.to_owned()), ..Selector::default() };
-        let mut resumed = 0;
-        for table in self.store.tables(&of).await.map_err(stored)? {
-            if &*table.name != "stacks" {
-                continue;
-            }
-            let busy = self.store.find(&table, "state", "busy", None, PAGE).await.map_err(stored)?;
-            for row in busy {
-                let stack: Stack = record::read(&table, &row).map_err(stored)?;
-                let place = Place {
-                    account: table.space.account.to_string(),
-                    region: table.space.region.to_string(),
-                    ..place.clone()
-                };
-                let place = place_of(place, &stack);
-                let known = self.resources_of(&table.space, &stack.uuid).await.map_err(stored)?;
-                let run = Run::new(&*self.store, &*self.resources, place, stack, Some(row.version), known);
-                match self.carry_on(&table.space, run).await {
-                    Ok(()) => resumed += 1,
-                    Err(error) => {
-                        tracing::warn!(%error, stack = &*row.key, "an operation on a stack could not be taken up again");
-                    }
-                }
-            }
-        }
-        Ok(resumed)
-    }
-
-    /// Does what is left of the operation that a stack's status tells of.
-    async fn carry_on(&self, space: &Space, mut run: Run<'_>) -> Result<(), Failure> {
-        let status = run.stack.status.clone();
-        match status.as_str() {
-            "ROLLBACK_IN_PROGRESS" => deploy::roll_back(&mut run).await.map_err(stored),
-            "DELETE_IN_PROGRESS" => deploy::delete(&mut run).await.map_err(stored),
-            "UPDATE_ROLLBACK_IN_PROGRESS" | "UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS" => {
-                deploy::take_back(&mut run).await.map_err(stored)
-            }
-            _ => {
-                let body = self.template_of(space, &run.stack.uuid).await.map_err(stored)?;
-                let goal = self.goal_of(space, &run.place, &run.stack, &body).await?;
-                match status.as_str() {
-                    "CREATE_IN_PROGRESS" => deploy::create(&mut run, &goal).await.map_err(stored),
-                    "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS" => deploy::clean_up(&mut run, &goal).await.map_err(stored),
-                    _ => deploy::update(&mut run, &goal).await.map_err(stored),
-                }
-            }
-        }
     }
 }

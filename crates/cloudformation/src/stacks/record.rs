@@ -52,6 +52,23 @@ pub struct Stack {
     pub token: Option<String>,
     /// Logical ids that a deletion keeps.
     pub retained: Vec<String>,
+    /// The stack whose resource this one is.
+    pub parent_id: Option<String>,
+    /// The one at the top, where this one is nested.
+    pub root_id: Option<String>,
+    /// How many stacks it lies in.
+    pub depth: u32,
+    /// Of the newest event: times only rise.
+    pub last_event_ms: i64,
+    /// Logical ids that a rollback that goes on leaves as they are.
+    pub skipped: Vec<String>,
+}
+
+impl Stack {
+    /// Whether an operation goes on.
+    pub(crate) fn is_under_way(&self) -> bool {
+        self.status.ends_with("_IN_PROGRESS") && self.status != "REVIEW_IN_PROGRESS"
+    }
 }
 
 /// What a stack was like before the update that is under way.
@@ -103,9 +120,18 @@ pub struct StackResource {
     pub update_replace_policy: String,
     /// Made by the update under way.
     pub fresh: bool,
+    /// The template does not have it any more; it goes when the update is through.
+    pub obsolete: bool,
     /// What it was before the update under way changed it.
     pub before: Option<Box<Self>>,
+    /// What the update that is being taken back had put in its place.
+    pub replacement: Option<Box<Self>>,
+    /// When what its service does with it is over; [`UNTIL_ITS_END`] where a nested stack tells.
+    pub until_ms: Option<i64>,
 }
+
+/// Until the operation on a nested stack ends.
+pub(crate) const UNTIL_ITS_END: i64 = i64::MAX;
 
 impl StackResource {
     pub(crate) fn made(&self) -> Made {
@@ -230,8 +256,12 @@ pub(crate) fn event_key(uuid: &str, sequence: u64) -> String {
 /// Entries by which stacks are found.
 pub(crate) fn stack_index(stack: &Stack) -> Vec<IndexEntry> {
     let mut index = vec![IndexEntry::new("name", stack.name.as_str())];
-    if stack.status.ends_with("_IN_PROGRESS") && stack.status != "REVIEW_IN_PROGRESS" {
+    if stack.is_under_way() {
         index.push(IndexEntry::new("state", "busy"));
+    }
+    if stack.deleted_ms.is_none() {
+        index.extend(stack.imports.iter().map(|export| IndexEntry::new("import", export.as_str())));
+        index.extend(stack.root_id.iter().map(|root| IndexEntry::new("root", root.as_str())));
     }
     index
 }

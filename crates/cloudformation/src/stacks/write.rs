@@ -3,17 +3,21 @@
 use indexmap::IndexMap;
 use standin_core::OperationError;
 use standin_model::{Document, Fields};
-use standin_store::{Batch, IndexEntry, Space};
+use standin_store::{Batch, IndexEntry, Space, StoreError};
 
+use super::nested::Lineage;
 use super::record::{self, Before, ParameterValue, Stack, StackResource};
 use super::run::Run;
 use super::templates::{arguments, check_capabilities, kept};
-use super::{Failure, Stacks, changes, deploy, environment, invalid, place_of, stored};
+use super::work::Linger;
+use super::{Failure, NO_UPDATES, Stacks, changes, deploy, environment, invalid, place_of, stored};
 use crate::evaluate::Evaluator;
 use crate::resources::Place;
 
 /// Tags of a stack, at most. Source: "CloudFormation quotas".
 const TAGS_MAX: usize = 50;
+/// How often a change is tried that is decided by a row which the stack's worker writes, too.
+const TRIES_MAX: usize = 100;
 
 pub(crate) fn text(input: &Document, name: &str) -> Option<String> {
     input.get(name).and_then(Document::as_str).map(str::to_owned)
@@ -106,18 +110,36 @@ impl Stacks {
     }
 
     pub(crate) async fn create_stack(&self, space: &Space, place: Place, input: &Document) -> Result<Fields, Failure> {
+        self.create(space, place, input, None, Linger::Yes).await.map(|stack| stack_id(&stack.id))
+    }
+
+    /// Begins to make a stack.
+    pub(crate) async fn create(
+        &self,
+        space: &Space,
+        place: Place,
+        input: &Document,
+        lineage: Option<Lineage>,
+        linger: Linger,
+    ) -> Result<Stack, Failure> {
         let name = text(input, "StackName").unwrap_or_default();
         let token = text(input, "ClientRequestToken");
+        let exists = || OperationError::new("AlreadyExistsException", format!("Stack [{name}] already exists"));
         if let Some((stack, _)) = self.find(space, &name).await? {
             if token.is_some() && stack.token == token {
-                return Ok(stack_id(&stack.id));
+                return Ok(stack);
             }
-            return Err(OperationError::new("AlreadyExistsException", format!("Stack [{name}] already exists")));
+            return Err(exists());
         }
         if input.get("DisableRollback").is_some() && input.get("OnFailure").is_some() {
             return Err(invalid("You cannot specify both DisableRollback and OnFailure"));
         }
         let mut stack = Self::new_stack(&place, &name, input)?;
+        if let Some(lineage) = lineage {
+            stack.parent_id = Some(lineage.parent_id);
+            stack.root_id = Some(lineage.root_id);
+            stack.depth = lineage.depth;
+        }
         let body = self.needed_body(&place, input).await?;
         let prepared = self.prepared(&place, &stack, &body, &arguments(input), &IndexMap::new()).await?;
         check_capabilities(&body, &prepared, &stack.capabilities, false)?;
@@ -125,25 +147,19 @@ impl Stacks {
         stack.description.clone_from(&prepared.template.description);
         let place = place_of(place, &stack);
         self.check_plan(space, &place, &stack, &prepared, &IndexMap::new()).await?;
-        let id = stack.id.clone();
-        let goal = self.goal(space, &place, &stack, prepared).await?;
-        let mut run = Run::new(&*self.store, &*self.resources, place, stack, None, IndexMap::new());
+        let mut run = Run::new(self, place, stack, None, IndexMap::new());
         run.stack_status("CREATE_IN_PROGRESS", Some("User Initiated"));
         let mut batch = Batch::default();
-        keep_template(&mut batch, space, &run.stack.uuid, &body, &goal.prepared.processed);
+        keep_template(&mut batch, space, &run.stack.uuid, &body, &prepared.processed);
         let names = record::names(space);
         let mut row = Fields::new();
         row.push("uuid", run.stack.uuid.clone());
         let none: Vec<IndexEntry> = Vec::new();
         batch.check(&names, name.as_str(), None).put(&names, name.as_str(), Document::Map(row), none);
-        match run.flush(Some(batch)).await {
-            Err(standin_store::StoreError::Conflict) => {
-                return Err(OperationError::new("AlreadyExistsException", format!("Stack [{name}] already exists")));
-            }
-            other => other.map_err(stored)?,
+        match self.begin(&mut run, batch, linger).await {
+            Err(StoreError::Conflict) => Err(exists()),
+            other => other.map(|()| run.stack).map_err(stored),
         }
-        deploy::create(&mut run, &goal).await.map_err(stored)?;
-        Ok(stack_id(&id))
     }
 
     /// Works a template out as far as that goes before anything is made. Answers the changes.
@@ -162,11 +178,27 @@ impl Stacks {
     }
 
     pub(crate) async fn update_stack(&self, space: &Space, place: Place, input: &Document) -> Result<Fields, Failure> {
+        self.update(space, place, input, Linger::Yes).await
+    }
+
+    /// Begins to change a stack.
+    pub(crate) async fn update(
+        &self,
+        space: &Space,
+        place: Place,
+        input: &Document,
+        linger: Linger,
+    ) -> Result<Fields, Failure> {
         let name = text(input, "StackName").unwrap_or_default();
         let Some((stack, version)) = self.find(space, &name).await?.filter(|(stack, _)| stack.deleted_ms.is_none())
         else {
             return Err(invalid(format!("Stack [{name}] does not exist")));
         };
+        let token = text(input, "ClientRequestToken");
+        if token.is_some() && stack.token == token && stack.status.starts_with("UPDATE_") {
+            // A retry of what has begun already.
+            return Ok(stack_id(&stack.id));
+        }
         if !is_settled(&stack.status) {
             return Err(invalid(format!("Stack:{} is in {} state and can not be updated.", stack.id, stack.status)));
         }
@@ -181,7 +213,7 @@ impl Stacks {
         };
         let place = place_of(place, &stack);
         let mut next = stack.clone();
-        next.token = text(input, "ClientRequestToken");
+        next.token = token;
         if input.get("Capabilities").is_some() {
             next.capabilities = texts(input, "Capabilities");
         }
@@ -199,10 +231,11 @@ impl Stacks {
         let prepared = self.prepared(&place, &next, &body, &arguments(input), &stack.parameters).await?;
         check_capabilities(&body, &prepared, &texts(input, "Capabilities"), false)?;
         let current = self.resources_of(space, &stack.uuid).await.map_err(stored)?;
-        self.start_update(space, place, &stack, next, version, &body, prepared, current, Batch::default()).await
+        let batch = Batch::default();
+        self.start_update(space, place, &stack, next, version, &body, prepared, current, batch, linger).await
     }
 
-    /// Carries an update out, if it changes anything. The batch is written as it begins.
+    /// Begins an update, if it changes anything. The batch is written as it does.
     #[expect(clippy::too_many_arguments, reason = "what both callers have worked out")]
     pub(crate) async fn start_update(
         &self,
@@ -215,6 +248,7 @@ impl Stacks {
         prepared: crate::transform::Prepared,
         current: IndexMap<String, StackResource>,
         mut batch: Batch,
+        linger: Linger,
     ) -> Result<Fields, Failure> {
         let planned = self.check_plan(space, &place, &next, &prepared, &current).await?;
         let goal = self.goal(space, &place, &next, prepared).await?;
@@ -223,7 +257,7 @@ impl Stacks {
             && next.notification_arns == stack.notification_arns
             && kept(&goal.prepared) == stack.parameters;
         if planned.is_empty() && same_settings && self.same_outputs(&goal, stack, &current) {
-            return Err(invalid("No updates are to be performed."));
+            return Err(invalid(NO_UPDATES));
         }
         next.parameters = kept(&goal.prepared);
         next.description.clone_from(&goal.prepared.template.description);
@@ -235,15 +269,14 @@ impl Stacks {
             description: stack.description.clone(),
         }));
         let old_body = self.store.get(&record::templates(space), &stack.uuid).await.map_err(stored)?;
-        let mut run = Run::new(&*self.store, &*self.resources, place, next, Some(version), current);
+        let mut run = Run::new(self, place, next, Some(version), current);
         run.stack_status("UPDATE_IN_PROGRESS", Some("User Initiated"));
         if let Some(row) = old_body {
             let none: Vec<IndexEntry> = Vec::new();
             batch.put(&record::templates(space), record::template_before(&stack.uuid), row.body, none);
         }
         keep_template(&mut batch, space, &stack.uuid, body, &goal.prepared.processed);
-        run.flush(Some(batch)).await.map_err(stored)?;
-        deploy::update(&mut run, &goal).await.map_err(stored)?;
+        self.begin(&mut run, batch, linger).await.map_err(stored)?;
         Ok(stack_id(&stack.id))
     }
 
@@ -279,36 +312,93 @@ impl Stacks {
     }
 
     pub(crate) async fn delete_stack(&self, space: &Space, place: Place, input: &Document) -> Result<Fields, Failure> {
+        self.delete(space, place, input, Linger::Yes).await
+    }
+
+    /// Begins to delete a stack.
+    pub(crate) async fn delete(
+        &self,
+        space: &Space,
+        place: Place,
+        input: &Document,
+        linger: Linger,
+    ) -> Result<Fields, Failure> {
         let name = text(input, "StackName").unwrap_or_default();
-        let Some((mut stack, version)) = self.find(space, &name).await? else { return Ok(Fields::new()) };
-        if stack.deleted_ms.is_some() {
-            return Ok(Fields::new());
+        for _ in 0..TRIES_MAX {
+            let Some((mut stack, version)) = self.find(space, &name).await? else { return Ok(Fields::new()) };
+            if stack.deleted_ms.is_some() {
+                return Ok(Fields::new());
+            }
+            if stack.termination_protection {
+                return Err(invalid(format!(
+                    "Stack [{}] cannot be deleted while TerminationProtection is enabled",
+                    stack.name
+                )));
+            }
+            let stops = matches!(stack.status.as_str(), "CREATE_IN_PROGRESS" | "ROLLBACK_IN_PROGRESS");
+            if stack.status == "DELETE_IN_PROGRESS" {
+                return Ok(Fields::new());
+            }
+            if stack.is_under_way() && !stops {
+                return Err(invalid(format!(
+                    "Stack [{}] cannot be deleted while in status {}",
+                    stack.id, stack.status
+                )));
+            }
+            let retained = texts(input, "RetainResources");
+            let forced = text(input, "DeletionMode").as_deref() == Some("FORCE_DELETE_STACK");
+            if (!retained.is_empty() || forced) && stack.status != "DELETE_FAILED" {
+                return Err(invalid(format!(
+                    "Invalid operation on stack [{}]. Specify RetainResources only for a stack in DELETE_FAILED state",
+                    stack.id
+                )));
+            }
+            let known = self.resources_of(space, &stack.uuid).await.map_err(stored)?;
+            if let Some(unknown) = retained.iter().find(|name| !known.contains_key(*name)) {
+                return Err(invalid(format!(
+                    "The following resource(s) to be retained do not exist in the stack: [{unknown}]"
+                )));
+            }
+            stack.retained = match forced {
+                // What failed is what cannot be deleted.
+                true => known
+                    .values()
+                    .filter(|resource| resource.status == "DELETE_FAILED")
+                    .map(|resource| resource.logical_id.clone())
+                    .collect(),
+                false => retained,
+            };
+            stack.token = text(input, "ClientRequestToken");
+            if let Some(role) = text(input, "RoleARN") {
+                stack.role_arn = Some(role);
+            }
+            let place = place_of(place.clone(), &stack);
+            let mut run = Run::new(self, place, stack, Some(version), known);
+            run.stack_status("DELETE_IN_PROGRESS", Some("User Initiated"));
+            match self.begin(&mut run, Batch::default(), linger).await {
+                Err(StoreError::Conflict) => tokio::task::yield_now().await,
+                other => return other.map(|()| Fields::new()).map_err(stored),
+            }
         }
-        if stack.termination_protection {
-            return Err(invalid(format!(
-                "Stack [{}] cannot be deleted while TerminationProtection is enabled",
-                stack.name
-            )));
+        Err(stored(StoreError::Conflict))
+    }
+
+    /// Stops an update; what it has done so far is taken back.
+    pub(crate) async fn cancel_update(&self, space: &Space, place: Place, name: &str) -> Result<Fields, Failure> {
+        for _ in 0..TRIES_MAX {
+            let (stack, version) = self.need(space, name).await?;
+            if stack.status != "UPDATE_IN_PROGRESS" {
+                return Err(invalid("CancelUpdateStack cannot be called from current stack status"));
+            }
+            let place = place_of(place.clone(), &stack);
+            let mut run = Run::new(self, place, stack, Some(version), IndexMap::new());
+            run.stack_status("UPDATE_ROLLBACK_IN_PROGRESS", Some("User Initiated"));
+            match self.begin(&mut run, Batch::default(), Linger::Yes).await {
+                Err(StoreError::Conflict) => tokio::task::yield_now().await,
+                other => return other.map(|()| Fields::new()).map_err(stored),
+            }
         }
-        if stack.status.ends_with("_IN_PROGRESS") && stack.status != "REVIEW_IN_PROGRESS" {
-            return Err(invalid(format!("Stack:{} is in {} state and can not be deleted.", stack.id, stack.status)));
-        }
-        let retained = texts(input, "RetainResources");
-        if !retained.is_empty() && stack.status != "DELETE_FAILED" {
-            return Err(invalid(format!(
-                "Invalid operation on stack [{}]. Specify RetainResources only for a stack in DELETE_FAILED state",
-                stack.id
-            )));
-        }
-        stack.retained = retained;
-        stack.token = text(input, "ClientRequestToken");
-        let place = place_of(place, &stack);
-        let known = self.resources_of(space, &stack.uuid).await.map_err(stored)?;
-        let mut run = Run::new(&*self.store, &*self.resources, place, stack, Some(version), known);
-        run.stack_status("DELETE_IN_PROGRESS", Some("User Initiated"));
-        run.flush(None).await.map_err(stored)?;
-        deploy::delete(&mut run).await.map_err(stored)?;
-        Ok(Fields::new())
+        Err(stored(StoreError::Conflict))
     }
 
     /// Takes a failed operation back, where the caller did not want that to happen at once.
@@ -319,26 +409,53 @@ impl Stacks {
         input: &Document,
     ) -> Result<Fields, Failure> {
         let name = text(input, "StackName").unwrap_or_default();
-        let (stack, version) = self.need(space, &name).await?;
+        let (mut stack, version) = self.need(space, &name).await?;
         let id = stack.id.clone();
-        let status = stack.status.clone();
+        let next = match stack.status.as_str() {
+            "CREATE_FAILED" | "ROLLBACK_FAILED" => "ROLLBACK_IN_PROGRESS",
+            "UPDATE_FAILED" => "UPDATE_ROLLBACK_IN_PROGRESS",
+            status => return Err(invalid(format!("Stack:{id} is in {status} state and can not be rolled back."))),
+        };
+        stack.token = text(input, "ClientRequestToken");
+        stack.role_arn = text(input, "RoleARN").or(stack.role_arn);
         let place = place_of(place, &stack);
-        let known = self.resources_of(space, &stack.uuid).await.map_err(stored)?;
-        let mut run = Run::new(&*self.store, &*self.resources, place, stack, Some(version), known);
-        match status.as_str() {
-            "CREATE_FAILED" | "ROLLBACK_FAILED" => {
-                run.stack_status("ROLLBACK_IN_PROGRESS", Some("User Initiated"));
-                run.flush(None).await.map_err(stored)?;
-                deploy::roll_back(&mut run).await.map_err(stored)?;
-            }
-            "UPDATE_FAILED" | "UPDATE_ROLLBACK_FAILED" => {
-                run.stack_status("UPDATE_ROLLBACK_IN_PROGRESS", Some("User Initiated"));
-                run.flush(None).await.map_err(stored)?;
-                deploy::take_back(&mut run).await.map_err(stored)?;
-            }
-            _ => return Err(invalid(format!("Stack:{id} is in {status} state and can not be rolled back."))),
-        }
+        let mut run = Run::new(self, place, stack, Some(version), IndexMap::new());
+        run.stack_status(next, Some("User Initiated"));
+        self.begin(&mut run, Batch::default(), Linger::Yes).await.map_err(stored)?;
         Ok(stack_id(&id))
+    }
+
+    /// Goes on with a rollback of an update that failed.
+    pub(crate) async fn continue_rollback(
+        &self,
+        space: &Space,
+        place: Place,
+        input: &Document,
+    ) -> Result<Fields, Failure> {
+        let name = text(input, "StackName").unwrap_or_default();
+        let (mut stack, version) = self.need(space, &name).await?;
+        if stack.status != "UPDATE_ROLLBACK_FAILED" {
+            return Err(invalid(format!(
+                "Stack:{} is in {} state and can not continue rollback",
+                stack.id, stack.status
+            )));
+        }
+        let known = self.resources_of(space, &stack.uuid).await.map_err(stored)?;
+        let skipped = texts(input, "ResourcesToSkip");
+        let failed = |name: &String| known.get(name).is_some_and(|resource| resource.status == "UPDATE_FAILED");
+        if let Some(wrong) = skipped.iter().find(|name| !failed(name)) {
+            return Err(invalid(format!(
+                "ResourcesToSkip may only name resources in state UPDATE_FAILED because the rollback failed; {wrong} is not"
+            )));
+        }
+        stack.skipped = skipped;
+        stack.token = text(input, "ClientRequestToken");
+        stack.role_arn = text(input, "RoleARN").or(stack.role_arn);
+        let place = place_of(place, &stack);
+        let mut run = Run::new(self, place, stack, Some(version), known);
+        run.stack_status("UPDATE_ROLLBACK_IN_PROGRESS", Some("User Initiated"));
+        self.begin(&mut run, Batch::default(), Linger::Yes).await.map_err(stored)?;
+        Ok(Fields::new())
     }
 
     /// Changes a stack's row alone.
@@ -348,15 +465,20 @@ impl Stacks {
         name: &str,
         change: impl Fn(&mut Stack),
     ) -> Result<Stack, Failure> {
-        let (mut stack, version) = self.need(space, name).await?;
-        change(&mut stack);
-        let mut batch = Batch::default();
-        let table = record::stacks(space);
-        batch.check(&table, stack.uuid.as_str(), Some(version));
-        let body = record::body(&stack).map_err(stored)?;
-        batch.put(&table, stack.uuid.as_str(), body, record::stack_index(&stack));
-        self.store.commit(batch).await.map_err(stored)?;
-        Ok(stack)
+        for _ in 0..TRIES_MAX {
+            let (mut stack, version) = self.need(space, name).await?;
+            change(&mut stack);
+            let mut batch = Batch::default();
+            let table = record::stacks(space);
+            batch.check(&table, stack.uuid.as_str(), Some(version));
+            let body = record::body(&stack).map_err(stored)?;
+            batch.put(&table, stack.uuid.as_str(), body, record::stack_index(&stack));
+            match self.store.commit(batch).await {
+                Err(StoreError::Conflict) => tokio::task::yield_now().await,
+                other => return other.map(|_| stack).map_err(stored),
+            }
+        }
+        Err(stored(StoreError::Conflict))
     }
 }
 

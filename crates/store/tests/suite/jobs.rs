@@ -106,6 +106,29 @@ pub async fn tries_failed_jobs_again(store: Shared) {
     assert!(claim(&store, "me", 9999, 1).await.is_empty());
 }
 
+pub async fn puts_jobs_off(store: Shared) {
+    enqueue(&store, [job("a", 0)]).await;
+    let running = claim(&store, "me", 0, 1).await.remove(0);
+    let mut prolonged = Batch::default();
+    prolonged.prolong(&running, 500).put(&table(), "step", body(1), []);
+    let version = store.commit(prolonged).await.unwrap();
+    assert!(claim(&store, "next", 499, 1).await.is_empty(), "the lease was prolonged");
+    let mut late = Batch::default();
+    late.reschedule(&running, 0);
+    assert!(matches!(store.commit(late).await, Err(StoreError::Conflict)), "its version is another now");
+    let mut put_off = Batch::default();
+    put_off.reschedule(&Job { version, ..running }, 900);
+    store.commit(put_off).await.unwrap();
+    let waiting = jobs::find(&*store, "steps", "a").await.unwrap().unwrap();
+    assert_eq!((waiting.due_ms, waiting.attempts, &waiting.state), (900, 0, &JobState::Waiting { error: None }));
+    assert!(claim(&store, "me", 899, 1).await.is_empty());
+    let mut sooner = Batch::default();
+    sooner.reschedule(&waiting, 10);
+    store.commit(sooner).await.unwrap();
+    assert_eq!(names(&claim(&store, "me", 10, 1).await), ["a"]);
+    assert_eq!(jobs::find(&*store, "steps", "b").await.unwrap(), None);
+}
+
 pub async fn enqueues_a_key_once(store: Shared) {
     enqueue(&store, [job("a", 1), job("a", 2)]).await;
     enqueue(&store, [job("a", 3)]).await;
