@@ -31,6 +31,8 @@ STATUS_OF = {
     "ValidationException": 400,
 }
 
+# One session, so that the models are read once.
+_session = boto3.session.Session()
 _accounts = itertools.count(100_000_000_001)
 
 MANIFEST = """
@@ -214,7 +216,7 @@ class Proton:
 
     def of(self, service, **options):
         """A client of another service, in the same account."""
-        return boto3.session.Session().client(
+        return _session.client(
             service,
             region_name=self.region,
             endpoint_url=self.server.url,

@@ -7,6 +7,7 @@
 use std::collections::HashMap;
 use std::sync::OnceLock;
 
+use crate::amend;
 use crate::codec::{CodecError, FORMAT, Pack, Reader, Writer, pack_struct};
 use crate::ir::{Example, Protocol, Service, Str};
 use crate::partition::{Partition, Partitions};
@@ -87,9 +88,10 @@ impl Entry {
                 let mut reader = Reader::new(Box::leak(plain.into_boxed_slice()))?;
                 // Another thread may open the same entry meanwhile; the first to finish is kept, the other leaks once.
                 return Ok(self.opened.get_or_init(|| {
-                    Box::leak(Box::new(
-                        Service::read(&mut reader).expect("every frame of the catalogue is read by a test"),
-                    ))
+                    let mut service =
+                        Service::read(&mut reader).expect("every frame of the catalogue is read by a test");
+                    amend::amend(&mut service);
+                    Box::leak(Box::new(service))
                 }));
             }
         };

@@ -14,6 +14,7 @@
 //! assert_eq!(create.http.method, "PUT");
 //! ```
 
+mod amend;
 mod catalogue;
 mod codec;
 mod document;

@@ -68,6 +68,8 @@ impl Files {
             entry.read_to_end(&mut content).map_err(broken)?;
             files.0.insert(path, content);
         }
+        // The checksum stands at the very end.
+        io::copy(&mut archive.into_inner(), &mut io::sink()).map_err(broken)?;
         Ok(files)
     }
 

@@ -31,6 +31,11 @@ pub async fn create_repository(tx: &mut Tx<'_>, input: &CreateRepositoryInput) -
     Ok(repository)
 }
 
+/// What environments, settings and sync configurations [use](Tx::uses), by the key of the repository.
+pub fn uses(key: &str) -> String {
+    format!("repository/{key}")
+}
+
 pub async fn delete_repository(
     tx: &mut Tx<'_>,
     provider: RepositoryProvider,
@@ -38,7 +43,8 @@ pub async fn delete_repository(
 ) -> Result<Repository, OperationError> {
     let key = repository_key(provider, name);
     let kept = tx.get::<Linked>(&key).await?;
-    let uses = |branch: Option<&RepositoryBranch>| {
+    tx.watch(&uses(&key)).await?;
+    let of_it = |branch: Option<&RepositoryBranch>| {
         branch.is_some_and(|branch| branch.provider == provider && branch.name == name)
     };
     let environments = tx.all::<Environment>("").await?;
@@ -47,7 +53,7 @@ pub async fn delete_repository(
     let settings = tx.find::<AccountSettings>("settings").await?;
     let user = environments
         .iter()
-        .find(|row| uses(row.value.provisioning_repository.as_ref()))
+        .find(|row| of_it(row.value.provisioning_repository.as_ref()))
         .map(|row| format!("environment {}", row.value.name))
         .or_else(|| {
             templates
@@ -63,7 +69,7 @@ pub async fn delete_repository(
         })
         .or_else(|| {
             settings
-                .filter(|row| uses(row.value.pipeline_provisioning_repository.as_ref()))
+                .filter(|row| of_it(row.value.pipeline_provisioning_repository.as_ref()))
                 .map(|_| "the account settings".to_owned())
         });
     if let Some(user) = user {

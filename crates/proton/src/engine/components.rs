@@ -4,6 +4,7 @@ use standin_core::OperationError;
 use standin_model::Document;
 
 use super::deployments::{self, Deployable as _, Run, Target, idle, is_busy};
+use super::environments;
 use super::errors::{conflict, quota, validation};
 use super::instances::{self, component_of, engine_fits};
 use super::kept::{Kept, Version, version_key};
@@ -53,6 +54,7 @@ async fn environment_of(
         _ => return Err(validation("serviceName and serviceInstanceName go together: give both or neither.")),
     };
     let environment = tx.get::<Environment>(&name).await?.value;
+    tx.uses(&environments::uses(&name));
     let connection_role = match &environment.environment_account_connection_id {
         Some(id) => tx.find::<EnvironmentAccountConnection>(id).await?.and_then(|kept| kept.value.component_role_arn),
         None => None,

@@ -14,12 +14,17 @@ use crate::types::*;
 
 use EnvironmentAccountConnectionStatus as Status;
 
-fn put(tx: &mut Tx<'_>, kept: &Kept<EnvironmentAccountConnection>) {
+pub fn put(tx: &mut Tx<'_>, kept: &Kept<EnvironmentAccountConnection>) {
     tx.put(kept);
     for account in other_accounts(tx, &kept.value) {
         let table = Space::new(&account, &tx.scope.region, super::SERVICE).table(EnvironmentAccountConnection::TABLE);
         tx.batch.put(&table, kept.value.key().as_str(), kept.body(), kept.index());
     }
+}
+
+/// What an environment [uses](Tx::uses).
+pub fn uses(id: &str) -> String {
+    format!("connection/{id}")
 }
 
 /// The accounts of a connection but the caller's.
@@ -142,6 +147,7 @@ pub async fn reject(tx: &mut Tx<'_>, id: &str) -> Result<EnvironmentAccountConne
     if kept.value.status == Status::Rejected {
         return Ok(kept.value);
     }
+    tx.watch(&uses(id)).await?;
     let environments = tx.all::<Environment>("").await?;
     let user = environments.iter().find(|row| row.value.environment_account_connection_id.as_deref() == Some(id));
     if let Some(user) = user {

@@ -3,6 +3,8 @@
 use standin_core::OperationError;
 use standin_model::Document;
 
+use super::account;
+use super::connections;
 use super::deployments::{self, Deployable as _, Run, Target, Versions, idle, next_version};
 use super::errors::{conflict, invalid, not_found, quota, validation};
 use super::kept::{Kept, Linked, Template, repository_key};
@@ -86,6 +88,7 @@ async fn connected(
     environment: &str,
 ) -> Result<EnvironmentAccountConnection, OperationError> {
     let connection = tx.get::<EnvironmentAccountConnection>(id).await?.value;
+    tx.uses(&connections::uses(id));
     if connection.management_account_id != tx.scope.account {
         return Err(not_found("Environment account connection", id));
     }
@@ -104,12 +107,18 @@ async fn connected(
     Ok(connection)
 }
 
+/// What instances and components [use](Tx::uses).
+pub fn uses(name: &str) -> String {
+    format!("environment/{name}")
+}
+
 /// The branch of a repository that is linked.
 pub async fn linked(tx: &mut Tx<'_>, input: &RepositoryBranchInput) -> Result<RepositoryBranch, OperationError> {
     let key = repository_key(input.provider, &input.name);
     let Some(kept) = tx.find::<Linked>(&key).await? else {
         return Err(validation(format!("Repository {key} is not linked.")));
     };
+    tx.uses(&account::uses(&key));
     Ok(RepositoryBranch {
         arn: kept.value.repository.arn,
         branch: input.branch.clone(),
@@ -144,6 +153,9 @@ pub async fn create(
     let parameters = fingerprint(raw);
     if let Some(known) = tx.find::<Environment>(&input.name).await? {
         return match known.extra {
+            _ if known.value.deployment_status == DeploymentStatus::DeleteInProgress => {
+                Err(conflict(format!("Environment {} is being deleted.", input.name)))
+            }
             extra if extra.parameters.as_ref() != Some(&parameters) => Err(mismatch()),
             extra if extra.modified => {
                 Err(conflict(format!("Environment {} was modified since it was created.", input.name)))
@@ -342,6 +354,7 @@ pub async fn delete(tx: &mut Tx<'_>, name: &str) -> Result<Option<Environment>, 
         return Ok(Some(kept.value));
     }
     idle("Environment", name, kept.value.deployment_status)?;
+    tx.watch(&uses(name)).await?;
     if let Some(instance) = tx.all::<ServiceInstance>("").await?.iter().find(|row| row.value.environment_name == name) {
         return Err(conflict(format!(
             "Environment {name} has the service instance {}; delete it first.",

@@ -6,13 +6,14 @@ use standin_core::OperationError;
 use standin_model::{Document, Timestamp};
 
 use super::deployments::{self, Deployable as _, Run, Target, idle, is_busy};
+use super::environments;
 use super::errors::{conflict, invalid, not_found, validation};
 use super::kept::{Kept, Template};
 use super::services::{self, read_spec};
 use super::sync;
 use super::tags;
 use super::templates::published;
-use super::tx::{Page, Tx, decode, encode};
+use super::tx::{Page, Tx};
 use crate::bundle::Bundle;
 use crate::manifest::Method;
 use crate::spec;
@@ -64,6 +65,7 @@ async fn environment_for(
             version.template_name
         )));
     }
+    tx.uses(&environments::uses(name));
     engine_fits(&environment, bundle.main.as_ref().map(|main| &main.method))?;
     Ok(environment)
 }
@@ -471,7 +473,7 @@ pub async fn list(
     let page = Page { token: input.next_token.as_ref(), most: input.max_results };
     let start = match page.token {
         Some(token) => {
-            let place = decode(token)?;
+            let place = tx.place(token)?;
             let (end, last) = place.split_once('/').unwrap_or_default();
             let at = rows.iter().position(|it| format!("{}/{}", it.service_name, it.name) == last);
             // The last one of the page before may be gone; what was behind it has its place then.
@@ -482,7 +484,7 @@ pub async fn list(
     };
     let end = (start + page.size()).min(rows.len());
     let next_token = (end < rows.len())
-        .then(|| encode(&format!("{end:016x}/{}/{}", rows[end - 1].service_name, rows[end - 1].name)));
+        .then(|| tx.token(&format!("{end:016x}/{}/{}", rows[end - 1].service_name, rows[end - 1].name)));
     Ok(ListServiceInstancesOutput { service_instances: rows[start..end].iter().map(convert).collect(), next_token })
 }
 

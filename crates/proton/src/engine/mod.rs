@@ -149,7 +149,7 @@ impl Engine {
             OperationError::new(standin_core::codes::UNKNOWN_OPERATION, format!("Proton has no operation {operation}."))
         })?;
         for _ in 0..ATTEMPTS_MAX {
-            let mut tx = tx::Tx::new(self, scope.clone());
+            let mut tx = tx::Tx::new(self, scope.clone()).asked(operation, input);
             let output = answer::answer(&mut tx, &typed, input).await?;
             match tx.commit().await {
                 Ok(()) => return Ok(output),

@@ -63,7 +63,10 @@ async fn must_be_linked(
 ) -> Result<(), OperationError> {
     let key = repository_key(provider, name);
     match tx.find::<Linked>(&key).await? {
-        Some(_) => Ok(()),
+        Some(_) => {
+            tx.uses(&super::account::uses(&key));
+            Ok(())
+        }
         // The creates do not model an error for what is missing.
         None if creating => Err(validation(format!("Repository {key} is not linked."))),
         None => Err(not_found("Repository", &key)),

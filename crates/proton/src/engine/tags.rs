@@ -2,9 +2,10 @@
 
 use standin_core::OperationError;
 
+use super::connections;
 use super::errors::{not_found, validation};
 use super::kept::{Kept, Linked, Resource, Template, Version};
-use super::tx::{Page, Tx, decode, encode};
+use super::tx::{Page, Tx};
 use crate::types::*;
 
 /// Of a user, for one resource.
@@ -171,7 +172,11 @@ pub async fn of(tx: &mut Tx<'_>, arn: &str, edit: Option<&Edit<'_>>) -> Result<V
         }
         Named::Connection(id) => {
             system.clear();
-            change::<EnvironmentAccountConnection>(tx, id, edit).await?.1
+            let (kept, tags) = change::<EnvironmentAccountConnection>(tx, id, edit).await?;
+            if edit.is_some() {
+                connections::put(tx, &kept);
+            }
+            tags
         }
         Named::Repository(key) => change::<Linked>(tx, key, edit).await?.1,
     };
@@ -186,10 +191,10 @@ pub async fn list(
     let page = Page { token: input.next_token.as_ref(), most: input.max_results };
     let tags = of(tx, &input.resource_arn, None).await?;
     let start = match page.token {
-        Some(token) => usize::from_str_radix(&decode(token)?[..16], 16).unwrap_or(tags.len()),
+        Some(token) => tx.place(token)?.parse().unwrap_or(tags.len()),
         None => 0,
     };
     let end = (start + page.size()).min(tags.len());
-    let next_token = (end < tags.len()).then(|| encode(&format!("{end:016x}/tags")));
+    let next_token = (end < tags.len()).then(|| tx.token(&end.to_string()));
     Ok(ListTagsForResourceOutput { tags: tags.get(start..end).unwrap_or_default().to_vec(), next_token })
 }

@@ -5,6 +5,7 @@ use standin_core::OperationError;
 use standin_model::Document;
 
 use super::Engine;
+use super::deployments::is_busy;
 use super::errors::{conflict, not_found, quota, validation};
 use super::kept::{Kept, Template, Version, version_key};
 use super::tags;
@@ -254,13 +255,15 @@ async fn recommend<const SERVICE: bool>(tx: &mut Tx<'_>, template: &str) -> Resu
         }
     }
     let best = published(None).map(|best| format!("{}.{}", best.major_version, best.minor_version));
-    if let Some(mut kept) = tx.find::<Template<SERVICE>>(template).await?
-        && kept.value.0.recommended_version != best
-    {
-        let before = status_of(&kept.value.0);
-        kept.value.0.recommended_version = best;
-        let now = status_of(&kept.value.0);
-        tx.event(noun(SERVICE), &kept.value.0.arn, Some(before), now, &[("name", template)]);
+    if let Some(mut kept) = tx.find::<Template<SERVICE>>(template).await? {
+        if kept.value.0.recommended_version != best {
+            let before = status_of(&kept.value.0);
+            kept.value.0.recommended_version = best;
+            let now = status_of(&kept.value.0);
+            tx.event(noun(SERVICE), &kept.value.0.arn, Some(before), now, &[("name", template)]);
+            kept.extra.modified = true;
+        }
+        // Also where it stays as it is: whoever makes, publishes or deletes another version meanwhile decides anew.
         tx.put(&kept);
     }
     Ok(())
@@ -325,6 +328,7 @@ pub async fn delete_version<const SERVICE: bool>(
             "Version {number} is the recommended minor version of its major version, which has others."
         )));
     }
+    tx.watch(&uses::<SERVICE>(&key)).await?;
     if let Some(user) = user_of::<SERVICE>(tx, template, major, minor).await? {
         return Err(conflict(format!("Version {number} of template {template} is in use by {user}.")));
     }
@@ -338,7 +342,29 @@ pub async fn delete_version<const SERVICE: bool>(
     Ok(Some(version))
 }
 
-/// What is deployed on a version.
+/// What deployments [use](Tx::uses), by the key of the version.
+fn uses<const SERVICE: bool>(key: &str) -> String {
+    format!("{}/{key}", segment(SERVICE))
+}
+
+/// Whether a run that is not over goes to a version.
+async fn goes_to(
+    tx: &mut Tx<'_>,
+    status: DeploymentStatus,
+    deployment: Option<&String>,
+    version: (&str, &str, &str),
+) -> Result<bool, OperationError> {
+    let Some(id) = deployment.filter(|_| is_busy(status)) else { return Ok(false) };
+    let state = tx.find::<Deployment>(id).await?.and_then(|kept| kept.value.target_state).unwrap_or_default();
+    let target = state
+        .environment
+        .map(|it| (it.template_name, it.template_major_version, it.template_minor_version))
+        .or(state.service_instance.map(|it| (it.template_name, it.template_major_version, it.template_minor_version)))
+        .or(state.service_pipeline.map(|it| (it.template_name, it.template_major_version, it.template_minor_version)));
+    Ok(target.is_some_and(|(name, major, minor)| (name.as_str(), major.as_str(), minor.as_str()) == version))
+}
+
+/// What is deployed on a version, or about to be.
 async fn user_of<const SERVICE: bool>(
     tx: &mut Tx<'_>,
     template: &str,
@@ -346,30 +372,33 @@ async fn user_of<const SERVICE: bool>(
     minor: &str,
 ) -> Result<Option<String>, OperationError> {
     let wanted = (template, major, minor);
+    macro_rules! user {
+        ($it:expr) => {
+            let it = $it;
+            let now =
+                (it.template_name.as_str(), it.template_major_version.as_str(), it.template_minor_version.as_str());
+            if now == wanted
+                || goes_to(tx, it.deployment_status, it.last_attempted_deployment_id.as_ref(), wanted).await?
+            {
+                return Ok(Some(it.arn));
+            }
+        };
+    }
     if SERVICE {
         for instance in tx.all::<ServiceInstance>("").await? {
-            let it = instance.value;
-            if (it.template_name.as_str(), it.template_major_version.as_str(), it.template_minor_version.as_str())
-                == wanted
-            {
-                return Ok(Some(it.arn));
-            }
+            user!(instance.value);
         }
         for service in tx.all::<Service>("").await? {
-            if let Some(it) = service.value.pipeline
-                && (it.template_name.as_str(), it.template_major_version.as_str(), it.template_minor_version.as_str())
-                    == wanted
-            {
-                return Ok(Some(it.arn));
+            if let Some(pipeline) = service.value.pipeline {
+                user!(pipeline);
             }
         }
-        return Ok(None);
+    } else {
+        for environment in tx.all::<Environment>("").await? {
+            user!(environment.value);
+        }
     }
-    let environments = tx.all::<Environment>("").await?;
-    let user = environments.into_iter().map(|kept| kept.value).find(|it| {
-        (it.template_name.as_str(), it.template_major_version.as_str(), it.template_minor_version.as_str()) == wanted
-    });
-    Ok(user.map(|user| user.arn))
+    Ok(None)
 }
 
 /// The page of a list of versions: the minors of a major, or the best minor of each major.
@@ -469,8 +498,9 @@ pub async fn published<const SERVICE: bool>(
             })?
         }
     };
-    let kept = tx.get::<Version<SERVICE>>(&version_key(template, major, &minor)).await?;
-    let version = kept.value.0;
+    let key = version_key(template, major, &minor);
+    let version = tx.get::<Version<SERVICE>>(&key).await?.value.0;
+    tx.uses(&uses::<SERVICE>(&key));
     if version.status != TemplateVersionStatus::Published {
         return Err(validation(format!(
             "Version {major}.{minor} of template {template} is not published: it is {}.",

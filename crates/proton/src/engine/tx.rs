@@ -14,6 +14,8 @@ use super::{Engine, QUEUE};
 
 /// Claims after which a job is left alone: only where its owners die with it. The worker gives up far earlier.
 const ATTEMPTS_MAX: u32 = 1000;
+/// The table of what is used, for those who may not take it away.
+const USES: &str = "uses";
 /// Rows that are read in one go.
 const PAGE: usize = 256;
 
@@ -39,12 +41,28 @@ pub struct Tx<'e> {
     written: BTreeMap<(&'static str, String), Option<Arc<Document>>>,
     /// The versions that it decided by.
     seen: BTreeMap<(&'static str, String), Option<u64>>,
+    /// The operation and its input, which tokens of pages are for.
+    asked: Option<(&'e str, &'e Document)>,
     draws: u64,
 }
 
 impl<'e> Tx<'e> {
     pub fn new(engine: &'e Engine, scope: Scope) -> Self {
-        Self { engine, scope, batch: Batch::default(), written: BTreeMap::new(), seen: BTreeMap::new(), draws: 0 }
+        Self {
+            engine,
+            scope,
+            batch: Batch::default(),
+            written: BTreeMap::new(),
+            seen: BTreeMap::new(),
+            asked: None,
+            draws: 0,
+        }
+    }
+
+    /// The same for an operation of the API.
+    pub fn asked(mut self, operation: &'e str, input: &'e Document) -> Self {
+        self.asked = Some((operation, input));
+        self
     }
 
     pub fn now(&self) -> Timestamp {
@@ -117,6 +135,20 @@ impl<'e> Tx<'e> {
         self.written.insert((T::TABLE, key.to_owned()), None);
     }
 
+    /// Tells those who [`Tx::watch`] something that it is used from now on. Who uses it does not wait for other users.
+    pub fn uses(&mut self, what: &str) {
+        let table = self.space().table(USES);
+        self.batch.put(&table, what, Document::map(), []);
+    }
+
+    /// Decides by who uses something: anew where somebody begins to while this goes on.
+    pub async fn watch(&mut self, what: &str) -> Result<(), OperationError> {
+        let table = self.space().table(USES);
+        let row = self.engine.store.get(&table, what).await.map_err(OperationError::internal)?;
+        self.seen.entry((USES, what.to_owned())).or_insert(row.map(|row| row.version));
+        Ok(())
+    }
+
     /// All rows whose keys begin so, as this operation left them. It decides by all that it found.
     pub async fn all<T: Resource>(&mut self, prefix: &str) -> Result<Vec<Kept<T>>, OperationError> {
         let table = self.space().table(T::TABLE);
@@ -160,7 +192,7 @@ impl<'e> Tx<'e> {
         let wanted = page.size();
         let mut from = match page.token {
             // Past the last entry of the page before.
-            Some(token) => past(&decode(token)?),
+            Some(token) => past(&self.place(token)?),
             None => String::new(),
         };
         let table = self.space().table(T::TABLE);
@@ -175,7 +207,7 @@ impl<'e> Tx<'e> {
                 from = past(&kept.order());
                 if keep(&kept) {
                     if found.len() == wanted {
-                        let next = found.last().map(|last| encode(&last.order()));
+                        let next = found.last().map(|last| self.token(&last.order()));
                         return Ok((found, next));
                     }
                     found.push(kept);
@@ -185,6 +217,38 @@ impl<'e> Tx<'e> {
                 return Ok((found, None));
             }
         }
+    }
+
+    /// The token that goes on from a place of the list that is asked for.
+    pub fn token(&self, place: &str) -> String {
+        encode(&format!("{:016x}/{place}", self.seal(place)))
+    }
+
+    /// The place that a token goes on from.
+    ///
+    /// # Errors
+    /// `ValidationException` where it is not one of this list with these filters.
+    pub fn place(&self, token: &str) -> Result<String, OperationError> {
+        let sealed = decode(token).and_then(|text| {
+            let (seal, place) = text.split_once('/')?;
+            (format!("{:016x}", self.seal(place)) == seal).then(|| place.to_owned())
+        });
+        sealed.ok_or_else(|| validation("Invalid nextToken: it was not returned by this operation with these filters"))
+    }
+
+    /// What only this list with these filters has at a place.
+    fn seal(&self, place: &str) -> u64 {
+        let mut key = self.scope.dice.key("proton-page");
+        key.text(place).text(&self.scope.account).text(&self.scope.region);
+        if let Some((operation, input)) = self.asked {
+            let mut filters = input.clone();
+            if let Some(fields) = filters.as_map_mut() {
+                fields.remove("nextToken");
+                fields.remove("maxResults");
+            }
+            key.text(operation).text(&fingerprint(&filters));
+        }
+        key.draw().next_u64()
     }
 
     /// Lets a worker do something when it is due.
@@ -289,7 +353,20 @@ pub fn fingerprint(input: &Document) -> String {
     if let Some(fields) = input.as_map_mut() {
         fields.remove("clientToken");
     }
-    input.to_json().to_string()
+    in_order(input.to_json()).to_string()
+}
+
+/// The same value whatever order its members came in.
+fn in_order(value: serde_json::Value) -> serde_json::Value {
+    match value {
+        serde_json::Value::Object(fields) => {
+            let sorted: BTreeMap<String, serde_json::Value> =
+                fields.into_iter().map(|(name, value)| (name, in_order(value))).collect();
+            sorted.into_iter().collect()
+        }
+        serde_json::Value::Array(items) => items.into_iter().map(in_order).collect(),
+        other => other,
+    }
 }
 
 fn read<T: Resource>(body: &Document) -> Result<Kept<T>, OperationError> {
@@ -310,7 +387,7 @@ impl Page<'_> {
 }
 
 /// A token of the alphabet that Proton's tokens have.
-pub fn encode(place: &str) -> String {
+fn encode(place: &str) -> String {
     const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut text = String::new();
     for chunk in place.as_bytes().chunks(3) {
@@ -323,12 +400,8 @@ pub fn encode(place: &str) -> String {
     text
 }
 
-/// What a token was made of.
-///
-/// # Errors
-/// `ValidationException` where it is none of ours.
-pub fn decode(token: &str) -> Result<String, OperationError> {
-    let wrong = || validation("Invalid nextToken: it was not returned by this operation");
+/// What a token was made of; nothing where no token looks so.
+fn decode(token: &str) -> Option<String> {
     let mut bytes = Vec::new();
     let digits: Vec<u8> = token.trim_end_matches('=').bytes().collect();
     for chunk in digits.chunks(4) {
@@ -340,7 +413,7 @@ pub fn decode(token: &str) -> Result<String, OperationError> {
                 b'0'..=b'9' => digit - b'0' + 52,
                 b'+' => 62,
                 b'/' => 63,
-                _ => return Err(wrong()),
+                _ => return None,
             };
             bits = bits << 6 | u32::from(value);
         }
@@ -348,9 +421,5 @@ pub fn decode(token: &str) -> Result<String, OperationError> {
         let whole = bits.to_be_bytes();
         bytes.extend_from_slice(&whole[1..chunk.len()]);
     }
-    let text = String::from_utf8(bytes).map_err(|_| wrong())?;
-    // Ours begin with sixteen digits and a slash.
-    let ours =
-        text.len() > 16 && text.as_bytes()[16] == b'/' && text.as_bytes()[..16].iter().all(u8::is_ascii_hexdigit);
-    if ours { Ok(text) } else { Err(wrong()) }
+    String::from_utf8(bytes).ok()
 }
