@@ -38,6 +38,7 @@ class Worker:
         types = reader.types(self.smithy.get(api.service, []) if self.smithy is not None else (), conformance.EXCEPTIONS["operations"])
         if self.smithy is not None:
             types = [one for one in types if one.declared]
+        types = [one for one in types if not resources.ENGINES & {api.service, f"{api.service}.{one.name}"}]
         if not types:
             return result
         client = self.calls.client(api)

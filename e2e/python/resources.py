@@ -25,6 +25,8 @@ PARTS = ("Identifier", "Id", "Arn", "Name", "Key", "Url", "Number")
 DEPTH_MAX = 3
 # What a user knows besides the models.
 KNOWN = tomllib.loads((Path(__file__).resolve().parent / "lifecycle.toml").read_text())
+# Services, and types as `service.Type`, that have tests of their own.
+ENGINES = KNOWN["engines"].keys()
 # What a member says that is about the request and not about the resource.
 ABOUT_REQUEST = re.compile(r"(?i)^(client(request)?token|idempotency(token|id)?|creator(request)?id|callerreference|requesttoken|dryrun|uniqueid(entifier)?|clienttokenid)$")
 TAG_MEMBER = re.compile(r"^(tags?|taglist|resourcetags|hostedzonetags|[a-z]*tags)$", re.IGNORECASE)

@@ -64,7 +64,9 @@ class Waits:
             waiter = waiters.get_waiter(name)
             about = self.about(types, name, waiter.operation)
             full = f"{self.api.service}.{name}"
-            if about is None:
+            if resources.ENGINES & {self.api.service, f"{self.api.service}.{about and about.name}"}:
+                yield full, "other", "rules that tests of their own keep"
+            elif about is None:
                 yield full, "none", f"no type is made that {waiter.operation} reads"
             elif follows := next((follows for pattern, follows in OTHER.items() if re.fullmatch(pattern, full)), None):
                 yield full, "other", f"follows {follows}"
