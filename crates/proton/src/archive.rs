@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::io::{self, Read};
 
+use flate2::Compression;
 use flate2::read::GzDecoder;
+use flate2::write::GzEncoder;
 
 /// A bigger archive is refused, as Proton documents.
 pub const ARCHIVE_BYTES_MAX: usize = 5 * 1024 * 1024;
@@ -71,6 +73,26 @@ impl Files {
         // The checksum stands at the very end.
         io::copy(&mut archive.into_inner(), &mut io::sink()).map_err(broken)?;
         Ok(files)
+    }
+
+    /// Packs a `.tar.gz`; the same files give the same bytes. Scripts may be run.
+    ///
+    /// # Errors
+    /// [`ArchiveError::Path`] for a path too long for an archive.
+    pub fn to_tar_gz(&self) -> Result<Vec<u8>, ArchiveError> {
+        let mut archive = tar::Builder::new(GzEncoder::new(Vec::new(), Compression::default()));
+        for (path, content) in &self.0 {
+            let mut header = tar::Header::new_gnu();
+            header.set_size(content.len() as u64);
+            header.set_mode(if content.starts_with(b"#!") { 0o755 } else { 0o644 });
+            archive.append_data(&mut header, path, content.as_slice()).map_err(|_| ArchiveError::Path)?;
+        }
+        archive.into_inner().and_then(GzEncoder::finish).map_err(|_| ArchiveError::Path)
+    }
+
+    /// Keeps the files whose path fits.
+    pub fn retain(&mut self, fits: impl Fn(&str) -> bool) {
+        self.0.retain(|path, _| fits(path));
     }
 
     /// Adds a file.
@@ -162,9 +184,6 @@ impl<R: Read> Read for Bounded<R> {
 mod tests {
     use std::io::Write as _;
 
-    use flate2::Compression;
-    use flate2::write::GzEncoder;
-
     use super::*;
 
     fn tar_gz(fill: impl FnOnce(&mut tar::Builder<GzEncoder<Vec<u8>>>)) -> Vec<u8> {
@@ -191,6 +210,18 @@ mod tests {
             expect.map(str::to_owned).map_err(str::to_owned),
             "{name}"
         );
+    }
+
+    #[test]
+    fn what_is_packed_comes_out_again() {
+        let mut files = Files::default();
+        files.insert("schema/schema.yaml", "a").expect("a path");
+        files.insert(&format!("infrastructure/{}.yaml", "long".repeat(40)), "b").expect("a path");
+        let packed = files.to_tar_gz().expect("an archive");
+        assert_eq!(Files::from_tar_gz(&packed).expect("an archive"), files);
+        assert_eq!(files.to_tar_gz().expect("an archive"), packed);
+        files.retain(|path| path.starts_with("schema/"));
+        assert_eq!(files.iter().count(), 1);
     }
 
     #[test]

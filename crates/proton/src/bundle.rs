@@ -110,6 +110,17 @@ pub fn read(files: &Files, kind: Option<BundleKind>) -> Reading {
     Reading { bundle, findings, root }
 }
 
+/// The files of a bundle alone, from its root on: specs, texts and pictures beside them are not registered.
+pub fn registered(files: &Files) -> Files {
+    let mut found = files.below(&root(files));
+    let folders = ["schema", ENVIRONMENT_FOLDER, INSTANCE_FOLDER, PIPELINE_FOLDER];
+    found.retain(|path| {
+        let top = path.split_once('/').map_or("", |(top, _)| top);
+        folders.contains(&top) || path == REGISTRATION_FILE || path == COMPATIBLE_FILE
+    });
+    found
+}
+
 /// The shallowest folder that holds `schema/`, or else an infrastructure folder, or else a manifest.
 fn root(files: &Files) -> String {
     let shallowest = |inside: &dyn Fn(&str) -> bool| {

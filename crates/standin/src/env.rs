@@ -181,6 +181,10 @@ pub const HTTPS_PROXY: &str = "HTTPS_PROXY";
 /// Hosts that need no proxy.
 pub const NO_PROXY: &str = "NO_PROXY";
 
+/// Set to anything: no colours (no-color.org).
+pub const NO_COLOR: &str = "NO_COLOR";
+/// What the terminal is; `dumb` ones can neither colour nor redraw.
+pub const TERM: &str = "TERM";
 /// The user's shell, a path.
 pub const SHELL: &str = "SHELL";
 /// The user's folder.

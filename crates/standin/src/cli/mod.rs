@@ -4,6 +4,7 @@ pub mod commands;
 pub(crate) mod models;
 pub(crate) mod names;
 pub(crate) mod output;
+pub(crate) mod paint;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

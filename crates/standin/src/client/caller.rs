@@ -112,6 +112,11 @@ impl<'c> Caller<'c> {
         Self { call: Call { region, ..call }, connection, use_host_prefix }
     }
 
+    /// Gives the connection back, for the next operation.
+    pub fn into_connection(self) -> Connection {
+        self.connection
+    }
+
     /// Calls the operation once.
     ///
     /// # Errors

@@ -235,7 +235,7 @@ fn read_stdin() -> std::io::Result<Vec<u8>> {
 }
 
 /// An error on the way to the service, with what to do about it.
-fn explain(error: CallError) -> CommandError {
+pub(super) fn explain(error: CallError) -> CommandError {
     match &error {
         CallError::Encode { .. } => CommandError::usage(error),
         CallError::Client(ClientError::Connect { .. }) => CommandError::failure(error)
@@ -248,7 +248,7 @@ fn explain(error: CallError) -> CommandError {
 }
 
 /// An error that the service answered with, in the words of the AWS CLI.
-fn refused(operation: &Operation, error: &ServiceError) -> CommandError {
+pub(super) fn refused(operation: &Operation, error: &ServiceError) -> CommandError {
     let mut message = format!(
         "An error occurred ({}) when calling the {} operation (status {}): {}",
         error.code, operation.name, error.status, error.message

@@ -15,7 +15,6 @@ pub mod inside;
 pub mod introspect;
 pub mod mockoon;
 pub mod proton;
-mod proton_files;
 pub mod recording;
 pub mod retrylab;
 pub mod run;

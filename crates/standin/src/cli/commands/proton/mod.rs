@@ -1,4 +1,11 @@
-//! `proton`: what authors of Proton templates do; needs no server.
+//! `proton`: what authors of Proton templates do: checks and previews without a server, deployments with one.
+
+mod down;
+mod files;
+mod project;
+mod remote;
+mod status;
+mod up;
 
 use std::path::{Path, PathBuf};
 
@@ -9,11 +16,11 @@ use standin_proton::author::{self, Preview, StarterEngine, StarterKind};
 use standin_proton::bundle::{self, Bundle, BundleKind, Reading};
 use standin_proton::{Finding, finding, schema};
 
-use super::proton_files::{read_bundle, read_outputs, write};
 use crate::cli::{Out, output};
 use crate::error::{Attempt as _, CommandError};
+use files::{read_bundle, read_outputs, write};
 
-/// Check, render and begin Proton template bundles; needs no server
+/// Begin, check, render and deploy Proton template bundles
 #[derive(Args, Debug)]
 pub struct ProtonArgs {
     #[command(subcommand)]
@@ -22,6 +29,14 @@ pub struct ProtonArgs {
 
 #[derive(Subcommand, Debug)]
 enum What {
+    /// Register, publish and deploy the bundles of a folder on the running server, as far as they are not so already
+    ///
+    /// Prints the outputs. docs/how-to/write-proton-templates.md tells what folders and proton.toml look like.
+    Up(up::UpArgs),
+    /// Delete what up made of a folder
+    Down(down::DownArgs),
+    /// Show what is deployed on the running server, and what is behind its template
+    Status(status::StatusArgs),
     /// Check a bundle, as the registration of a template version does, and a spec with it
     ///
     /// Ends with 1 if there are errors.
@@ -138,6 +153,9 @@ enum Format {
 impl ProtonArgs {
     pub(crate) fn run(&self, out: &mut Out) -> Result<u8, CommandError> {
         match &self.what {
+            What::Up(up) => up.run(out),
+            What::Down(down) => down.run(),
+            What::Status(status) => status.run(out),
             What::Validate { bundle, kind, spec, strict, json, format } => {
                 let format = if *json { Format::Json } else { *format };
                 validate(bundle, kind.bundle_kind(), spec.as_deref(), *strict, format, out)

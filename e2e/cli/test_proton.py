@@ -1,0 +1,176 @@
+"""What docs/how-to/run-proton.md has people paste, pasted; and `standin proton` from an empty folder to a deployed service."""
+
+import json
+import os
+import re
+import subprocess
+
+import pytest
+from test_cli import AWS, binary, environment
+from serve import ROOT, Standin
+
+PAGE = ROOT / "docs/how-to/run-proton.md"
+
+
+def blocks(page, language="sh"):
+    """The code blocks of a page."""
+    return re.findall(rf"^```{language}\n(.*?)^```$", page.read_text(), re.DOTALL | re.MULTILINE)
+
+
+@pytest.fixture
+def server():
+    with Standin("--log", "warn") as running:
+        yield running
+
+
+@pytest.fixture
+def shell(server, tmp_path):
+    """Runs a script in an empty folder, with `standin` and `aws` on the path, as in a shell of the server's user."""
+    programs, folder = tmp_path / "bin", tmp_path / "empty"
+    programs.mkdir()
+    folder.mkdir()
+    # `standin env` is for the default port; here it is another.
+    (programs / "standin").write_text(f'#!/bin/sh\n[ "$1" = env ] && set -- "$@" --endpoint {server.url}\nexec {binary().resolve()} "$@"\n')
+    (programs / "standin").chmod(0o755)
+    (programs / "aws").write_text(f'#!/bin/sh\nexec {AWS} "$@"\n')
+    (programs / "aws").chmod(0o755)
+    path = f"{programs}{os.pathsep}{os.environ['PATH']}"
+    env = {name: value for name, value in environment(AWS_ENDPOINT_URL=server.url, PATH=path).items() if name != "STANDIN_STATELESS"}
+
+    how = {"cwd": folder, "env": env, "capture_output": True, "text": True, "timeout": 300}
+
+    def run_script(script, status=0):
+        done = subprocess.run(["bash", "-euo", "pipefail", "-c", script], **how)
+        assert done.returncode == status, f"{script}\nended with {done.returncode}\n{done.stdout}\n{done.stderr}"
+        return done.stdout
+
+    run_script.folder, run_script.how = folder, how
+    return run_script
+
+
+def test_the_page_about_proton_can_be_pasted(shell):
+    pasted = blocks(PAGE)
+    assert len(pasted) >= 8
+    # Each block is run as if typed into the same shell; the marks tell which block wrote what.
+    out = shell("\n".join(f"echo '#block {number}'\n{block}" for number, block in enumerate(pasted)))
+    written = re.split(r"^#block \d+\n", out, flags=re.MULTILINE)[1:]
+    said = lambda words: next(text for text, block in zip(written, pasted) if words in block)
+    found = said("list-environment-outputs")
+    outputs = {output["key"]: output["valueString"] for output in json.loads(found[found.rindex('{\n    "outputs"') :])["outputs"]}
+    assert outputs["ArtifactsBucket"] in said("aws s3 ls")
+    assert "CREATE_COMPLETE" in said("describe-stacks")
+    instance = said("list-service-instance-outputs")
+    assert '"FunctionName"' in instance
+    assert outputs["ArtifactsBucket"] in instance
+    assert "my-environment" in said("standin proton status")
+    # All is deleted again, but for the bucket that `up` keeps bundles in.
+    assert shell("standin proton status") == "nothing is deployed\n"
+    left = lambda call: json.loads(shell(f"standin call {call}"))
+    assert left("cloudformation DescribeStacks")["Stacks"] == []
+    assert left("proton ListServiceTemplates")["templates"] == left("proton ListEnvironmentTemplates")["templates"] == []
+    assert [bucket["Name"] for bucket in left("s3 ListBuckets")["Buckets"]] == ["proton-bundles-000000000000-us-east-1"]
+
+
+def test_up_deploys_a_folder_and_again_only_what_changed(shell):
+    up = lambda status=0: json.loads(shell("standin proton up . --json 2>progress", status=status) or "{}")
+    progress = lambda: (shell.folder / "progress").read_text()
+    shell("standin proton init environment network; standin proton init service web; standin proton init component table")
+    report = up()
+    assert "environment my-environment: 1.0 deployed" in progress()
+    outputs = report["environments"]["my-environment"]["outputs"]
+    assert set(report["services"]["web"]["instances"]) == {"dev", "prod"}
+    assert "RoleArn" in report["services"]["web"]["pipeline"]["outputs"]
+    # The component's output reached the instance that it is attached to.
+    variables = "standin call lambda GetFunctionConfiguration --input '{\"FunctionName\": \"web-dev\"}'"
+    found = json.loads(shell(variables))["Environment"]["Variables"]
+    assert found == {"ARTIFACTS": outputs["ArtifactsBucket"], **report["components"]["table"]["outputs"]}
+    assert up()["done"] == []
+
+    # A changed bundle becomes a new minor version, and what lives in the environment is deployed again.
+    template = shell.folder / "network/infrastructure/cloudformation.yaml"
+    template.write_text(f"{template.read_text()}  Note:\n    Value: two\n")
+    report = up()
+    assert report["environments"]["my-environment"]["outputs"]["Note"] == "two"
+    assert [(step["kind"], step["name"]) for step in report["done"]] == [
+        ("environment template", "network 1.1"), ("environment", "my-environment"), ("instance", "web/dev"), ("instance", "web/prod"),
+    ]
+
+    # Instances come, go and change by the spec.
+    spec = shell.folder / "web/spec.yaml"
+    spec.write_text('proton: ServiceSpec\npipeline: {test_command: make all}\ninstances:\n- {name: dev, environment: my-environment, spec: {size: large}}\n- {name: stage, environment: my-environment}\n')
+    report = up()
+    assert [(step["kind"], step["name"]) for step in report["done"]] == [("service", "web"), ("instance", "web/dev"), ("pipeline", "web")]
+    assert json.loads(shell(variables))["MemorySize"] == 1024
+    status = json.loads(shell("standin proton status --json"))
+    assert [instance["name"] for instance in status["instances"]] == ["dev", "stage"]
+    assert {instance["status"] for instance in status["instances"]} == {"SUCCEEDED"}
+    assert not any(found["behind"] for part in ("environments", "instances", "pipelines") for found in status[part])
+    assert up()["done"] == []
+
+    # What is behind is told: another environment has a newer version of the same template.
+    template.write_text(f"{template.read_text()}  More:\n    Value: three\n")
+    (shell.folder / "other").mkdir()
+    (shell.folder / "other/proton.toml").write_text('[environments.other]\nbundle = "../network"\n')
+    shell("standin proton up other --timeout 1m")
+    status = shell("standin proton status")
+    assert "1.1 (behind 1.2)" in status and "1.2 (up to date)" in status and "\x1b" not in status
+
+    shell("standin proton down other --keep-templates")
+    shell("standin proton down .")
+    assert shell("standin proton status") == "nothing is deployed\n"
+    assert json.loads(shell("standin call cloudformation DescribeStacks"))["Stacks"] == []
+    shell("standin proton down .")
+
+
+def test_up_tells_what_is_wrong(shell):
+    failed = lambda: subprocess.run(["bash", "-c", "standin proton up ."], **shell.how)
+    shell("standin proton init environment network")
+    manifest, template = (shell.folder / "network/infrastructure" / name for name in ("manifest.yaml", "cloudformation.yaml"))
+
+    good = manifest.read_text()
+    manifest.write_text(good.replace("jinja", "jinjo"))
+    done = failed()
+    assert done.returncode == 1
+    assert re.search(r"network/infrastructure/manifest\.yaml:4:\d+: the rendering engine jinjo does not exist", done.stderr)
+    assert json.loads(shell("standin call proton ListEnvironmentTemplates"))["templates"] == []
+    manifest.write_text(good)
+
+    good = template.read_text()
+    template.write_text(good.replace("!Ref Vpc", "!Ref Vcp"))
+    done = failed()
+    assert done.returncode == 1
+    assert "environment network is FAILED" in done.stderr and "Vcp" in done.stderr
+    assert "FAILED" in shell("standin proton status")
+    template.write_text(good)
+    shell("standin proton up .")
+
+    # A minor version may not ask for more than the one before.
+    schema = shell.folder / "network/schema/schema.yaml"
+    schema.write_text(schema.read_text().replace("required: [vpc_cidr]", "required: [vpc_cidr, owner]").replace("      properties:\n", "      properties:\n        owner: {type: string}\n"))
+    spec = shell.folder / "network/spec.yaml"
+    spec.write_text(f"{spec.read_text()}  owner: me\n")
+    done = failed()
+    assert done.returncode == 1
+    assert "owner" in done.stderr and "--major" in done.stderr
+    shell("standin proton up . --major")
+    [found] = json.loads(shell("standin proton status --json"))["environments"]
+    assert found["version"] == "2.0"
+
+
+def test_up_takes_a_manifest(shell):
+    shell("standin proton init environment bundles/network; standin proton init service bundles/web")
+    folder = shell.folder
+    (folder / "beta.yaml").write_text("proton: EnvironmentSpec\nspec: {vpc_cidr: 10.8.0.0/16}\n")
+    (folder / "web.yaml").write_text("proton: ServiceSpec\ninstances:\n- {name: one, environment: alpha}\n- {name: two, environment: beta}\n")
+    (folder / "proton.toml").write_text(
+        'bucket = "own-bucket"\n'
+        '[environments.alpha]\nbundle = "bundles/network"\n'
+        '[environments.beta]\nbundle = "bundles/network"\nspec = "beta.yaml"\n'
+        '[services.shop]\nbundle = "bundles/web"\nspec = "web.yaml"\nrepository = "example/shop"\nbranch = "trunk"\n'
+    )
+    report = json.loads(shell("standin proton up --json 2>/dev/null"))
+    assert list(report["environments"]) == ["alpha", "beta"]
+    assert report["services"]["shop"]["instances"]["two"]["environment"] == "beta"
+    service = json.loads(shell("standin call proton GetService --input '{\"name\": \"shop\"}'"))["service"]
+    assert (service["repositoryId"], service["branchName"], service["templateName"]) == ("example/shop", "trunk", "web")
+    assert "own-bucket" in shell("standin call s3 ListBuckets")
