@@ -166,7 +166,7 @@ def test_rest_json(mock):
     [
         ("mwaa", "get_environment", {"Name": "a"}, "ResourceNotFoundException", "ResourceNotFoundException", 404),
         ("mwaa", "create_cli_token", {"Name": "a"}, "ResourceNotFoundException", "ResourceNotFoundException", 404),
-        ("proton", "get_service", {"name": "a"}, "ThrottlingException", "ThrottlingException", 400),
+        ("proton", "get_service", {"name": "a"}, "ThrottlingException", "ThrottlingException", 429),
         ("dynamodb", "describe_table", {"TableName": "abc"}, "ResourceNotFoundException", "ResourceNotFoundException", 400),
         ("sqs", "get_queue_url", {"QueueName": "a"}, "QueueDoesNotExist", "AWS.SimpleQueueService.NonExistentQueue", 400),
         ("iam", "get_role", {"RoleName": "a"}, "NoSuchEntityException", "NoSuchEntity", 404),

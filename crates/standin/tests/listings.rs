@@ -39,7 +39,7 @@ fn an_operation_is_described_with_commands_that_parse() {
         "CreateEnvironment of AWS Proton",
         "\nInput\n",
         "templateName*",
-        "\nErrors\n  400 ServiceQuotaExceededException",
+        "\nErrors\n  402 ServiceQuotaExceededException",
         "\nTry\n",
     ] {
         assert!(text.contains(part), "{part}: {text}");
