@@ -4,9 +4,9 @@ use std::sync::LazyLock;
 
 use fancy_regex::Regex;
 use minijinja::value::{Kwargs, Rest, Value, ValueKind};
-use minijinja::{Environment, Error, ErrorKind};
+use minijinja::{Environment, Error, ErrorKind, State};
 
-use super::column;
+use super::{column, methods};
 
 static PLAIN: LazyLock<Regex> = LazyLock::new(|| Regex::new("^[a-zA-Z0-9_-]*$").expect("a correct pattern"));
 static ARN: LazyLock<Regex> = LazyLock::new(|| {
@@ -27,15 +27,27 @@ fn wrong(message: impl Into<String>) -> Error {
     Error::new(ErrorKind::InvalidOperation, message.into())
 }
 
+/// The error of a filter that is applied to what is not defined; it knows the name.
+fn undefined(state: &mut State<'_, '_>, value: &Value) -> Error {
+    state
+        .apply_filter("upper", std::slice::from_ref(value))
+        .err()
+        .unwrap_or_else(|| Error::from(ErrorKind::UndefinedError))
+}
+
 /// The entries of a map, as texts.
-fn entries(value: &Value, filter: &str) -> Result<Vec<(String, String)>, Error> {
+fn entries(state: &mut State<'_, '_>, value: &Value, filter: &str) -> Result<Vec<(String, String)>, Error> {
     if value.is_undefined() {
-        return Err(Error::from(ErrorKind::UndefinedError));
+        return Err(undefined(state, value));
     }
     if value.kind() != ValueKind::Map {
         return Err(wrong(format!("{filter} takes an object, such as environment.outputs, not {}", value.kind())));
     }
-    value.try_iter()?.map(|key| Ok((key.to_string(), value.get_item(&key)?.to_string()))).collect()
+    let mut found = Vec::new();
+    for name in value.try_iter()? {
+        found.push((methods::text(state, &name)?, methods::text(state, &value.get_item(&name)?)?));
+    }
+    Ok(found)
 }
 
 /// Refuses values with characters that could change what the template means.
@@ -70,8 +82,13 @@ fn raw(options: &Kwargs, positional: Option<bool>) -> Result<bool, Error> {
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "filters are called so")]
-fn ecs_variables(value: &Value, positional: Option<bool>, options: Kwargs) -> Result<String, Error> {
-    let entries = entries(value, "proton_cfn_ecs_task_definition_formatted_env_vars")?;
+fn ecs_variables(
+    state: &mut State<'_, '_>,
+    value: &Value,
+    positional: Option<bool>,
+    options: Kwargs,
+) -> Result<String, Error> {
+    let entries = entries(state, value, "proton_cfn_ecs_task_definition_formatted_env_vars")?;
     if !raw(&options, positional)? {
         harmless(&entries)?;
     }
@@ -82,8 +99,13 @@ fn ecs_variables(value: &Value, positional: Option<bool>, options: Kwargs) -> Re
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "filters are called so")]
-fn lambda_variables(value: &Value, positional: Option<bool>, options: Kwargs) -> Result<String, Error> {
-    let entries = entries(value, "proton_cfn_lambda_function_formatted_env_vars")?;
+fn lambda_variables(
+    state: &mut State<'_, '_>,
+    value: &Value,
+    positional: Option<bool>,
+    options: Kwargs,
+) -> Result<String, Error> {
+    let entries = entries(state, value, "proton_cfn_lambda_function_formatted_env_vars")?;
     if !raw(&options, positional)? {
         harmless(&entries)?;
     }
@@ -91,17 +113,17 @@ fn lambda_variables(value: &Value, positional: Option<bool>, options: Kwargs) ->
     Ok(column::block(&lines.collect::<Vec<_>>()))
 }
 
-fn policy_arns(value: &Value) -> Result<String, Error> {
-    let entries = entries(value, "proton_cfn_iam_policy_arns")?;
+fn policy_arns(state: &mut State<'_, '_>, value: &Value) -> Result<String, Error> {
+    let entries = entries(state, value, "proton_cfn_iam_policy_arns")?;
     let policies = entries.into_iter().map(|(_, value)| value).filter(|value| POLICY.is_match(value).unwrap_or(false));
     Ok(column::block(&policies.map(|arn| format!("- {arn}")).collect::<Vec<_>>()))
 }
 
-fn sanitize(value: &Value) -> Result<String, Error> {
+fn sanitize(state: &mut State<'_, '_>, value: &Value) -> Result<String, Error> {
     if value.is_undefined() {
-        return Err(Error::from(ErrorKind::UndefinedError));
+        return Err(undefined(state, value));
     }
-    let text = value.to_string();
+    let text = methods::text(state, value)?;
     if is_plain(&text) || ARN.is_match(&text).unwrap_or(false) {
         return Ok(text);
     }
@@ -112,9 +134,14 @@ fn sanitize(value: &Value) -> Result<String, Error> {
 
 /// Jinja's `truncate(length=255, killwords=False, end='...', leeway=5)`, by position or by name.
 #[expect(clippy::needless_pass_by_value, reason = "filters are called so")]
-fn truncate(value: &Value, positional: Rest<Value>, options: Kwargs) -> Result<String, Error> {
+fn truncate(
+    state: &mut State<'_, '_>,
+    value: &Value,
+    positional: Rest<Value>,
+    options: Kwargs,
+) -> Result<String, Error> {
     if value.is_undefined() {
-        return Err(Error::from(ErrorKind::UndefinedError));
+        return Err(undefined(state, value));
     }
     let option = |at: usize, name: &str| -> Result<Option<Value>, Error> {
         Ok(options.get::<Option<Value>>(name)?.or_else(|| positional.get(at).cloned()))
@@ -122,10 +149,10 @@ fn truncate(value: &Value, positional: Rest<Value>, options: Kwargs) -> Result<S
     let count = |value: Option<Value>, otherwise: usize| value.map_or(Ok(otherwise), usize::try_from);
     let length = count(option(0, "length")?, 255)?;
     let kill_words = option(1, "killwords")?.is_some_and(|value| value.is_true());
-    let end = option(2, "end")?.map_or_else(|| "...".to_owned(), |value| value.to_string());
+    let end = option(2, "end")?.map_or_else(|| Ok("...".to_owned()), |value| methods::text(state, &value))?;
     let leeway = count(option(3, "leeway")?, 5)?;
     options.assert_all_used()?;
-    let text = value.to_string();
+    let text = methods::text(state, value)?;
     let end_length = end.chars().count();
     if length < end_length {
         return Err(wrong(format!("truncate to {length} characters leaves no room for \"{end}\"")));

@@ -2,6 +2,9 @@
 //! memory and output are bounded.
 
 use std::collections::BTreeSet;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
+use std::time::Duration;
 
 use indexmap::IndexMap;
 use minijinja::syntax::SyntaxConfig;
@@ -10,7 +13,7 @@ use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior};
 use serde_json::Map;
 use standin_model::nearest;
 
-use super::{column, filters};
+use super::{column, filters, methods};
 use crate::bundle::{Bundle, Infrastructure};
 use crate::finding::Finding;
 use crate::schema::{self, Schema};
@@ -20,12 +23,17 @@ const FUEL: u64 = 1_000_000;
 /// Longer results are refused. CloudFormation takes 1 MB.
 const OUTPUT_BYTES_MAX: usize = 4 << 20;
 const RECURSION_MAX: usize = 50;
+/// Fuel bounds what a template does, but not how long single operations on nested lists may take.
+const TIME_MAX: Duration = Duration::from_secs(10);
+/// Of the thread that renders: nested values are taken apart by recursion.
+const STACK_BYTES: usize = 256 << 20;
 
 fn environment<'s>() -> Environment<'s> {
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
-    environment.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
+    environment.set_unknown_method_callback(methods::call);
+    environment.set_formatter(methods::print);
     environment.set_fuel(Some(FUEL));
     environment.set_recursion_limit(RECURSION_MAX);
     // The names of undefined variables and the columns of errors are kept in this mode only.
@@ -34,6 +42,8 @@ fn environment<'s>() -> Environment<'s> {
     syntax.keep_trailing_newline(true);
     environment.set_syntax(syntax.build().expect("the delimiters are Jinja's own"));
     environment.remove_global("debug");
+    // What it holds can hold itself, or nest without an end.
+    environment.remove_global("namespace");
     filters::add(&mut environment);
     environment
 }
@@ -57,6 +67,24 @@ impl Text {
 /// # Errors
 /// What is wrong, with its line.
 pub fn render(source: &str, path: &str, namespaces: &Map<String, serde_json::Value>) -> Result<Text, Finding> {
+    let failed = |message: String| Finding::error("jinja", path, (0, 0), message);
+    let (tell, told) = mpsc::sync_channel(1);
+    let (owned, at, values) = (source.to_owned(), path.to_owned(), namespaces.clone());
+    let work = move || {
+        // Nobody listens any more where it took too long.
+        let _ = tell.send(render_here(&owned, &at, &values));
+    };
+    let renderer = thread::Builder::new().name("render".to_owned()).stack_size(STACK_BYTES);
+    renderer.spawn(work).map_err(|error| failed(format!("no thread can be started: {error}")))?;
+    told.recv_timeout(TIME_MAX).unwrap_or_else(|error| {
+        Err(failed(match error {
+            RecvTimeoutError::Timeout => format!("the template takes longer than {} s", TIME_MAX.as_secs()),
+            RecvTimeoutError::Disconnected => "the template cannot be rendered".to_owned(),
+        }))
+    })
+}
+
+fn render_here(source: &str, path: &str, namespaces: &Map<String, serde_json::Value>) -> Result<Text, Finding> {
     let environment = environment();
     let told = |error: &Error| Finding::error("jinja", path, place(error), explain(error, source, namespaces));
     let template = environment.template_from_named_str("", source).map_err(|error| told(&error))?;

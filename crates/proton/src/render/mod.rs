@@ -6,6 +6,7 @@ mod column;
 mod filters;
 pub mod inputs;
 pub(crate) mod jinja;
+mod methods;
 pub mod terraform;
 
 use crate::bundle::Infrastructure;

@@ -48,6 +48,14 @@ fn what_is_not_defined_is_named_with_its_line() {
         "t.yaml:1:21: \"service.branch\" is not defined; in service there are name",
     );
     refused(
+        "{{ service.branch | proton_cfn_sanitize }}",
+        "t.yaml:1:21: \"service.branch\" is not defined; in service there are name",
+    );
+    refused(
+        "{{ service.names | proton_cfn_iam_policy_arns }}",
+        "t.yaml:1:20: \"service.names\" is not defined; did you mean service.name?",
+    );
+    refused(
         "{% for x in service.branch %}{% endfor %}",
         "t.yaml:1:13: \"service.branch\" is not defined; in service there are name",
     );
@@ -140,16 +148,50 @@ fn steps_memory_and_output_are_bounded() {
     for source in [
         "{% for a in range(10000) %}{% for b in range(10000) %}{% endfor %}{% endfor %}".to_owned(),
         format!("{{% set a = 'xxxxxxxxxxxxxxxx' %}}{doubling}"),
-        "{% set ns = namespace(a='x') %}{% for i in range(60) %}{% set ns.a = ns.a ~ ns.a %}{% endfor %}".to_owned(),
     ] {
         let finding = render(&source, "t", &Map::new()).err().expect("it is bounded");
         assert_eq!(finding.message, too_much);
     }
+    let million = "{% set a = 'x' * 1000000 %}";
+    let shared = format!("{{% set a = ['x'] %}}{}", "{% set a = [a, a] %}".repeat(60));
     for source in [
+        format!("{million}{{{{ a.replace('x', a) }}}}"),
+        format!("{million}{{{{ a.replace('x', a, 1000000) }}}}"),
+        format!("{million}{{{{ a.join([a] * 1000) }}}}"),
+        format!("{million}{{{{ ('{{0}}' * 1000).format(a) }}}}"),
+        format!("{million}{{{{ ('{{b}}' * 1000).format(b=a) }}}}"),
+        format!("{shared}{{{{ a }}}}"),
+        format!("{shared}{{{{ '{{}}'.format(a) }}}}"),
+        format!("{shared}{{{{ '{{a}}'.format(a=a) }}}}"),
+        format!("{shared}{{{{ ','.join([a]) }}}}"),
+        format!("{shared}{{{{ a | proton_cfn_sanitize }}}}"),
+        format!("{shared}{{{{ a | truncate(5) }}}}"),
+        format!("{shared}{{{{ {{'A': a}} | proton_cfn_lambda_function_formatted_env_vars }}}}"),
+    ] {
+        let finding = render(&source, "t", &Map::new()).err().expect("it is bounded");
+        assert_eq!(finding.message, too_much, "{source}");
+    }
+    let deep = format!("{{% set a = [] %}}{}", "{% set a = [a] %}".repeat(12_000));
+    assert!(render(&deep, "t", &Map::new()).is_ok(), "it is taken apart again");
+    for source in [format!("{deep}{{{{ a }}}}"), format!("{deep}{{{{ a | proton_cfn_sanitize }}}}")] {
+        let finding = render(&source, "t", &Map::new()).err().expect("it is bounded");
+        assert_eq!(finding.message, "values nest at most 100 levels deep");
+    }
+    check("{{ '{:>5}|{}|{name}'.format(1, [2], name='x') }}", "    1|[2]|x");
+    check(
+        "{{ 'a-b-c'.replace('-', '+') }} {{ 'a-b-c'.replace('-', '+', 1) }} {{ ','.join(['a', 1]) }}",
+        "a+b+c a+b-c a,1",
+    );
+    for source in [
+        "{{ '{:>1000000000}'.format(1) }}",
+        "{{ '%1000000000d' | format(1) }}",
+        "{{ 'x' | indent(1000000000) }}{{ [1] | batch(1000000000, 0) | list }}",
+        "{{ [1] | slice(1000000000) | list }}",
         "{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}",
         "{{ 'x' * 1000000000 }}",
         "{% include 'x' %}",
         "{{ debug() }}",
+        "{{ namespace() }}",
     ] {
         assert!(render(source, "t", &Map::new()).is_err(), "{source}");
     }
