@@ -59,8 +59,13 @@ impl Case {
 
     /// The same with another body.
     pub fn request_of(&self, port: u16, body: &[u8]) -> Request {
+        self.request_with(port, &[], body)
+    }
+
+    /// The same with further headers.
+    pub fn request_with(&self, port: u16, more: &[(&str, &str)], body: &[u8]) -> Request {
         let mut head = format!("{} {} HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\n", self.method, self.path);
-        for (name, value) in self.headers {
+        for (name, value) in self.headers.iter().chain(more) {
             head.push_str(&format!("{name}: {value}\r\n"));
         }
         head.push_str(

@@ -3,7 +3,8 @@
 //!
 //! Both servers run as processes of their own, one after the other, under the same client. Requests are bounded in
 //! number; nothing leaves the loopback. With the argument `store`: the store alone; with `stateful`: resources over HTTP, few
-//! and a million; with `mockoon`: `standin mockoon` beside `mockoon-cli`; with `faults`: what fault rules cost.
+//! and a million; with `mockoon`: `standin mockoon` beside `mockoon-cli`; with `faults`: what fault rules cost; with `proton`: Proton,
+//! few services and 10,000.
 
 mod bare;
 mod cases;
@@ -11,6 +12,7 @@ mod faults;
 mod load;
 mod mockoon;
 mod process;
+mod proton;
 mod report;
 mod stateful;
 mod store;
@@ -59,6 +61,11 @@ fn main() -> Result<()> {
             let rows = rows.first().map(|rows| rows.parse()).transpose()?;
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             runtime.block_on(stateful::measure(rows))
+        }
+        ["proton", ref services @ ..] => {
+            let services = services.first().map(|services| services.parse()).transpose()?;
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            runtime.block_on(proton::measure(services))
         }
         ["faults"] => {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

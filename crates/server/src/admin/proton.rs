@@ -63,7 +63,8 @@ fn number(name: &str, text: Option<String>) -> Result<Option<u64>, String> {
     text.map(|text| text.parse().map_err(|_| format!("`{name}` is not a number"))).transpose()
 }
 
-/// A page of the log, the oldest first: `after`, `limit`. `next` is the `after` of the next page, where there is one.
+/// A page of the log, the oldest first: `after`, `limit`. `last` is the `after` of what follows now or later, `next` the same where
+/// there is more now.
 async fn list(asked: &Asked<'_>) -> Reply {
     let (after, limit) = match (number("after", asked.parameter("after")), number("limit", asked.parameter("limit"))) {
         (Ok(after), Ok(limit)) => (after.unwrap_or(0), limit),
@@ -71,32 +72,32 @@ async fn list(asked: &Asked<'_>) -> Reply {
     };
     let limit = limit.map_or(PAGE_MAX, |limit| usize::try_from(limit).unwrap_or(PAGE_MAX).clamp(1, PAGE_MAX));
     match page(asked.app, &wanted(asked), after, limit).await {
-        Ok((events, next)) => {
+        Ok((events, last, more)) => {
             let events: Vec<Value> = events.iter().map(|event| event.body.to_json()).collect();
-            json_reply(StatusCode::OK, &json!({"events": events, "next": next}))
+            json_reply(StatusCode::OK, &json!({"events": events, "last": last, "next": more.then_some(last)}))
         }
         Err(error) => failed(&error),
     }
 }
 
-/// The first events after a number that are wanted, and the number of the last of them where there are more.
-async fn page(
-    app: &App,
-    wanted: &Wanted,
-    mut after: u64,
-    limit: usize,
-) -> Result<(Vec<Event>, Option<u64>), StoreError> {
+/// The first events after a number that are wanted, the number of the last that was looked at, and whether there are more.
+async fn page(app: &App, wanted: &Wanted, mut after: u64, limit: usize) -> Result<(Vec<Event>, u64, bool), StoreError> {
     let mut found: Vec<Event> = Vec::new();
     loop {
         let events = app.store.events(after, READ).await?;
-        let Some(last) = events.last() else { return Ok((found, None)) };
-        after = last.sequence;
-        for event in events.into_iter().filter(|event| wanted.takes(event)) {
-            if found.len() == limit {
-                let next = found.last().map(|last| last.sequence);
-                return Ok((found, next));
+        if events.is_empty() {
+            return Ok((found, after, false));
+        }
+        for event in events {
+            if wanted.takes(&event) {
+                if found.len() == limit {
+                    return Ok((found, after, true));
+                }
+                after = event.sequence;
+                found.push(event);
+            } else {
+                after = event.sequence;
             }
-            found.push(event);
         }
     }
 }
