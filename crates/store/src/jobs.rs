@@ -280,6 +280,31 @@ pub async fn find(store: &dyn Store, queue: &str, key: &str) -> Result<Option<Jo
     row.map(|row| Job::from_row(&table, &row)).transpose()
 }
 
+/// Makes all jobs of a queue that run due at once: for a process that has the store for itself, whose owners are all dead when
+/// it starts. How many there were.
+pub async fn release(store: &dyn Store, queue: &str, now_ms: i64) -> Result<usize, StoreError> {
+    let table = table(queue);
+    let mut after: Option<Arc<str>> = None;
+    let mut released = 0;
+    loop {
+        let rows = store.scan(&table, Scan { prefix: "", after: after.as_deref(), limit: PAGE }).await?;
+        let Some(last) = rows.last() else { return Ok(released) };
+        after = Some(last.key.clone());
+        let mut batch = Batch::default();
+        for row in &rows {
+            let mut job = Job::from_row(&table, row)?;
+            if matches!(job.state, JobState::Running { .. }) {
+                job.due_ms = job.due_ms.min(now_ms);
+                batch.replace_job(&job);
+                released += 1;
+            }
+        }
+        if !batch.is_empty() {
+            store.commit(batch).await?;
+        }
+    }
+}
+
 /// When the next job of a queue is due, running ones included.
 pub async fn next_due(store: &dyn Store, queue: &str) -> Result<Option<i64>, StoreError> {
     let table = table(queue);

@@ -1,6 +1,10 @@
 //! Repository links, the settings of the account, and the numbers of its resources.
 
+use std::collections::HashMap;
+use std::sync::Arc;
+
 use standin_core::OperationError;
+use standin_model::Document;
 
 use super::deployments::{self, End};
 use super::environments::linked;
@@ -154,8 +158,43 @@ impl Counts {
     }
 }
 
-fn has_failed(status: DeploymentStatus) -> bool {
-    matches!(status, DeploymentStatus::Failed | DeploymentStatus::DeleteFailed)
+fn text<'d>(document: Option<&'d Document>, name: &str) -> &'d str {
+    document.and_then(|document| document.get(name)).and_then(Document::as_str).unwrap_or_default()
+}
+
+/// What counts of something that is deployed.
+struct Deployed<'d> {
+    failed: bool,
+    template: &'d str,
+    major: &'d str,
+    minor: &'d str,
+}
+
+impl<'d> Deployed<'d> {
+    fn of(value: Option<&'d Document>) -> Self {
+        Self {
+            failed: matches!(text(value, "deploymentStatus"), "FAILED" | "DELETE_FAILED"),
+            template: text(value, "templateName"),
+            major: text(value, "templateMajorVersion"),
+            minor: text(value, "templateMinorVersion"),
+        }
+    }
+
+    /// Worked out once per version.
+    async fn staleness<const SERVICE: bool>(
+        &self,
+        tx: &mut Tx<'_>,
+        known: &mut HashMap<String, Staleness>,
+    ) -> Result<Staleness, OperationError> {
+        let Self { template, major, minor, .. } = self;
+        let version = format!("{template}:{major}.{minor}");
+        if let Some(staleness) = known.get(&version) {
+            return Ok(*staleness);
+        }
+        let found = staleness::<SERVICE>(tx, template, major, minor).await?;
+        known.insert(version, found);
+        Ok(found)
+    }
 }
 
 pub async fn summary(tx: &mut Tx<'_>) -> Result<GetResourcesSummaryOutput, OperationError> {
@@ -163,40 +202,36 @@ pub async fn summary(tx: &mut Tx<'_>) -> Result<GetResourcesSummaryOutput, Opera
         |total: u64| Some(ResourceCountsSummary { total: total.cast_signed(), ..ResourceCountsSummary::default() });
     let (mut environments, mut services, mut instances, mut pipelines) =
         (Counts::default(), Counts::default(), Counts::default(), Counts::default());
-    for row in tx.all::<Environment>("").await? {
-        let it = row.value;
-        let stale =
-            staleness::<false>(tx, &it.template_name, &it.template_major_version, &it.template_minor_version).await?;
-        environments.add(has_failed(it.deployment_status), stale);
+    // Read as they lie there: an account may have many, of which little matters.
+    let mut known = HashMap::new();
+    for body in tx.bodies::<Environment>().await? {
+        let it = Deployed::of(body.get("value"));
+        environments.add(it.failed, it.staleness::<false>(tx, &mut known).await?);
     }
     // A service is as far behind as the furthest of its parts.
-    let rank = |staleness: Staleness| staleness as u8;
-    let mut worst: std::collections::HashMap<String, Staleness> = std::collections::HashMap::new();
-    for row in tx.all::<ServiceInstance>("").await? {
-        let it = row.value;
-        let stale =
-            staleness::<true>(tx, &it.template_name, &it.template_major_version, &it.template_minor_version).await?;
-        instances.add(has_failed(it.deployment_status), stale);
-        let known = worst.entry(it.service_name).or_insert(stale);
-        if rank(stale) > rank(*known) {
-            *known = stale;
-        }
+    let mut known = HashMap::new();
+    let mut worst: HashMap<String, Staleness> = HashMap::new();
+    for body in tx.bodies::<ServiceInstance>().await? {
+        let it = Deployed::of(body.get("value"));
+        let stale = it.staleness::<true>(tx, &mut known).await?;
+        instances.add(it.failed, stale);
+        let service = text(body.get("value"), "serviceName").to_owned();
+        let worst = worst.entry(service).or_insert(stale);
+        *worst = stale.max(*worst);
     }
-    for row in tx.all::<Service>("").await? {
-        let mut stale = worst.get(&row.value.name).copied().unwrap_or(Staleness::UpToDate);
-        if let Some(it) = &row.value.pipeline {
-            let of_pipeline =
-                staleness::<true>(tx, &it.template_name, &it.template_major_version, &it.template_minor_version)
-                    .await?;
-            pipelines.add(has_failed(it.deployment_status), of_pipeline);
-            if rank(of_pipeline) > rank(stale) {
-                stale = of_pipeline;
-            }
+    for body in tx.bodies::<Service>().await? {
+        let value = body.get("value");
+        let mut stale = worst.get(text(value, "name")).copied().unwrap_or(Staleness::UpToDate);
+        if let Some(pipeline) = value.and_then(|value| value.get("pipeline")) {
+            let it = Deployed::of(Some(pipeline));
+            let of_pipeline = it.staleness::<true>(tx, &mut known).await?;
+            pipelines.add(it.failed, of_pipeline);
+            stale = stale.max(of_pipeline);
         }
-        services.add(row.value.status.as_str().contains("FAILED"), stale);
+        services.add(text(value, "status").contains("FAILED"), stale);
     }
-    let components = tx.all::<Component>("").await?;
-    let failed = components.iter().filter(|row| has_failed(row.value.deployment_status)).count();
+    let components = tx.bodies::<Component>().await?;
+    let failed = components.iter().filter(|body| Deployed::of(body.get("value")).failed).count();
     let count = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
     Ok(GetResourcesSummaryOutput {
         counts: CountsSummary {
@@ -234,21 +269,21 @@ pub async fn notify(tx: &mut Tx<'_>, input: &NotifyResourceDeploymentStatusChang
                 &row.value.template_minor_version,
             )
             .await?;
-            (row.value.last_attempted_deployment_id, bundle.main.map(|main| main.method))
+            (row.value.last_attempted_deployment_id, bundle.main.as_ref().map(|main| main.method.clone()))
         }
         Named::ServiceInstance(service, name) => {
             let it = super::instances::get(tx, service, name).await?.value;
             let bundle =
                 current_bundle::<true>(tx, &it.template_name, &it.template_major_version, &it.template_minor_version)
                     .await?;
-            (it.last_attempted_deployment_id, bundle.main.map(|main| main.method))
+            (it.last_attempted_deployment_id, bundle.main.as_ref().map(|main| main.method.clone()))
         }
         Named::Pipeline(service) => {
             let it = super::services::pipeline_of(tx, service).await?.1;
             let bundle =
                 current_bundle::<true>(tx, &it.template_name, &it.template_major_version, &it.template_minor_version)
                     .await?;
-            (it.last_attempted_deployment_id, bundle.pipeline.map(|pipeline| pipeline.method))
+            (it.last_attempted_deployment_id, bundle.pipeline.as_ref().map(|pipeline| pipeline.method.clone()))
         }
         Named::Component(name) => {
             let row = tx.get::<Component>(name).await?;
@@ -295,7 +330,7 @@ async fn current_bundle<const SERVICE: bool>(
     template: &str,
     major: &str,
     minor: &str,
-) -> Result<Bundle, OperationError> {
+) -> Result<Arc<Bundle>, OperationError> {
     let key = super::kept::version_key(template, major, minor);
     let version = tx.get::<super::kept::Version<SERVICE>>(&key).await?.value.0;
     super::templates::bundle_of::<SERVICE>(tx, &version).await

@@ -6,6 +6,7 @@ use standin_model::Document;
 use super::deployments::{self, Deployable as _, Run, Target, idle, is_busy};
 use super::environments;
 use super::errors::{conflict, quota, validation};
+use super::index::{self, Part};
 use super::instances::{self, component_of, engine_fits};
 use super::kept::{Kept, Version, version_key};
 use super::services::read_spec;
@@ -345,12 +346,14 @@ pub async fn list(tx: &mut Tx<'_>, input: &ListComponentsInput) -> Result<ListCo
     }
     let page = Page { token: input.next_token.as_ref(), most: input.max_results };
     let same = |wanted: &Option<String>, have: Option<&String>| wanted.is_none() || wanted.as_ref() == have;
+    let part = match (&input.service_name, &input.service_instance_name, &input.environment_name) {
+        (Some(service), Some(instance), _) => Part::of(index::INSTANCE, &[service, instance]),
+        (Some(service), ..) => Part::of(index::SERVICE, &[service]),
+        (None, _, Some(environment)) => Part::of(index::ENVIRONMENT, &[environment]),
+        (None, _, None) => Part::all(),
+    };
     let (rows, next_token) = tx
-        .page::<Component>(page, |row| {
-            same(&input.environment_name, Some(&row.value.environment_name))
-                && same(&input.service_name, row.value.service_name.as_ref())
-                && same(&input.service_instance_name, row.value.service_instance_name.as_ref())
-        })
+        .page_of::<Component>(&part, page, |row| same(&input.environment_name, Some(&row.value.environment_name)))
         .await?;
     Ok(ListComponentsOutput { components: rows.iter().map(|row| convert(&row.value)).collect(), next_token })
 }

@@ -4,6 +4,7 @@ use standin_core::OperationError;
 use standin_model::Timestamp;
 
 use super::errors::{conflict, not_found, validation};
+use super::index::{self, Part};
 use super::kept::Kept;
 use super::services;
 use super::tx::{Page, Tx};
@@ -378,8 +379,18 @@ pub async fn get(tx: &mut Tx<'_>, input: &GetDeploymentInput) -> Result<GetDeplo
 pub async fn list(tx: &mut Tx<'_>, input: &ListDeploymentsInput) -> Result<ListDeploymentsOutput, OperationError> {
     instance_of_service(input.service_instance_name.as_ref(), input.service_name.as_ref())?;
     let page = Page { token: input.next_token.as_ref(), most: input.max_results };
+    // By the narrowest of the names; components have no other names than theirs and the environment's.
+    let part = match (&input.component_name, &input.service_name, &input.service_instance_name) {
+        (Some(component), ..) => Part::of(index::COMPONENT, &[component]),
+        (None, Some(service), Some(instance)) => Part::of(index::INSTANCE, &[service, instance]),
+        (None, Some(service), None) => Part::of(index::SERVICE, &[service]),
+        _ => match &input.environment_name {
+            Some(environment) => Part::of(index::ENVIRONMENT, &[environment]),
+            None => Part::all(),
+        },
+    };
     let (rows, next_token) = tx
-        .page::<Deployment>(page, |kept| {
+        .page_of::<Deployment>(&part, page, |kept| {
             fits(
                 &kept.value,
                 input.environment_name.as_ref(),

@@ -7,6 +7,7 @@ use super::account;
 use super::connections;
 use super::deployments::{self, Deployable as _, Run, Target, Versions, idle, next_version};
 use super::errors::{conflict, invalid, not_found, quota, validation};
+use super::index::{self, Part};
 use super::kept::{Kept, Linked, Template, repository_key};
 use super::tags;
 use super::templates::published;
@@ -355,13 +356,14 @@ pub async fn delete(tx: &mut Tx<'_>, name: &str) -> Result<Option<Environment>, 
     }
     idle("Environment", name, kept.value.deployment_status)?;
     tx.watch(&uses(name)).await?;
-    if let Some(instance) = tx.all::<ServiceInstance>("").await?.iter().find(|row| row.value.environment_name == name) {
+    let inside = Part::of(index::ENVIRONMENT, &[name]);
+    if let Some(instance) = tx.first::<ServiceInstance>(&inside).await? {
         return Err(conflict(format!(
             "Environment {name} has the service instance {}; delete it first.",
             instance.value.arn
         )));
     }
-    if let Some(component) = tx.all::<Component>("").await?.iter().find(|row| row.value.environment_name == name) {
+    if let Some(component) = tx.first::<Component>(&inside).await? {
         return Err(conflict(format!(
             "Environment {name} has the component {}; delete it first.",
             component.value.name

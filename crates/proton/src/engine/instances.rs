@@ -8,6 +8,7 @@ use standin_model::{Document, Timestamp};
 use super::deployments::{self, Deployable as _, Run, Target, idle, is_busy};
 use super::environments;
 use super::errors::{conflict, invalid, not_found, validation};
+use super::index::{self, Part};
 use super::kept::{Kept, Template};
 use super::services::{self, read_spec};
 use super::sync;
@@ -18,6 +19,11 @@ use crate::bundle::Bundle;
 use crate::manifest::Method;
 use crate::spec;
 use crate::types::*;
+
+/// Instances that filters look at for one page at most.
+const LOOKED_AT_MAX: usize = 2000;
+/// Instances that are read in one go where there are filters.
+const READ: usize = 256;
 
 /// An instance that is to be made.
 pub struct New<'n> {
@@ -165,11 +171,7 @@ pub async fn component_of(
     service: &str,
     instance: &str,
 ) -> Result<Option<Kept<Component>>, OperationError> {
-    let components = tx.all::<Component>("").await?;
-    Ok(components.into_iter().find(|row| {
-        row.value.service_name.as_deref() == Some(service)
-            && row.value.service_instance_name.as_deref() == Some(instance)
-    }))
+    tx.first::<Component>(&Part::of(index::INSTANCE, &[service, instance])).await
 }
 
 /// Makes the run that deletes an instance.
@@ -373,7 +375,7 @@ pub async fn cancel(tx: &mut Tx<'_>, service: &str, name: &str) -> Result<Servic
 }
 
 /// How far a version is behind what its template recommends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Staleness {
     UpToDate,
     BehindMinor,
@@ -435,25 +437,17 @@ pub async fn list(
             filter_time(filter.value.as_deref().unwrap_or_default())?;
         }
     }
+    let by = input.sort_by.unwrap_or(Sort::ServiceName);
+    if by == Sort::ServiceName && input.sort_order != Some(SortOrder::Descending) {
+        return in_order(tx, input, &filters).await;
+    }
     let prefix = input.service_name.as_ref().map_or_else(String::new, |service| format!("{service}/"));
     let mut rows = Vec::new();
     for row in tx.all::<ServiceInstance>(&prefix).await? {
-        let it = row.value;
-        // AND between keys, OR between the values of one.
-        let mut fits = true;
-        for filter in &filters {
-            let same_key = filters.iter().filter(|other| other.key == filter.key);
-            let mut any = false;
-            for other in same_key {
-                any = any || matches_filter(tx, &it, other).await?;
-            }
-            fits = fits && any;
-        }
-        if fits {
-            rows.push(it);
+        if fits(tx, &row.value, &filters).await? {
+            rows.push(row.value);
         }
     }
-    let by = input.sort_by.unwrap_or(Sort::ServiceName);
     let order = |a: &ServiceInstance, b: &ServiceInstance| -> Ordering {
         let first = match by {
             Sort::Name => a.name.cmp(&b.name),
@@ -486,6 +480,68 @@ pub async fn list(
     let next_token = (end < rows.len())
         .then(|| tx.token(&format!("{end:016x}/{}/{}", rows[end - 1].service_name, rows[end - 1].name)));
     Ok(ListServiceInstancesOutput { service_instances: rows[start..end].iter().map(convert).collect(), next_token })
+}
+
+/// A page by service and name, which is the order of an index: what is before the page is not read. Filters look at so many
+/// instances for a page; a page may be shorter then, or empty, and still have a token.
+async fn in_order(
+    tx: &mut Tx<'_>,
+    input: &ListServiceInstancesInput,
+    filters: &[ListServiceInstancesFilter],
+) -> Result<ListServiceInstancesOutput, OperationError> {
+    use ListServiceInstancesFilterBy as By;
+    // The only value of a filter.
+    let only = |key: By| {
+        let mut values = filters.iter().filter(|filter| filter.key == Some(key)).map(|filter| filter.value.as_deref());
+        values.next().flatten().filter(|_| values.next().is_none())
+    };
+    let part = match (input.service_name.as_deref().or(only(By::ServiceName)), only(By::EnvironmentName)) {
+        (Some(service), _) => Part::of(index::SERVICE, &[service]),
+        (None, Some(environment)) => Part::of(index::ENVIRONMENT, &[environment]),
+        (None, None) => Part::of(index::SERVICE, &[]),
+    };
+    let page = Page { token: input.next_token.as_ref(), most: input.max_results };
+    let mut place = page.token.map(|token| tx.place(token)).transpose()?;
+    let (mut found, mut looked_at) = (Vec::new(), 0);
+    let wanted = page.size();
+    // Without a filter, one more tells whether there is another page.
+    let limit = if filters.is_empty() { wanted + 1 } else { READ };
+    loop {
+        let rows = tx.after::<ServiceInstance>(&part, place.as_deref(), limit).await?;
+        let count = rows.len();
+        for row in rows {
+            if found.len() == wanted || looked_at == LOOKED_AT_MAX {
+                let next_token = place.map(|place| tx.token(&place));
+                return Ok(ListServiceInstancesOutput { service_instances: found, next_token });
+            }
+            looked_at += 1;
+            place = part.place(&row);
+            if fits(tx, &row.value, filters).await? {
+                found.push(convert(&row.value));
+            }
+        }
+        if count < limit {
+            return Ok(ListServiceInstancesOutput { service_instances: found, next_token: None });
+        }
+    }
+}
+
+/// AND between keys, OR between the values of one.
+async fn fits(
+    tx: &mut Tx<'_>,
+    it: &ServiceInstance,
+    filters: &[ListServiceInstancesFilter],
+) -> Result<bool, OperationError> {
+    for filter in filters {
+        let mut any = false;
+        for other in filters.iter().filter(|other| other.key == filter.key) {
+            any = any || matches_filter(tx, it, other).await?;
+        }
+        if !any {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 async fn matches_filter(

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use standin_model::{Document, Fields, Timestamp};
 use standin_store::IndexEntry;
 
+use super::index;
 use crate::types::*;
 
 /// The index that lists go by: newest first, then by name.
@@ -20,6 +21,11 @@ pub trait Resource: Shape + Clone + Send + Sync {
     fn key(&self) -> String;
 
     fn created_at(&self) -> Timestamp;
+
+    /// What it is found by besides key and order.
+    fn found_by(&self) -> index::Entries {
+        Vec::new()
+    }
 }
 
 /// A row.
@@ -134,18 +140,25 @@ impl<T: Resource> Kept<T> {
     }
 
     pub fn index(&self) -> Arc<[IndexEntry]> {
-        Arc::new([IndexEntry::new(ORDER, self.order())])
+        let entries = self.value.found_by();
+        let entries = entries.into_iter().map(|(index, value)| IndexEntry::new(index, value));
+        std::iter::once(IndexEntry::new(ORDER, self.order())).chain(entries).collect()
     }
 
-    /// Sorts newest first, then by key.
+    /// Its place in lists.
     pub fn order(&self) -> String {
-        let newest_first = u64::MAX - self.value.created_at().as_millis().cast_unsigned();
-        format!("{newest_first:016x}/{}", self.value.key())
+        order(&self.value)
     }
 }
 
+/// Sorts newest first, then by key.
+pub fn order<T: Resource>(value: &T) -> String {
+    let newest_first = u64::MAX - value.created_at().as_millis().cast_unsigned();
+    format!("{newest_first:016x}/{}", value.key())
+}
+
 macro_rules! resources {
-    ($($type:ty, $table:literal, $what:literal, $created:ident, |$value:ident| $key:expr;)*) => {$(
+    ($($type:ty, $table:literal, $what:literal, $created:ident, |$value:ident| $key:expr $(, $found_by:path)?;)*) => {$(
         impl Resource for $type {
             const TABLE: &'static str = $table;
             const WHAT: &'static str = $what;
@@ -158,6 +171,11 @@ macro_rules! resources {
             fn created_at(&self) -> Timestamp {
                 self.$created
             }
+            $(
+                fn found_by(&self) -> index::Entries {
+                    $found_by(self)
+                }
+            )?
         }
     )*};
 }
@@ -222,11 +240,11 @@ pub fn version_key(template: &str, major: &str, minor: &str) -> String {
 }
 
 resources! {
-    Environment, "environment", "Environment", created_at, |it| it.name.clone();
-    Service, "service", "Service", created_at, |it| it.name.clone();
-    ServiceInstance, "service-instance", "Service instance", created_at, |it| format!("{}/{}", it.service_name, it.name);
-    Component, "component", "Component", created_at, |it| it.name.clone();
-    Deployment, "deployment", "Deployment", created_at, |it| it.id.clone();
+    Environment, "environment", "Environment", created_at, |it| it.name.clone(), index::of_environment;
+    Service, "service", "Service", created_at, |it| it.name.clone(), index::of_service;
+    ServiceInstance, "service-instance", "Service instance", created_at, |it| format!("{}/{}", it.service_name, it.name), index::of_instance;
+    Component, "component", "Component", created_at, |it| it.name.clone(), index::of_component;
+    Deployment, "deployment", "Deployment", created_at, |it| it.id.clone(), index::of_deployment;
     EnvironmentAccountConnection, "connection", "Environment account connection", requested_at, |it| it.id.clone();
 }
 

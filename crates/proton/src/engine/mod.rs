@@ -9,12 +9,14 @@
 
 mod account;
 mod answer;
+mod bundles;
 mod components;
 mod connections;
 mod deployments;
 mod environments;
 mod errors;
 pub mod events;
+mod index;
 mod instances;
 mod kept;
 mod order;
@@ -87,6 +89,7 @@ pub struct Engine {
     /// After a restart, the same request comes under the same nonce once more, and is another.
     run: u64,
     told: watch::Sender<u64>,
+    read: bundles::ReadBundles,
 }
 
 impl fmt::Debug for Engine {
@@ -110,6 +113,7 @@ impl Engine {
             delay: Arc::new(|| Duration::ZERO),
             run: 0,
             told: watch::Sender::new(0),
+            read: bundles::ReadBundles::default(),
         }
     }
 

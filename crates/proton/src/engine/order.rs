@@ -1,5 +1,7 @@
 //! From a deployment to what a provisioner is told: the template rendered with all that flows into it.
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value};
 use standin_core::{Dice, OperationError};
 
@@ -62,7 +64,7 @@ async fn bundle<const SERVICE: bool>(
     template: &str,
     major: &str,
     minor: &str,
-) -> Result<Bundle, OperationError> {
+) -> Result<Arc<Bundle>, OperationError> {
     let version = tx.get::<Version<SERVICE>>(&version_key(template, major, minor)).await?.value.0;
     templates::bundle_of::<SERVICE>(tx, &version).await
 }

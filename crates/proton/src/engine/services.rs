@@ -5,6 +5,7 @@ use standin_model::Document;
 
 use super::deployments::{self, Deployable as _, Run, Target, is_busy};
 use super::errors::{conflict, invalid, not_found, quota, validation};
+use super::index::{self, Part};
 use super::instances;
 use super::kept::{Kept, Template};
 use super::sync;
@@ -341,8 +342,7 @@ pub async fn delete(tx: &mut Tx<'_>, name: &str) -> Result<Option<Service>, Oper
         return Ok(Some(kept.value));
     }
     idle(tx, &kept.value).await?;
-    let components = tx.all::<Component>("").await?;
-    if let Some(component) = components.iter().find(|row| row.value.service_name.as_deref() == Some(name)) {
+    if let Some(component) = tx.first::<Component>(&Part::of(index::SERVICE, &[name])).await? {
         return Err(conflict(format!(
             "Component {} is attached to service {name}; detach it first.",
             component.value.name

@@ -1,12 +1,14 @@
 //! Environment and service templates and their versions. Both types follow the same rules, so both are one code:
 //! `SERVICE` tells them apart.
 
+use std::sync::Arc;
+
 use standin_core::OperationError;
 use standin_model::Document;
 
 use super::Engine;
-use super::deployments::is_busy;
 use super::errors::{conflict, not_found, quota, validation};
+use super::index::{self, Part};
 use super::kept::{Kept, Template, Version, version_key};
 use super::tags;
 use super::tx::{Page, Tx, fingerprint, mismatch};
@@ -347,23 +349,6 @@ fn uses<const SERVICE: bool>(key: &str) -> String {
     format!("{}/{key}", segment(SERVICE))
 }
 
-/// Whether a run that is not over goes to a version.
-async fn goes_to(
-    tx: &mut Tx<'_>,
-    status: DeploymentStatus,
-    deployment: Option<&String>,
-    version: (&str, &str, &str),
-) -> Result<bool, OperationError> {
-    let Some(id) = deployment.filter(|_| is_busy(status)) else { return Ok(false) };
-    let state = tx.find::<Deployment>(id).await?.and_then(|kept| kept.value.target_state).unwrap_or_default();
-    let target = state
-        .environment
-        .map(|it| (it.template_name, it.template_major_version, it.template_minor_version))
-        .or(state.service_instance.map(|it| (it.template_name, it.template_major_version, it.template_minor_version)))
-        .or(state.service_pipeline.map(|it| (it.template_name, it.template_major_version, it.template_minor_version)));
-    Ok(target.is_some_and(|(name, major, minor)| (name.as_str(), major.as_str(), minor.as_str()) == version))
-}
-
 /// What is deployed on a version, or about to be.
 async fn user_of<const SERVICE: bool>(
     tx: &mut Tx<'_>,
@@ -371,34 +356,20 @@ async fn user_of<const SERVICE: bool>(
     major: &str,
     minor: &str,
 ) -> Result<Option<String>, OperationError> {
-    let wanted = (template, major, minor);
-    macro_rules! user {
-        ($it:expr) => {
-            let it = $it;
-            let now =
-                (it.template_name.as_str(), it.template_major_version.as_str(), it.template_minor_version.as_str());
-            if now == wanted
-                || goes_to(tx, it.deployment_status, it.last_attempted_deployment_id.as_ref(), wanted).await?
-            {
-                return Ok(Some(it.arn));
-            }
-        };
-    }
-    if SERVICE {
-        for instance in tx.all::<ServiceInstance>("").await? {
-            user!(instance.value);
-        }
-        for service in tx.all::<Service>("").await? {
-            if let Some(pipeline) = service.value.pipeline {
-                user!(pipeline);
-            }
+    let part = Part { index: index::VERSION, prefix: index::of_version(SERVICE, template, major, minor) };
+    let user = if SERVICE {
+        match tx.first::<ServiceInstance>(&part).await? {
+            Some(instance) => Some(instance.value.arn),
+            None => tx.first::<Service>(&part).await?.and_then(|row| row.value.pipeline).map(|pipeline| pipeline.arn),
         }
     } else {
-        for environment in tx.all::<Environment>("").await? {
-            user!(environment.value);
-        }
-    }
-    Ok(None)
+        tx.first::<Environment>(&part).await?.map(|environment| environment.value.arn)
+    };
+    Ok(match user {
+        Some(user) => Some(user),
+        // What is on its way to it.
+        None => tx.first::<Deployment>(&part).await?.map(|deployment| deployment.value.target_arn),
+    })
 }
 
 /// The page of a list of versions: the minors of a major, or the best minor of each major.
@@ -460,10 +431,16 @@ fn kind_of(service: bool, customer_managed: bool) -> BundleKind {
 pub async fn bundle_of<const SERVICE: bool>(
     tx: &mut Tx<'_>,
     version: &ServiceTemplateVersion,
-) -> Result<Bundle, OperationError> {
+) -> Result<Arc<Bundle>, OperationError> {
     let key = version_key(&version.template_name, &version.major_version, &version.minor_version);
     let template = tx.get::<Template<SERVICE>>(&version.template_name).await?;
     let table = tx.space().table(BUNDLES);
+    // A bundle never changes once it is there, unless all state does: then the row of its version is another.
+    let name = format!("{}/{}", table.space, bundle_key(SERVICE, &key));
+    let seen = tx.seen_version::<Version<SERVICE>>(&key);
+    if let Some(bundle) = seen.and_then(|seen| tx.engine.read.find(&name, seen)) {
+        return Ok(bundle);
+    }
     let row = tx.engine.store.get(&table, &bundle_key(SERVICE, &key)).await.map_err(OperationError::internal)?;
     let bytes = row.as_ref().and_then(|row| match row.body.get("archive") {
         Some(Document::Blob(bytes)) => Some(bytes.clone()),
@@ -471,9 +448,14 @@ pub async fn bundle_of<const SERVICE: bool>(
     });
     let bytes = bytes.ok_or_else(|| validation(format!("Template version {} is not registered.", version.arn)))?;
     let files = Files::from_tar_gz(&bytes).map_err(OperationError::internal)?;
-    bundle::read(&files, Some(kind_of(SERVICE, template.value.0.provisioning.is_some())))
+    let bundle = bundle::read(&files, Some(kind_of(SERVICE, template.value.0.provisioning.is_some())))
         .into_result()
-        .map_err(|findings| OperationError::internal(summary(&findings)))
+        .map_err(|findings| OperationError::internal(summary(&findings)))?;
+    let bundle = Arc::new(bundle);
+    if let Some(seen) = seen {
+        tx.engine.read.keep(name, seen, bundle.clone());
+    }
+    Ok(bundle)
 }
 
 /// A version that can be deployed, with its bundle.
@@ -485,7 +467,7 @@ pub async fn published<const SERVICE: bool>(
     template: &str,
     major: &str,
     minor: Option<&str>,
-) -> Result<(ServiceTemplateVersion, Bundle), OperationError> {
+) -> Result<(ServiceTemplateVersion, Arc<Bundle>), OperationError> {
     let minor = match minor {
         Some(minor) => minor.to_owned(),
         None => {

@@ -6,10 +6,11 @@ use std::sync::Arc;
 use standin_core::{Dice, OperationError};
 use standin_model::{Document, Timestamp};
 use standin_store::jobs::NewJob;
-use standin_store::{Batch, Range, Scan, Space, StoreError, tokens};
+use standin_store::{Batch, Scan, Space, StoreError, tokens};
 
 use super::errors::{not_found, validation};
-use super::kept::{Kept, ORDER, Resource};
+use super::index::Part;
+use super::kept::{Kept, Resource};
 use super::{Engine, QUEUE};
 
 /// Claims after which a job is left alone: only where its owners die with it. The worker gives up far earlier.
@@ -189,34 +190,36 @@ impl<'e> Tx<'e> {
         page: Page<'_>,
         keep: impl Fn(&Kept<T>) -> bool + Send,
     ) -> Result<(Vec<Kept<T>>, Option<String>), OperationError> {
-        let wanted = page.size();
-        let mut from = match page.token {
-            // Past the last entry of the page before.
-            Some(token) => past(&self.place(token)?),
-            None => String::new(),
-        };
+        self.page_of(&Part::all(), page, keep).await
+    }
+
+    /// What this operation has written of a table and not taken away.
+    pub(super) fn written_rows<T: Resource>(&self) -> Vec<Arc<Document>> {
+        let of_table = self.written.iter().filter(|((table, _), _)| *table == T::TABLE);
+        of_table.filter_map(|(_, body)| body.clone()).collect()
+    }
+
+    /// All rows of a table as they are in the store, for those who look and decide nothing.
+    pub async fn bodies<T: Resource>(&self) -> Result<Vec<Arc<Document>>, OperationError> {
         let table = self.space().table(T::TABLE);
-        let mut found: Vec<Kept<T>> = Vec::new();
+        let mut found: Vec<Arc<Document>> = Vec::new();
+        let mut after: Option<Arc<str>> = None;
         loop {
-            let limit = PAGE.min(wanted + 1);
-            let range = Range { index: ORDER, from: &from, to: "\u{10FFFF}", limit };
-            let rows = self.engine.store.range(&table, range).await.map_err(OperationError::internal)?;
+            let scan = Scan { prefix: "", after: after.as_deref(), limit: PAGE };
+            let rows = self.engine.store.scan(&table, scan).await.map_err(OperationError::internal)?;
+            after = rows.last().map(|row| row.key.clone());
             let count = rows.len();
-            for row in rows {
-                let kept: Kept<T> = read(&row.body)?;
-                from = past(&kept.order());
-                if keep(&kept) {
-                    if found.len() == wanted {
-                        let next = found.last().map(|last| self.token(&last.order()));
-                        return Ok((found, next));
-                    }
-                    found.push(kept);
-                }
-            }
-            if count < limit {
-                return Ok((found, None));
+            found.extend(rows.into_iter().map(|row| row.body));
+            if count < PAGE {
+                return Ok(found);
             }
         }
+    }
+
+    /// The version of a row that this operation has read, and not written.
+    pub(super) fn seen_version<T: Resource>(&self, key: &str) -> Option<u64> {
+        let at = (T::TABLE, key.to_owned());
+        self.seen.get(&at).copied().flatten().filter(|_| !self.written.contains_key(&at))
     }
 
     /// The token that goes on from a place of the list that is asked for.
@@ -326,7 +329,7 @@ impl<'e> Tx<'e> {
 }
 
 /// The first value after another. No key has such a character.
-fn past(value: &str) -> String {
+pub(super) fn past(value: &str) -> String {
     format!("{value}\u{1}")
 }
 
@@ -369,7 +372,7 @@ fn in_order(value: serde_json::Value) -> serde_json::Value {
     }
 }
 
-fn read<T: Resource>(body: &Document) -> Result<Kept<T>, OperationError> {
+pub(super) fn read<T: Resource>(body: &Document) -> Result<Kept<T>, OperationError> {
     Kept::read(body).ok_or_else(|| OperationError::internal(format!("a row of {} cannot be read", T::TABLE)))
 }
 

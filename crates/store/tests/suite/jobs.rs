@@ -72,6 +72,15 @@ pub async fn runs_jobs(store: Shared) {
     assert_eq!(jobs::next_due(&*store, "steps").await.unwrap(), Some(1100), "when the lease ends");
 }
 
+pub async fn releases_the_jobs_of_dead_owners(store: Shared) {
+    enqueue(&store, [job("a", 0), job("b", 0), job("later", 5000)]).await;
+    assert_eq!(claim(&store, "dead", 10, 9).await.len(), 2);
+    assert_eq!(jobs::release(&*store, "steps", 11).await.unwrap(), 2);
+    let taken = claim(&store, "next", 11, 9).await;
+    assert_eq!((names(&taken), taken[0].attempts), (vec!["a", "b"], 2));
+    assert_eq!(jobs::release(&*store, "none", 11).await.unwrap(), 0);
+}
+
 pub async fn takes_over_from_dead_owners(store: Shared) {
     enqueue(&store, [job("a", 0)]).await;
     let dead = claim(&store, "dead", 0, 1).await.remove(0);
