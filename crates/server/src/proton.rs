@@ -54,6 +54,12 @@ pub(crate) fn register(registry: &mut Registry, parts: &Parts<'_>) -> Arc<Engine
     engine
 }
 
+/// The queues of Proton's jobs and of the deliveries of its events.
+pub(crate) fn queues(app: &App) -> impl Iterator<Item = String> {
+    let deliveries = app.proton_events.targets.iter().map(|target| target.to.queue());
+    std::iter::once(QUEUE.to_owned()).chain(deliveries)
+}
+
 /// Does Proton's jobs as they become due, as long as the server runs.
 pub(crate) async fn work(app: &App) -> std::convert::Infallible {
     let mut wakeups = app.store.wakeups();

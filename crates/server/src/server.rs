@@ -10,7 +10,7 @@ use standin_faults::{Refused, Rule, RuleState};
 use standin_mock::validation::Strictness;
 use standin_model::{Catalogue, Service};
 use standin_store::dump::LoadError;
-use standin_store::{Durability, LoadMode, StoreLocation, tokens};
+use standin_store::{Durability, LoadMode, StoreLocation, jobs, tokens};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -153,13 +153,21 @@ impl ServerBuilder {
         let allowed_hosts = std::mem::take(&mut config.allowed_hosts);
         let proxy = config.proxy;
         let state = State::open(&config).await?;
+        let alone = !matches!(config.store, StoreLocation::Postgres { .. });
         let tape = Tape::open(config.record.take(), config.replay.take(), Catalogue::shared());
         let tape = tape.map_err(|(folder, source)| NetError::Folder { folder, source: source.into() })?;
         let app = Arc::new(App::new(config, state, tape));
         if app.faults.any() {
             app.log_faults();
         }
-        crate::proton::events::prepare(&app).await.map_err(|source| NetError::Store { source })?;
+        let failed = |source| NetError::Store { source };
+        if alone {
+            // Nobody else can hold a lease; whatever the clock says, there is nothing to wait for.
+            for queue in crate::proton::queues(&app).chain([crate::stacks::QUEUE.to_owned()]) {
+                jobs::release(&*app.store, &queue, 0).await.map_err(failed)?;
+            }
+        }
+        crate::proton::events::prepare(&app).await.map_err(failed)?;
         let mut hosts = HostPolicy::new(app.catalogue.partitions());
         allowed_hosts.iter().for_each(|name| hosts.allow(name));
         let bound = net::bind(NetConfig {

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use standin_cloudformation::ServiceResources;
-use standin_cloudformation::stacks::{Engine, QUEUE, SERVICE};
+pub(crate) use standin_cloudformation::stacks::QUEUE;
+use standin_cloudformation::stacks::{Engine, SERVICE};
 use standin_core::{Clock, Dice, Registry};
 use standin_model::Catalogue;
 use standin_state::Resources;

@@ -83,7 +83,7 @@ impl EventSink {
     }
 
     /// A name of the store's for it: the same in every process.
-    fn queue(&self) -> String {
+    pub(super) fn queue(&self) -> String {
         let digest = Sha256::digest(self.name());
         let hex: String = digest.iter().take(12).map(|byte| format!("{byte:02x}")).collect();
         format!("proton-events-{hex}")

@@ -21,7 +21,7 @@ macro_rules! of {
                 puts_new_rows_only, the_last_write_of_a_key_counts, a_batch_is_applied_as_a_whole,
                 loses_no_update, only_one_creates, clears_what_is_picked, is_quick_to_clear_and_to_write_again,
                 keeps_spaces_apart, keeps_every_document, keeps_large_rows, logs_events, refuses_nothing_silently;
-            jobs: runs_jobs, takes_over_from_dead_owners, tries_failed_jobs_again, enqueues_a_key_once, puts_jobs_off,
+            jobs: runs_jobs, takes_over_from_dead_owners, releases_the_jobs_of_dead_owners, tries_failed_jobs_again, enqueues_a_key_once, puts_jobs_off,
                 completes_with_its_results, no_job_is_claimed_twice, prolongs_leases, drops_jobs_with_their_space,
                 wakes_workers, keeps_tokens_until_they_expire;
             random: does_what_memory_does;
