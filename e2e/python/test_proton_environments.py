@@ -141,6 +141,18 @@ def test_an_environment_lives(proton):
         proton.update_environment()
 
 
+def test_long_names_have_stacks_of_their_own(proton):
+    proton.environment_template("t" * 100)
+    made = [proton.environment(name, "t" * 100) for name in ("e_" * 49 + "e1", "e_" * 49 + "e2")]
+    stacks = set()
+    for environment in made:
+        assert environment["deploymentStatus"] == "SUCCEEDED", environment
+        (resource,) = proton.client.list_environment_provisioned_resources(environmentName=environment["name"])["provisionedResources"]
+        assert len(resource["name"]) <= 128 and len(resource["identifier"]) <= 200, resource
+        stacks.add(resource["name"])
+    assert len(stacks) == 2
+
+
 def test_an_environment_that_is_being_deleted_is_left_alone(proton):
     """With a clock that stands still the deletion does not come to its end."""
     proton.environment_template()

@@ -186,6 +186,12 @@ def test_prefixes_of_folders_and_foreign_files_do_not_matter(proton):
     for prefix in ("", "./", "environment/", "service/loadbalanced-public-svc/", "./a/b/c/"):
         version = proton.register("environment", "t", tar({**changed({}, noise), **small()}, prefix))
         assert version["status"] == "DRAFT", (prefix, version["statusMessage"])
+    # Of the same kind are archives of other formats, and names of any script.
+    for form in (tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT):
+        version = proton.register("environment", "t", packed(form, "docs/größe.md"))
+        assert version["status"] == "DRAFT", version["statusMessage"]
+    source = proton.upload(small(), "folder with spaces/größe+%2F.tar.gz")
+    assert proton.register("environment", "t", source)["status"] == "DRAFT"
     # The shallowest folder with a schema is the bundle, whatever lies deeper.
     nested = {**small(), **{f"other/{path}": b"nonsense" for path in small()}}
     assert proton.register("environment", "t", nested)["status"] == "DRAFT"
@@ -204,6 +210,24 @@ def made_of(*entries):
 
 def regular(files):
     return [(path, tarfile.REGTYPE, "", content) for path, content in files.items()]
+
+
+def packed(form, name):
+    """A good bundle with one file more, in a format of tar."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz", format=form) as archive:
+        for path, content in {**small(), name: b"x"}.items():
+            entry = tarfile.TarInfo(path)
+            entry.size = len(content)
+            archive.addfile(entry, io.BytesIO(content))
+    return buffer.getvalue()
+
+
+def entry_of(name, size):
+    """The header of a file alone."""
+    entry = tarfile.TarInfo(name)
+    entry.size = size
+    return entry.tobuf(tarfile.GNU_FORMAT)
 
 
 def bomb():
@@ -234,6 +258,10 @@ ARCHIVES = [
     ("a device", made_of(*regular(GOOD), ("infrastructure/null", tarfile.CHRTYPE, "", b"")), "is a link or a device"),
     ("a block device", made_of(*regular(GOOD), ("infrastructure/disk", tarfile.BLKTYPE, "", b"")), "is a link or a device"),
     ("a pipe", made_of(*regular(GOOD), ("infrastructure/pipe", tarfile.FIFOTYPE, "", b"")), "is a link or a device"),
+    ("a path in an extended header", packed(tarfile.PAX_FORMAT, "../é"), "leads out"),
+    ("a sparse file", made_of(*regular(GOOD), ("schema/sparse", tarfile.GNUTYPE_SPARSE, "", b"")), "."),
+    ("a size that is a lie", gzip.compress(entry_of("schema/schema.yaml", 1 << 40)), "."),
+    ("a name that is no UTF-8", gzip.compress(entry_of("x", 0).replace(b"x", b"\xff", 1)), "."),
     ("a bomb", bomb(), "unpacks to more than"),
     ("very many entries", made_of(*((f"f{n}", tarfile.REGTYPE, "", b"") for n in range(10_001))), "entries"),
     ("a long path", made_of(*regular(GOOD), ("x" * 1100, tarfile.REGTYPE, "", b"")), "path"),
@@ -759,6 +787,19 @@ def test_a_version_that_is_being_deployed_is_in_use(proton):
     proton.client.cancel_environment_deployment(environmentName="env")
     proton.settled_environment("env")
     assert call(proton, "delete", "environment", **version_keys("env", "1.1"))["minorVersion"] == "1"
+
+
+def test_a_version_may_be_deleted_while_it_is_registered(proton):
+    proton.template("environment", "t")
+    source = proton.upload(small())
+    for _ in range(20):
+        made = call(proton, "create", "environment", templateName="t", source=source)
+        deleted = call(proton, "delete", "environment", **version_keys("t", f"{made['majorVersion']}.0"))
+        assert deleted["arn"] == made["arn"]
+    assert drafted(proton, "environment") == "21.0"
+    assert len(proton.client.list_environment_template_versions(templateName="t")["templateVersions"]) == 1
+    call(proton, "delete", "environment", **version_keys("t", "21.0"))
+    call(proton, "delete", "environment", name="t")
 
 
 def test_a_registered_bundle_is_a_copy(proton):

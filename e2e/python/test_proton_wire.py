@@ -2,6 +2,7 @@
 
 import re
 
+import botocore
 import botocore.session
 import pytest
 
@@ -57,6 +58,24 @@ def test_every_operation_refuses_an_empty_input_that_lacks_what_is_required(serv
             assert required[0] in body["message"], (name, body)
         else:
             assert status == 200, (name, body)
+
+
+def test_every_operation_refuses_what_does_not_fit(server):
+    """Through boto3 with its own checks switched off."""
+    client = Proton(server).unchecked()
+    for name in MODEL.operation_names:
+        shape = MODEL.operation_model(name).input_shape
+        wanted = shape.required_members or [member for member in shape.members if member == "maxResults" or member.endswith("RoleArn")]
+        constrained = lambda member: {"pattern", "enum", "min"} & set(shape.members[member].metadata)  # noqa: B023, E731
+        member = next((member for member in wanted if shape.members[member].type_name in ("string", "integer") and constrained(member)), None)
+        if member is None:
+            # The first two take nothing, the third any texts.
+            assert name in ("GetAccountSettings", "GetResourcesSummary", "UpdateServiceSyncBlocker"), name
+            continue
+        of = shape.members[member]
+        unfit = 101 if of.type_name == "integer" else "?" if {"pattern", "enum"} & set(of.metadata) else ""
+        with invalid(f"'{member}' failed to satisfy constraint"):
+            getattr(client, botocore.xform_name(name))(**{member: unfit})
 
 
 def test_errors_have_their_status_and_a_message(server, proton):

@@ -147,9 +147,15 @@ fn stack(kept: &Kept<Deployment>, name: &str) -> String {
     let mut draw = key.draw();
     let suffix: String = (0..14).filter_map(|_| draw.pick(LETTERS)).map(|letter| char::from(*letter)).collect();
     let mut name = format!("AWSProton-{}", name.replace('_', "-"));
-    // CloudFormation takes 128 characters.
-    name.truncate(128 - suffix.len() - 1);
+    name.truncate(stack_name_max(&kept.value.target_arn) - suffix.len() - 1);
     format!("{}-{suffix}", name.trim_end_matches('-'))
+}
+
+/// CloudFormation takes 128 characters; identifiers of provisioned resources are ARNs of 200 at most, with a UUID at the end.
+fn stack_name_max(arn_of_target: &str) -> usize {
+    let place: usize = arn_of_target.split(':').take(5).map(|part| part.len() + 1).sum();
+    let around = place + "cloudformation".len() - "proton".len() + "stack/".len() + "/".len() + 36;
+    200_usize.saturating_sub(around).clamp(64, 128)
 }
 
 fn tags(tx: &Tx<'_>, of: &[(&str, String)]) -> Vec<(String, String)> {
