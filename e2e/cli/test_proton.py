@@ -1,4 +1,4 @@
-"""What docs/how-to/run-proton.md has people paste, pasted; and `standin proton` from an empty folder to a deployed service."""
+"""What README.md and docs/how-to/run-proton.md have people paste, pasted; and `standin proton` from an empty folder to a deployed service."""
 
 import json
 import os
@@ -12,9 +12,9 @@ from serve import ROOT, Standin
 PAGE = ROOT / "docs/how-to/run-proton.md"
 
 
-def blocks(page, language="sh"):
+def blocks(text, language="sh"):
     """The code blocks of a page."""
-    return re.findall(rf"^```{language}\n(.*?)^```$", page.read_text(), re.DOTALL | re.MULTILINE)
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def shell(server, tmp_path):
 
 
 def test_the_page_about_proton_can_be_pasted(shell):
-    pasted = blocks(PAGE)
+    pasted = blocks(PAGE.read_text())
     assert len(pasted) >= 8
     # Each block is run as if typed into the same shell; the marks tell which block wrote what.
     out = shell("\n".join(f"echo '#block {number}'\n{block}" for number, block in enumerate(pasted)))
@@ -69,6 +69,20 @@ def test_the_page_about_proton_can_be_pasted(shell):
     assert left("cloudformation DescribeStacks")["Stacks"] == []
     assert left("proton ListServiceTemplates")["templates"] == left("proton ListEnvironmentTemplates")["templates"] == []
     assert [bucket["Name"] for bucket in left("s3 ListBuckets")["Buckets"]] == ["proton-bundles-000000000000-us-east-1"]
+
+
+def test_the_readme_can_be_pasted(shell):
+    section = re.search(r"^## Proton lives on$.*?(?=^## )", (ROOT / "README.md").read_text(), re.DOTALL | re.MULTILINE).group()
+    [pasted] = blocks(section)
+    out = shell(f'eval "$(standin env)"\n{pasted}')
+    bucket = re.search(r'"ArtifactsBucket",\s+"valueString": "([^"]+)"', out).group(1)
+    # As an output of the environment, and as one of the instance.
+    assert out.count(f'"valueString": "{bucket}"') == 2
+    assert re.search(r"my-environment .*SUCCEEDED", out)
+    for _ in range(100):
+        if shell("standin proton status") == "nothing is deployed\n":
+            return
+    raise AssertionError("the environment is still there")
 
 
 def test_up_deploys_a_folder_and_again_only_what_changed(shell):
