@@ -39,7 +39,8 @@ pub(crate) fn fill(service: &Service, shape: ShapeIx, properties: &Value, noun: 
                 .iter()
                 .find(|(name, _)| !wanted.is_empty() && !input.used.contains(*name) && squash(name) == wanted)
         };
-        let found = same(&own).or_else(|| also.iter().filter(|name| **name != "tags").find_map(|name| same(name)));
+        let found = same(&own).or_else(|| if own == "tagging" { same("tags") } else { None });
+        let found = found.or_else(|| also.iter().filter(|name| **name != "tags").find_map(|name| same(name)));
         let Some((name, value)) = found else { continue };
         if let Some(value) = convert(service, member.target, value, 0) {
             input.used.insert(name.clone());
@@ -89,6 +90,14 @@ pub(crate) fn convert(service: &Service, shape: ShapeIx, value: &Value, depth: u
     let text = || scalar_text(value);
     Some(match &service.shape(shape).kind {
         Kind::Structure(structure) => {
+            let plain = text().is_some() || value.is_array();
+            if let ([only], true) = (&*structure.members, plain) {
+                // A text or a list, where the service has a structure around it.
+                let inner = convert(service, only.target, value, depth + 1)?;
+                let mut fields = Fields::new();
+                fields.push(only.name, inner);
+                return Some(Document::Map(fields));
+            }
             let given = value.as_object()?;
             let mut fields = Fields::new();
             for member in &structure.members {

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, LazyLock, PoisonError, RwLock};
 
 use serde::Deserialize;
+use serde_json::Value;
 use standin_lifecycle::{Lifecycle, Part, Role, TypeIx, TypeKind, Verb};
 use standin_model::words::squash;
 use standin_model::{Catalogue, Operation, Service, Str};
@@ -33,6 +34,29 @@ pub(crate) struct Special {
     pub(crate) lower: bool,
     pub(crate) replace: Vec<String>,
     pub(crate) keep: Vec<String>,
+    pub(crate) steps: Vec<Step>,
+}
+
+/// A call besides the one that makes a resource.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Step {
+    /// The property for each of whose items it is made; once where there is none.
+    pub(crate) each: Option<String>,
+    /// The property without which it is not made.
+    pub(crate) when: Option<String>,
+    pub(crate) call: String,
+    /// Whether the properties, or those of the item, are filled in, too.
+    #[serde(default)]
+    pub(crate) fill: bool,
+    #[serde(default)]
+    pub(crate) input: Value,
+    pub(crate) undo: Option<String>,
+    /// Where that takes other members than the call.
+    pub(crate) undo_input: Option<Value>,
+    /// The member of the answer that `Ref` tells.
+    #[serde(rename = "ref")]
+    pub(crate) reference: Option<String>,
 }
 
 /// A resource type.
@@ -42,6 +66,7 @@ pub(crate) struct ResourceKind {
     pub(crate) special: Special,
     /// Where one of the catalogue's services makes such resources.
     pub(crate) made_by: Option<MadeBy>,
+    pub(crate) service: Option<&'static Service>,
 }
 
 /// The operations of a service on resources of one type.
@@ -90,8 +115,12 @@ impl Kinds {
 
     fn look_up(&self, name: &str) -> Option<ResourceKind> {
         let special = TABLE.types.get(name).cloned();
-        let plain =
-            |made_by| ResourceKind { name: name.to_owned(), special: special.clone().unwrap_or_default(), made_by };
+        let plain = |made_by| ResourceKind {
+            name: name.to_owned(),
+            special: special.clone().unwrap_or_default(),
+            made_by,
+            service: None,
+        };
         if name.strip_prefix("Custom::").is_some_and(|rest| !rest.is_empty()) {
             return Some(plain(None));
         }
@@ -110,7 +139,7 @@ impl Kinds {
         };
         let lifecycle = self.lifecycle(service);
         let made_by = made_by(service, lifecycle, kind, special.as_ref());
-        Some(plain(made_by))
+        Some(ResourceKind { service: Some(service), ..plain(made_by) })
     }
 
     fn lifecycle(&self, service: &'static Service) -> Arc<Lifecycle> {
@@ -216,6 +245,12 @@ mod tests {
         let kinds = Kinds::new(Catalogue::shared());
         for (name, special) in &TABLE.types {
             let kind = kinds.find(name).unwrap_or_else(|| panic!("{name} is of no service"));
+            for step in &special.steps {
+                let service = kind.service.unwrap_or_else(|| panic!("{name}: no service"));
+                for operation in [Some(&step.call), step.undo.as_ref()].into_iter().flatten() {
+                    assert!(service.operation(operation).is_some(), "{name}: no operation {operation}");
+                }
+            }
             if special.create.as_ref().is_some_and(|create| !create.is_empty()) || special.kind.is_some() {
                 assert!(kind.made_by.is_some(), "{name}: no such operation or type");
             }

@@ -9,6 +9,7 @@
 
 pub mod check;
 mod cidr;
+mod dynamic;
 pub mod error;
 pub mod evaluate;
 mod input;
@@ -21,6 +22,8 @@ mod sam;
 mod services;
 pub mod source;
 pub mod stacks;
+mod steps;
+mod tagging;
 pub mod template;
 pub mod transform;
 

@@ -53,6 +53,9 @@ pub trait Resources: Send + Sync {
     /// What a change of a property of a type does.
     fn replacement(&self, kind: &str, property: &str) -> Replacement;
 
+    /// Whether resources of that type have tags.
+    fn takes_tags(&self, kind: &str) -> bool;
+
     /// Makes one. Asked again for the same resource of the same stack after a crash, it finds the one that it made.
     fn create<'a>(&'a self, place: &'a Place, wanted: Wanted<'a>) -> BoxFuture<'a, Result<Made, String>>;
 

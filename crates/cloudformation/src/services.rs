@@ -18,13 +18,14 @@ use crate::input;
 use crate::kinds::{Kinds, MadeBy, ResourceKind};
 use crate::parameters::scalar_text;
 use crate::resources::{Place, Replacement, Resources, Wanted, changed_properties};
+use crate::{steps, tagging};
 
 /// Random letters at the end of generated names.
 const SUFFIX_LETTERS: usize = 12;
 /// Letters of a generated name, at most: those of most services are allowed as many.
 const NAME_MAX: usize = 63;
 /// What an attribute of the resource's own text is kept under; no property has such a name.
-const NAME: &str = "-name";
+pub(crate) const NAME: &str = "-name";
 
 /// See the module.
 pub struct ServiceResources {
@@ -52,7 +53,7 @@ impl ServiceResources {
         Self::new(catalogue, Arc::new(Registry::new(Arc::new(Synthesizer::new(catalogue)))))
     }
 
-    async fn call(
+    pub(crate) async fn call(
         &self,
         place: &Place,
         service: &'static Service,
@@ -95,7 +96,7 @@ impl ServiceResources {
         handler.handle(&mut call).await
     }
 
-    fn operation(&self, service: &str, operation: &str) -> Option<(&'static Service, &'static Operation)> {
+    pub(crate) fn operation(&self, service: &str, operation: &str) -> Option<(&'static Service, &'static Operation)> {
         let service = self.catalogue.newest(service)?.open().ok()?;
         Some((service, service.operation(operation)?))
     }
@@ -103,8 +104,11 @@ impl ServiceResources {
     async fn make(&self, place: &Place, wanted: Wanted<'_>) -> Result<Made, String> {
         let kind =
             self.kinds.find(wanted.kind).ok_or_else(|| format!("Unrecognized resource type: {}", wanted.kind))?;
+        let properties = tagging::with_tags(place, &wanted);
+        let wanted = Wanted { properties: &properties, ..wanted };
         let salt = salt(place, &wanted);
         let mut about = About { name: generated_name(place, &wanted, kind.special.lower, salt), ..About::default() };
+        let mut used = std::collections::BTreeSet::new();
         if let Some(by) = &kind.made_by {
             let mut filled = filled(by, by.create, wanted.properties);
             by.name(&kind, wanted.properties, &mut filled.fields, &mut about);
@@ -123,17 +127,50 @@ impl ServiceResources {
                 Err(error) => return Err(reason(by.service, &error)),
             };
             by.learn(&input, &output, by.create, &mut about);
-            self.settle(place, by, &wanted, &mut about, &filled.used, None, salt).await?;
+            used = filled.used;
+        }
+        match self.finish(place, &kind, &wanted, &mut about, &used, salt).await {
+            Ok(made) => Ok(made),
+            Err(reason) => {
+                // What is not whole must not stay.
+                let made = about.made(place, &kind, &wanted, salt);
+                let _ = self.remove(place, wanted, &made).await;
+                Err(reason)
+            }
+        }
+    }
+
+    /// Does what is left to do of a resource that is there.
+    async fn finish(
+        &self,
+        place: &Place,
+        kind: &ResourceKind,
+        wanted: &Wanted<'_>,
+        about: &mut About,
+        used: &std::collections::BTreeSet<String>,
+        salt: u64,
+    ) -> Result<Made, String> {
+        if let Some(by) = &kind.made_by {
+            self.settle(place, by, wanted, about, used, None, salt).await?;
             if let Some(read) = by.read {
-                let names = by.names(read);
-                if let Some(input) = about.input(&names)
+                let mut input = about.input(&by.names(read)).unwrap_or_default();
+                name_around(by, read, wanted.properties, &mut input);
+                if !input.is_empty()
                     && let Ok(output) = self.call(place, by.service, read, input, salt).await
                 {
-                    by.learn(&Fields::new(), &output, read, &mut about);
+                    by.learn(&Fields::new(), &output, read, about);
                 }
             }
         }
-        Ok(about.made(place, &kind, &wanted, salt))
+        let mut made = about.clone().made(place, kind, wanted, salt);
+        if !used.contains("Tags") {
+            self.retag(place, kind, &Value::Null, wanted.properties, &made).await?;
+        }
+        let due = steps::due(kind, wanted.properties, &made);
+        if let Some(reference) = self.take_steps(place, kind, &due, salt).await? {
+            made.reference = reference;
+        }
+        Ok(made)
     }
 
     /// Calls what changes the properties that no operation has taken yet: updates, and puts of settings.
@@ -178,6 +215,9 @@ impl ServiceResources {
             self.kinds.find(wanted.kind).ok_or_else(|| format!("Unrecognized resource type: {}", wanted.kind))?;
         let salt = salt(place, &wanted);
         let mut about = About::of(made);
+        let properties = tagging::with_tags(place, &wanted);
+        let wanted = Wanted { properties: &properties, ..wanted };
+        self.retag(place, &kind, before, &properties, made).await?;
         if let Some(by) = &kind.made_by {
             let changed = changed_properties(before, wanted.properties);
             let none = std::collections::BTreeSet::new();
@@ -199,6 +239,11 @@ impl ServiceResources {
         }
         let mut changed = about.made(place, &kind, &wanted, salt);
         changed.reference.clone_from(&made.reference);
+        let (old, new) = (steps::due(&kind, before, made), steps::due(&kind, wanted.properties, &changed));
+        self.undo_steps(place, &kind, &old, &new, salt).await?;
+        if let Some(reference) = self.take_steps(place, &kind, &steps::without(new, &old), salt).await? {
+            changed.reference = reference;
+        }
         for (name, value) in &made.attributes {
             // What identifies stays; so does what the operations do not tell.
             let keeps = !changed.attributes.contains_key(name) || kind.special.attributes.contains_key(name);
@@ -211,6 +256,8 @@ impl ServiceResources {
 
     async fn remove(&self, place: &Place, wanted: Wanted<'_>, made: &Made) -> Result<(), String> {
         let Some(kind) = self.kinds.find(wanted.kind) else { return Ok(()) };
+        let taken = steps::due(&kind, wanted.properties, made);
+        self.undo_steps(place, &kind, &taken, &[], salt(place, &wanted)).await?;
         let Some(by) = &kind.made_by else { return Ok(()) };
         let Some(delete) = by.delete else { return Ok(()) };
         let Some(mut input) = About::of(made).input(&by.names(delete)) else { return Ok(()) };
@@ -223,69 +270,6 @@ impl ServiceResources {
     }
 }
 
-/// Dynamic references. Source: "Get values stored in other services using dynamic references".
-impl ServiceResources {
-    async fn dynamic(&self, place: &Place, reference: &str) -> Result<String, String> {
-        let (service, rest) = reference.split_once(':').unwrap_or((reference, ""));
-        match service {
-            "ssm" | "ssm-secure" => self.parameter(place, rest, service == "ssm-secure").await,
-            "secretsmanager" => self.secret(place, rest).await,
-            _ => Err(format!(
-                "Template error: unknown service {service} in the dynamic reference {{{{resolve:{reference}}}}}"
-            )),
-        }
-    }
-
-    async fn parameter(&self, place: &Place, name: &str, secure: bool) -> Result<String, String> {
-        let (service, operation) = self.operation("ssm", "GetParameter").ok_or("SSM is not in the catalogue")?;
-        let mut input = Fields::new();
-        input.push("Name", name.to_owned());
-        input.push("WithDecryption", secure);
-        let told = |error: OperationError| {
-            format!("Unable to fetch parameters [{name}] from parameter store for this account: {}", error.message)
-        };
-        let output = self.call(place, service, operation, input, 0).await.map_err(told)?;
-        let parameter = output.get("Parameter").ok_or("the parameter has no value")?;
-        let text = |name: &str| parameter.get(name).and_then(Document::as_str);
-        if text("Type") == Some("SecureString") && !secure {
-            return Err(format!("Parameters [{name}] of type SecureString are referred to by ssm-secure, not ssm"));
-        }
-        text("Value").map(str::to_owned).ok_or_else(|| format!("the parameter {name} has no value"))
-    }
-
-    /// `secret-id:SecretString:json-key:version-stage:version-id`, where the id may be an ARN.
-    async fn secret(&self, place: &Place, reference: &str) -> Result<String, String> {
-        let parts: Vec<&str> = reference.split(':').collect();
-        let id_parts = if reference.starts_with("arn:") { 7 } else { 1 };
-        if parts.len() < id_parts {
-            return Err(format!("{{{{resolve:secretsmanager:{reference}}}}} names no secret"));
-        }
-        let (id, rest) = (parts[..id_parts].join(":"), &parts[id_parts..]);
-        let part = |at: usize| rest.get(at).copied().filter(|text| !text.is_empty());
-        if part(0).is_some_and(|kind| kind != "SecretString") {
-            return Err(format!("{{{{resolve:secretsmanager:{reference}}}}}: only SecretString can be referred to"));
-        }
-        let known = self.operation("secretsmanager", "GetSecretValue");
-        let (service, operation) = known.ok_or("Secrets Manager is not in the catalogue")?;
-        let mut input = Fields::new();
-        input.push("SecretId", id.clone());
-        for (at, member) in [(2, "VersionStage"), (3, "VersionId")] {
-            if let Some(text) = part(at) {
-                input.push(member, text.to_owned());
-            }
-        }
-        let told = |error: OperationError| format!("Could not read the secret {id}: {}", error.message);
-        let output = self.call(place, service, operation, input, 0).await.map_err(told)?;
-        let text = output.get("SecretString").and_then(Document::as_str).unwrap_or_default();
-        let Some(key) = part(1) else { return Ok(text.to_owned()) };
-        let json: Value =
-            serde_json::from_str(text).map_err(|_| format!("Could not parse SecretString JSON of the secret {id}"))?;
-        json.get(key)
-            .and_then(scalar_text)
-            .ok_or_else(|| format!("Could not find a value associated with JSONKey in SecretString: {key}"))
-    }
-}
-
 impl Resources for ServiceResources {
     fn knows(&self, kind: &str) -> bool {
         self.kinds.find(kind).is_some()
@@ -294,6 +278,9 @@ impl Resources for ServiceResources {
     fn replacement(&self, kind: &str, property: &str) -> Replacement {
         let Some(kind) = self.kinds.find(kind) else { return Replacement::Never };
         if kind.special.keep.iter().any(|name| name == property) || property == "Tags" {
+            return Replacement::Never;
+        }
+        if kind.special.steps.iter().any(|step| step.each.as_deref() == Some(property)) {
             return Replacement::Never;
         }
         if kind.special.replace.iter().any(|name| name == property) {
@@ -341,6 +328,18 @@ impl Resources for ServiceResources {
 
     fn delete<'a>(&'a self, place: &'a Place, wanted: Wanted<'a>, made: &'a Made) -> BoxFuture<'a, Result<(), String>> {
         Box::pin(self.remove(place, wanted, made))
+    }
+
+    fn takes_tags(&self, kind: &str) -> bool {
+        let kind = self.kinds.find(kind);
+        let tags = serde_json::json!({"Tags": [{"Key": "k", "Value": "v"}]});
+        kind.and_then(|kind| {
+            let by = kind.made_by.as_ref()?;
+            let takes = |operation: &'static Operation| filled(by, operation, &tags).used.contains("Tags");
+            let by_step = kind.special.steps.iter().any(|step| step.when.as_deref() == Some("Tags"));
+            Some(by_step || takes(by.create) || by.changes.iter().copied().any(takes))
+        })
+        .unwrap_or(false)
     }
 
     fn takes_ms(&self, kind: &str) -> i64 {
@@ -409,7 +408,7 @@ impl Resources for ServiceResources {
 }
 
 /// What is known of a resource that is being made.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct About {
     name: String,
     /// Nobody but the stack chose the name.
@@ -641,20 +640,20 @@ fn complete(service: &Service, operation: &Operation, input: &Fields) -> bool {
     })
 }
 
-fn exists(error: &OperationError) -> bool {
+pub(crate) fn exists(error: &OperationError) -> bool {
     let plain = squash(&error.code);
     ["alreadyexist", "alreadyowned", "entityexist", "conflict", "duplicate", "inuse"]
         .iter()
         .any(|mark| plain.contains(mark))
 }
 
-fn missing(error: &OperationError) -> bool {
+pub(crate) fn missing(error: &OperationError) -> bool {
     let plain = squash(&error.code);
     ["notfound", "nosuch", "nonexist", "doesnotexist", "notexist"].iter().any(|mark| plain.contains(mark))
 }
 
 /// An error as events tell it.
-fn reason(service: &Service, error: &OperationError) -> String {
+pub(crate) fn reason(service: &Service, error: &OperationError) -> String {
     let status = error.status.unwrap_or(400);
     format!("{} (Service: {}, Status Code: {status}, Error Code: {})", error.message, service.sdk_id, error.code)
 }

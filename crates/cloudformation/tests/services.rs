@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use standin_cloudformation::ServiceResources;
 use standin_cloudformation::stacks::Engine;
-use standin_core::{Call, CallContext, Clock, Dice, OperationError, Registry};
+use standin_core::{BodySource, BoxFuture, Call, CallContext, Clock, Dice, OperationError, Registry};
 use standin_mock::synthesis::Synthesizer;
 use standin_model::{Catalogue, Document, Timestamp};
 use standin_s3::{MemoryBlobs, ObjectStorage};
@@ -39,6 +39,12 @@ impl World {
     }
 
     async fn call(&self, service: &str, operation: &str, input: Value) -> Result<Value, OperationError> {
+        let mut call = self.made(service, operation, &input);
+        let handler = self.registry.find(&call.context);
+        handler.handle(&mut call).await.map(|answer| answer.output.to_json())
+    }
+
+    fn made(&self, service: &str, operation: &str, input: &Value) -> Call {
         let service = Catalogue::shared().newest(service).expect("in the catalogue").open().expect("readable");
         let operation = service.operation(operation).expect("modelled");
         let context = CallContext {
@@ -57,15 +63,27 @@ impl World {
             dice: Dice::new(7),
             mishap: None,
         };
-        let handler = self.registry.find(&context);
-        let mut call = Call { context, input: Document::from_json(&input), body: None };
-        handler.handle(&mut call).await.map(|answer| answer.output.to_json())
+        Call { context, input: Document::from_json(input), body: None }
     }
 
     async fn ok(&self, service: &str, operation: &str, input: Value) -> Value {
         let answer = self.call(service, operation, input).await.unwrap_or_else(|error| panic!("{operation}: {error}"));
         while self.stacks.work("test").await.expect("the store works") > 0 {}
         answer
+    }
+
+    /// Puts an object.
+    async fn put(&self, bucket: &str, key: &str, text: String) {
+        struct Whole(Option<String>);
+        impl BodySource for Whole {
+            fn next(&mut self) -> BoxFuture<'_, Option<Result<bytes::Bytes, std::io::Error>>> {
+                Box::pin(async { self.0.take().map(|text| Ok(text.into())) })
+            }
+        }
+        let input = json!({"Bucket": bucket, "Key": key});
+        let mut call = self.made("s3", "PutObject", &input);
+        call.body = Some(Box::new(Whole(Some(text))));
+        self.registry.find(&call.context).handle(&mut call).await.unwrap_or_else(|error| panic!("{error}"));
     }
 
     async fn outputs(&self, stack: &str) -> Value {
@@ -169,6 +187,146 @@ async fn services_show_what_stacks_make() {
     assert_eq!(buckets["Buckets"], json!([]));
     assert!(world.call("ec2", "DescribeVpcs", json!({"VpcIds": [text("Vpc")]})).await.is_err());
     assert!(world.call("sqs", "GetQueueAttributes", json!({"QueueUrl": text("Queue")})).await.is_err());
+}
+
+#[tokio::test]
+async fn calls_besides_the_first_are_made_and_undone() {
+    let world = World::new();
+    let template = |policy: &str, port: u16| {
+        json!({"Resources": {
+            "Role": {"Type": "AWS::IAM::Role", "Properties": {
+                "RoleName": "robin",
+                "AssumeRolePolicyDocument": {},
+                "ManagedPolicyArns": ["arn:aws:iam::aws:policy/ReadOnlyAccess"],
+                "Policies": [{"PolicyName": policy, "PolicyDocument": {"Version": "2012-10-17"}}],
+            }},
+            "Vpc": {"Type": "AWS::EC2::VPC", "Properties": {"CidrBlock": "10.0.0.0/16"}},
+            "Table": {"Type": "AWS::EC2::RouteTable", "Properties": {"VpcId": {"Ref": "Vpc"}}},
+            "Gateway": {"Type": "AWS::EC2::InternetGateway"},
+            "Attached": {"Type": "AWS::EC2::VPCGatewayAttachment", "Properties": {"VpcId": {"Ref": "Vpc"}, "InternetGatewayId": {"Ref": "Gateway"}}},
+            "Route": {"Type": "AWS::EC2::Route", "DependsOn": "Attached", "Properties": {
+                "RouteTableId": {"Ref": "Table"}, "DestinationCidrBlock": format!("10.{port}.0.0/16"), "GatewayId": {"Ref": "Gateway"},
+            }},
+            "Secret": {"Type": "AWS::SecretsManager::Secret", "Properties": {"Name": "nest", "SecretString": "{\"key\": \"worm\"}"}},
+            "Said": {"Type": "AWS::SSM::Parameter", "DependsOn": "Secret", "Properties": {
+                "Name": "said", "Type": "String", "Value": "<{{resolve:secretsmanager:nest:SecretString:key}}>",
+            }},
+        }})
+    };
+    let input = |template: Value, team: &str| {
+        json!({
+            "StackName": "birds",
+            "TemplateBody": template.to_string(),
+            "Capabilities": ["CAPABILITY_NAMED_IAM"],
+            "Tags": [{"Key": "team", "Value": team}],
+        })
+    };
+    let policies =
+        async || world.ok("iam", "ListRolePolicies", json!({"RoleName": "robin"})).await["PolicyNames"].clone();
+    let routes = async || {
+        let tables = world.ok("ec2", "DescribeRouteTables", json!({})).await;
+        let routes = tables["RouteTables"][0]["Routes"].as_array().cloned().unwrap_or_default();
+        routes.iter().map(|route| route["DestinationCidrBlock"].clone()).collect::<Vec<_>>()
+    };
+    let team = async || {
+        let tags = world.ok("iam", "ListRoleTags", json!({"RoleName": "robin"})).await["Tags"].clone();
+        tags.as_array().into_iter().flatten().find(|tag| tag["Key"] == "team").map(|tag| tag["Value"].clone())
+    };
+    world.ok("cloudformation", "CreateStack", input(template("one", 1), "robins")).await;
+    world.outputs("birds").await;
+    assert_eq!(policies().await, json!(["one"]));
+    assert_eq!(routes().await, ["10.1.0.0/16"]);
+    assert_eq!(team().await, Some(json!("robins")));
+    let attached = world.ok("iam", "ListAttachedRolePolicies", json!({"RoleName": "robin"})).await;
+    assert_eq!(attached["AttachedPolicies"][0]["PolicyName"], "ReadOnlyAccess");
+    assert_eq!(world.ok("ssm", "GetParameter", json!({"Name": "said"})).await["Parameter"]["Value"], "<worm>");
+    let told = world.ok("cloudformation", "DescribeStackEvents", json!({"StackName": "birds"})).await.to_string();
+    assert!(told.contains("resolve:secretsmanager") && !told.contains("<worm>"), "secrets are in no event");
+
+    world.ok("cloudformation", "UpdateStack", input(template("two", 2), "wrens")).await;
+    world.outputs("birds").await;
+    assert_eq!(policies().await, json!(["two"]));
+    assert_eq!(routes().await, ["10.2.0.0/16"]);
+    assert_eq!(team().await, Some(json!("wrens")));
+
+    world.ok("cloudformation", "DeleteStack", json!({"StackName": "birds"})).await;
+    assert!(world.call("iam", "GetRole", json!({"RoleName": "robin"})).await.is_err());
+    assert_eq!(world.ok("ec2", "DescribeRouteTables", json!({})).await["RouteTables"], json!([]));
+}
+
+#[tokio::test]
+async fn stacks_nest() {
+    let world = World::new();
+    let child = |name: &str| {
+        json!({
+            "Parameters": {"Name": {"Type": "String"}},
+            "Resources": {"Topic": {"Type": "AWS::SNS::Topic", "Properties": {"TopicName": {"Fn::Sub": format!("{name}-${{Name}}")}}}},
+            "Outputs": {"Topic": {"Value": {"Ref": "Topic"}}},
+        })
+    };
+    let parent = |fails: bool| {
+        let mut template = json!({
+            "Resources": {"Child": {"Type": "AWS::CloudFormation::Stack", "Properties": {
+                "TemplateURL": "http://localhost:4566/templates/child.json", "Parameters": {"Name": "robin"},
+            }}},
+            "Outputs": {"Topic": {"Value": {"Fn::GetAtt": ["Child", "Outputs.Topic"]}}},
+        });
+        if fails {
+            template["Resources"]["Taken"] =
+                json!({"Type": "AWS::S3::Bucket", "DependsOn": "Child", "Properties": {"BucketName": "templates"}});
+        }
+        template
+    };
+    let bucket = json!({"Bucket": "templates", "CreateBucketConfiguration": {"LocationConstraint": "eu-west-1"}});
+    world.ok("s3", "CreateBucket", bucket).await;
+    world.put("templates", "child.json", child("a").to_string()).await;
+    let input = |template: Value| json!({"StackName": "birds", "TemplateBody": template.to_string()});
+    let topics = async || world.ok("sns", "ListTopics", json!({})).await["Topics"].clone();
+    let of = |name: &str| json!([{"TopicArn": format!("arn:aws:sns:eu-west-1:111122223333:{name}")}]);
+
+    world.ok("cloudformation", "CreateStack", input(parent(false))).await;
+    assert_eq!(world.outputs("birds").await["Topic"], of("a-robin")[0]["TopicArn"]);
+    let stacks = world.ok("cloudformation", "DescribeStacks", json!({})).await;
+    let stacks = stacks["Stacks"].as_array().expect("a list");
+    let nested = stacks.iter().find(|stack| stack["ParentId"].is_string()).expect("a nested one");
+    assert!(nested["StackName"].as_str().is_some_and(|name| name.starts_with("birds-Child-")), "{nested}");
+
+    // Only the nested template has changed.
+    world.put("templates", "child.json", child("b").to_string()).await;
+    world.ok("cloudformation", "UpdateStack", input(parent(false))).await;
+    assert_eq!(world.outputs("birds").await["Topic"], of("b-robin")[0]["TopicArn"]);
+    assert_eq!(topics().await, of("b-robin"));
+
+    // What fails in one is taken back in all.
+    world.ok("cloudformation", "UpdateStack", input(parent(true))).await;
+    let stack = world.ok("cloudformation", "DescribeStacks", json!({"StackName": "birds"})).await;
+    assert_eq!(stack["Stacks"][0]["StackStatus"], "UPDATE_ROLLBACK_COMPLETE");
+    world
+        .put(
+            "templates",
+            "child.json",
+            json!({
+                "Parameters": {"Name": {"Type": "String"}},
+                "Resources": {"Taken": {"Type": "AWS::S3::Bucket", "Properties": {"BucketName": "templates"}}},
+            })
+            .to_string(),
+        )
+        .await;
+    world.ok("cloudformation", "UpdateStack", input(parent(false))).await;
+    let stack = world.ok("cloudformation", "DescribeStacks", json!({"StackName": "birds"})).await;
+    assert_eq!(stack["Stacks"][0]["StackStatus"], "UPDATE_ROLLBACK_COMPLETE");
+    assert_eq!(topics().await, of("b-robin"));
+    let told = world.ok("cloudformation", "DescribeStackEvents", json!({"StackName": "birds"})).await.to_string();
+    assert!(told.contains("was not successfully updated"), "{told}");
+    // One that is refused before it begins has nothing to take back.
+    world.put("templates", "child.json", json!({"Resources": {"T": {"Type": "AWS::SNS::Topic"}}}).to_string()).await;
+    world.ok("cloudformation", "UpdateStack", input(parent(false))).await;
+    let stack = world.ok("cloudformation", "DescribeStacks", json!({"StackName": "birds"})).await;
+    assert_eq!(stack["Stacks"][0]["StackStatus"], "UPDATE_ROLLBACK_COMPLETE");
+
+    world.ok("cloudformation", "DeleteStack", json!({"StackName": "birds"})).await;
+    assert_eq!(topics().await, json!([]));
+    assert_eq!(world.ok("cloudformation", "DescribeStacks", json!({})).await["Stacks"], json!([]));
 }
 
 #[tokio::test]

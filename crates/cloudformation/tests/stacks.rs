@@ -68,6 +68,10 @@ impl Resources for Fragile {
         self.inner.delete(place, wanted, made)
     }
 
+    fn takes_tags(&self, kind: &str) -> bool {
+        self.inner.takes_tags(kind)
+    }
+
     fn takes_ms(&self, _: &str) -> i64 {
         self.takes_ms.load(Ordering::Relaxed)
     }

@@ -211,7 +211,12 @@ async fn change(run: &mut Run<'_>, name: &str, next: StackResource) -> Result<()
     let same_kind = current.kind == next.kind;
     // Whether a nested stack changes, only it can tell.
     let asks = next.kind == STACK_TYPE && !current.fresh && current.before.is_none();
-    if changed.is_empty() && same_kind && !resumed && !asks && !current.status.ends_with("_IN_PROGRESS") {
+    let before_tags = run.stack.before.as_ref().map(|before| &before.tags);
+    let retagged = before_tags.is_some_and(|tags| *tags != run.stack.tags)
+        && !current.fresh
+        && current.before.is_none()
+        && run.stacks.resources.takes_tags(&next.kind);
+    if changed.is_empty() && same_kind && !resumed && !asks && !retagged && !current.status.ends_with("_IN_PROGRESS") {
         let told = StackResource {
             fresh: current.fresh,
             before: current.before.clone(),

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 use standin_model::{Document, Fields};
 
-use super::record::{self, Stack, StackResource};
+use super::record::{self, STACK_TYPE, Stack, StackResource};
 use super::run::Run;
 use super::work::Linger;
 use super::write::is_settled;
@@ -158,6 +158,12 @@ impl Run<'_> {
             Err(error) if error.message == NO_UPDATES => Ok(made(&stack)),
             Err(error) => Err(error.message),
         }
+    }
+
+    /// Whether a resource is a nested stack whose update was refused, or has gone back by itself: there is nothing to take back.
+    pub(crate) async fn is_idle_child(&self, resource: &StackResource) -> bool {
+        let failed = resource.kind == STACK_TYPE && resource.status == "UPDATE_FAILED";
+        failed && matches!(self.found(&resource.reference).await, Ok(Some((stack, _))) if !stack.is_under_way())
     }
 
     pub(crate) async fn delete_child(&self, resource: &StackResource) -> Result<(), String> {

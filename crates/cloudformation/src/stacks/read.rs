@@ -58,6 +58,8 @@ fn describe(stack: &Stack) -> Document {
     put(&mut out, "RoleARN", stack.role_arn.clone());
     out.push("Tags", tags(stack));
     out.push("EnableTerminationProtection", stack.termination_protection);
+    put(&mut out, "ParentId", stack.parent_id.clone());
+    put(&mut out, "RootId", stack.root_id.clone());
     out.push("DriftInformation", drift("StackDriftStatus"));
     Document::Map(out)
 }
@@ -82,6 +84,8 @@ fn summary(stack: &Stack) -> Document {
     put(&mut out, "DeletionTime", stack.deleted_ms.map(time));
     out.push("StackStatus", stack.status.clone());
     put(&mut out, "StackStatusReason", stack.reason.clone());
+    put(&mut out, "ParentId", stack.parent_id.clone());
+    put(&mut out, "RootId", stack.root_id.clone());
     out.push("DriftInformation", drift("StackDriftStatus"));
     Document::Map(out)
 }

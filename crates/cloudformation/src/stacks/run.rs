@@ -197,6 +197,10 @@ impl<'r> Run<'r> {
 
     /// Writes what has changed, and lets the job rest until what the operation waits for has happened.
     pub(crate) async fn park(&mut self) -> Result<(), StoreError> {
+        if !self.waits.children.is_empty() {
+            // What was done is kept, whether or not one of them has moved on by now.
+            self.flush(None).await?;
+        }
         let mut batch = Batch::default();
         if let Some(job) = &self.job {
             match self.waits.until_ms {

@@ -129,7 +129,7 @@ pub(super) async fn take_back(run: &mut Run<'_>) -> Result<(), StoreError> {
         } else {
             restored.attributes.clone_from(&current.attributes);
         }
-        let skips = run.stack.skipped.contains(name);
+        let skips = run.stack.skipped.contains(name) || run.is_idle_child(&current).await;
         run.resources.insert(name.clone(), restored);
         run.resource_status(name, "UPDATE_IN_PROGRESS", None);
         let done = if replaced || skips { Ok(()) } else { run.update(name, &current.properties).await };
