@@ -187,3 +187,72 @@ def test_up_takes_a_manifest(shell):
     service = json.loads(shell("standin call proton GetService --input '{\"name\": \"shop\"}'"))["service"]
     assert (service["repositoryId"], service["branchName"], service["templateName"]) == ("example/shop", "trunk", "web")
     assert "own-bucket" in shell("standin call s3 ListBuckets")
+
+
+def programs(shell):
+    return shell.folder.parent / "bin"
+
+
+def validated(folder, *more, status=0):
+    done = subprocess.run([binary(), "proton", "validate", *more], cwd=folder, env=environment(), capture_output=True, text=True, timeout=60)
+    assert done.returncode == status, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize("engine", ["cloudformation", "terraform", "codebuild"])
+@pytest.mark.parametrize("kind", ["environment", "service", "component"])
+def test_starters_validate_with_their_specs(tmp_path, kind, engine):
+    begun = subprocess.run([binary(), "proton", "init", kind, "one", "--engine", engine], cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=60)
+    if (kind, engine) == ("component", "codebuild"):
+        assert begun.returncode == 2 and "does not provision components by CodeBuild" in begun.stderr
+        return
+    assert begun.returncode == 0, begun.stderr
+    spec = [] if kind == "component" else ["--spec", "one/spec.yaml"]
+    assert "0 errors and 0 warnings" in validated(tmp_path, "one", *spec, "--strict")
+
+
+def test_validate_finds_what_cloudformation_would_refuse(tmp_path):
+    subprocess.run([binary(), "proton", "init", "service", "web"], cwd=tmp_path, env=environment(), check=True, capture_output=True, timeout=60)
+    template = tmp_path / "web/instance_infrastructure/cloudformation.yaml"
+    good = template.read_text()
+    line = lambda words: next(number for number, text in enumerate(template.read_text().splitlines(), 1) if words in text)
+
+    template.write_text(good.replace("!GetAtt Role.Arn", "!GetAtt Rolle.Arn").replace("Type: AWS::IAM::Role", "Type: AWS::IAM::Roel"))
+    found = json.loads(validated(tmp_path, "web", "--spec", "web/spec.yaml", "--json", status=1))
+    assert (found["kind"], found["root"], found["errors"], found["warnings"]) == ("service", "", 1, 1)
+    file = "instance_infrastructure/cloudformation.yaml"
+    assert found["findings"] == [
+        {"severity": "error", "rule": "cloudformation", "file": file, "line": line("  Function:"), "message": "Template error: instance of Fn::GetAtt references undefined resource Rolle"},
+        {"severity": "warning", "rule": "cloudformation", "file": file, "line": line("AWS::IAM::Roel"), "message": "AWS::IAM::Roel is not known; did you mean AWS::IAM::Role?"},
+    ]
+    github = validated(tmp_path, "web", "--spec", "web/spec.yaml", "--format", "github", status=1)
+    assert github.splitlines()[0].startswith(f"::error title=cloudformation,file=web/{file},line={line('  Function:')}::")
+    sarif = json.loads(validated(tmp_path, "web", "--spec", "web/spec.yaml", "--format", "sarif", status=1))
+    [first, _] = sarif["runs"][0]["results"]
+    assert first["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] == f"web/{file}"
+    assert first["locations"][0]["physicalLocation"]["region"] == {"startLine": line("  Function:")}
+
+    # A spec has its own path, wherever it lies.
+    template.write_text(good)
+    (tmp_path / "other.yaml").write_text((tmp_path / "web/spec.yaml").read_text().replace("large", "huge"))
+    [github] = validated(tmp_path, "web", "--spec", "other.yaml", "--format", "github", status=1).splitlines()
+    assert re.match(r"::error title=spec-enum,file=other\.yaml,line=\d+,col=\d+::", github)
+
+
+def test_colours_are_for_terminals_that_want_them(shell):
+    shell("standin proton init environment network; standin proton up .")
+
+    def seen(**env):
+        """What a terminal is sent."""
+        outer, inner = os.openpty()
+        try:
+            subprocess.run([programs(shell) / "standin", "proton", "status"], **{**shell.how, "env": {**shell.how["env"], "TERM": "xterm", **env}, "capture_output": False, "text": False}, stdout=inner, check=True)
+            return os.read(outer, 1 << 16).decode()
+        finally:
+            os.close(outer)
+            os.close(inner)
+
+    assert "\x1b[32mSUCCEEDED\x1b[0m" in seen()
+    assert "\x1b" not in seen(NO_COLOR="1")
+    assert "\x1b" not in seen(TERM="dumb")
+    assert "\x1b" not in shell("standin proton status")

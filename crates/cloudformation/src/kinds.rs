@@ -142,6 +142,25 @@ impl Kinds {
         Some(ResourceKind { service: Some(service), ..plain(made_by) })
     }
 
+    /// A type of the same service that is called almost so, where none is called so.
+    pub(crate) fn near(&self, name: &str) -> Option<String> {
+        let kind = self.find(name)?;
+        let (service, own) = name.strip_prefix("AWS::")?.split_once("::")?;
+        if kind.made_by.is_some() || TABLE.types.contains_key(name) {
+            return None;
+        }
+        let id = TABLE.services.get(service).map_or(service, String::as_str);
+        let lifecycle = self.lifecycle(self.catalogue.find(id)?.open().ok()?);
+        let prefix = format!("AWS::{service}::");
+        let inferred = lifecycle.indices().map(|ix| lifecycle.resource(ix).name.to_string());
+        let listed = TABLE.types.keys().filter_map(|known| known.strip_prefix(&prefix)).map(str::to_owned);
+        // `ServiceLinkedRole` is no slip of the pen for `Role`.
+        let names: Vec<String> =
+            inferred.chain(listed).filter(|known| !own.contains(known.as_str()) && !known.contains(own)).collect();
+        let near = standin_model::nearest(own, names.iter().map(String::as_str), 1);
+        near.first().map(|near| format!("{prefix}{near}"))
+    }
+
     fn lifecycle(&self, service: &'static Service) -> Arc<Lifecycle> {
         if let Some(known) = self.lifecycles.read().unwrap_or_else(PoisonError::into_inner).get(service.id) {
             return known.clone();
@@ -276,5 +295,8 @@ mod tests {
         check("Custom::Thing", None);
         assert!(kinds.find("AWS::Nowhere::Thing").is_none());
         assert!(kinds.find("Thing").is_none());
+        assert_eq!(kinds.near("AWS::Logs::LogGruop").as_deref(), Some("AWS::Logs::LogGroup"));
+        assert_eq!(kinds.near("AWS::Logs::LogGroup"), None);
+        assert_eq!(kinds.near("AWS::IAM::ServiceLinkedRole"), None);
     }
 }

@@ -14,6 +14,7 @@ pub mod error;
 pub mod evaluate;
 mod input;
 mod kinds;
+pub mod lint;
 mod loops;
 pub mod parameters;
 pub mod references;

@@ -53,6 +53,11 @@ impl ServiceResources {
         Self::new(catalogue, Arc::new(Registry::new(Arc::new(Synthesizer::new(catalogue)))))
     }
 
+    /// The resource type that was probably meant, where there is none of that name among those of its service that are known.
+    pub fn near(&self, kind: &str) -> Option<String> {
+        self.kinds.near(kind)
+    }
+
     pub(crate) async fn call(
         &self,
         place: &Place,

@@ -63,6 +63,41 @@ pub fn preview(
     Ok(made.files)
 }
 
+/// Outputs that nobody has deployed: one for each name that the templates of a bundle use, in the form that the name tells.
+pub fn made_up(bundle: &Bundle) -> Preview {
+    let mut with = Preview::default();
+    for infrastructure in [&bundle.main, &bundle.pipeline].into_iter().flatten() {
+        for (_, content) in infrastructure.files.iter() {
+            let text = String::from_utf8_lossy(content);
+            for (at, _) in text.match_indices("outputs") {
+                let Some(name) = output_name(&text[at + "outputs".len()..]) else { continue };
+                let of = text[..at].trim_end_matches('.');
+                let outputs = if of.ends_with("environment") {
+                    &mut with.environment_outputs
+                } else if of.ends_with("default") {
+                    continue;
+                } else {
+                    &mut with.instance_outputs
+                };
+                let account = "123456789012";
+                let value = match name.to_lowercase() {
+                    lower if lower.contains("arn") => format!("arn:aws:iam::{account}:policy/example"),
+                    _ => "example".to_owned(),
+                };
+                outputs.insert(name.to_owned(), value.into());
+            }
+        }
+    }
+    with
+}
+
+/// The name after `outputs`: `.Name` or `["Name"]`.
+fn output_name(rest: &str) -> Option<&str> {
+    let rest = rest.strip_prefix('.').or_else(|| rest.strip_prefix("[\"")).or_else(|| rest.strip_prefix("['"))?;
+    let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(rest.len());
+    Some(&rest[..end]).filter(|name| !name.is_empty())
+}
+
 struct Made<'w> {
     with: &'w Preview,
     files: Vec<(String, Vec<u8>)>,

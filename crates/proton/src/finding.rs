@@ -65,13 +65,25 @@ impl Finding {
         value
     }
 
-    /// A workflow command that GitHub shows at the line of a change. `folder` is where the files lie in the repository.
-    pub fn to_github(&self, folder: &str) -> String {
+    /// With the path of its file from where the bundle's folder is. What is said of the bundle as a whole is of the folder.
+    #[must_use]
+    pub fn below(mut self, folder: &str) -> Self {
+        let folder = folder.trim_end_matches('/').trim_start_matches("./");
+        self.file = match (folder, self.file.as_str()) {
+            ("" | ".", _) => self.file,
+            (folder, "") => folder.to_owned(),
+            (folder, file) => format!("{folder}/{file}"),
+        };
+        self
+    }
+
+    /// A workflow command that GitHub shows at the line of a change.
+    pub fn to_github(&self) -> String {
         let escaped = |text: &str| text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
         let property = |text: &str| escaped(text).replace(':', "%3A").replace(',', "%2C");
         let mut place = format!("title={}", property(self.rule));
         if !self.file.is_empty() {
-            place += &format!(",file={}", property(&in_folder(folder, &self.file)));
+            place += &format!(",file={}", property(&self.file));
         }
         if self.line > 0 {
             place += &format!(",line={}", self.line);
@@ -95,11 +107,6 @@ impl fmt::Display for Finding {
     }
 }
 
-fn in_folder(folder: &str, file: &str) -> String {
-    let folder = folder.trim_end_matches('/');
-    if folder.is_empty() || folder == "." { file.to_owned() } else { format!("{folder}/{file}") }
-}
-
 /// The first errors in one text: what a status message has room for.
 pub fn summary(findings: &[Finding]) -> String {
     const SHOWN: usize = 5;
@@ -111,30 +118,30 @@ pub fn summary(findings: &[Finding]) -> String {
     lines.join("; ")
 }
 
-/// Findings as a SARIF 2.1.0 log. `folder` is where the files lie in the repository.
-pub fn to_sarif(findings: &[Finding], folder: &str, version: &str) -> Value {
+/// Findings as a SARIF 2.1.0 log. Source: the OASIS standard, sections 3.27 (result) and 3.28 (location).
+pub fn to_sarif(findings: &[Finding], version: &str) -> Value {
     let mut rules: Vec<&str> = findings.iter().map(|finding| finding.rule).collect();
     rules.sort_unstable();
     rules.dedup();
     let results: Vec<Value> = findings
         .iter()
         .map(|finding| {
-            let mut result = json!({
+            // Code scanning takes no result without a location.
+            let uri = if finding.file.is_empty() { "." } else { &finding.file };
+            let mut place = json!({ "artifactLocation": { "uri": uri_reference(uri), "uriBaseId": "%SRCROOT%" } });
+            if finding.line > 0 {
+                place["region"] = json!({ "startLine": finding.line });
+                if finding.column > 0 {
+                    place["region"]["startColumn"] = json!(finding.column);
+                }
+            }
+            json!({
                 "ruleId": finding.rule,
+                "ruleIndex": rules.iter().position(|rule| *rule == finding.rule),
                 "level": finding.severity.name(),
                 "message": { "text": finding.message },
-            });
-            if !finding.file.is_empty() {
-                let mut place = json!({ "artifactLocation": { "uri": in_folder(folder, &finding.file) } });
-                if finding.line > 0 {
-                    place["region"] = json!({ "startLine": finding.line });
-                    if finding.column > 0 {
-                        place["region"]["startColumn"] = json!(finding.column);
-                    }
-                }
-                result["locations"] = json!([{ "physicalLocation": place }]);
-            }
-            result
+                "locations": [{ "physicalLocation": place }],
+            })
         })
         .collect();
     json!({
@@ -143,12 +150,27 @@ pub fn to_sarif(findings: &[Finding], folder: &str, version: &str) -> Value {
         "runs": [{
             "tool": { "driver": {
                 "name": "standin proton validate",
-                "version": version,
+                "semanticVersion": version,
                 "rules": rules.iter().map(|rule| json!({ "id": rule })).collect::<Vec<_>>(),
             } },
+            "columnKind": "unicodeCodePoints",
             "results": results,
         }],
     })
+}
+
+/// A path as a URI reference: what may not stand in one is percent-encoded. Source: RFC 3986, section 3.3.
+fn uri_reference(path: &str) -> String {
+    let mut uri = String::with_capacity(path.len());
+    for byte in path.bytes() {
+        let plain = byte.is_ascii_alphanumeric() || b"-._~/!$&'()*+,;=@".contains(&byte);
+        if plain {
+            uri.push(char::from(byte));
+        } else {
+            uri.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    uri
 }
 
 #[cfg(test)]
@@ -159,14 +181,33 @@ mod tests {
     fn told_in_every_form() {
         let finding = Finding::error("schema-type", "schema/schema.yaml", (3, 7), "no such: type");
         assert_eq!(finding.to_string(), "schema/schema.yaml:3:7: no such: type");
+        let finding = finding.below("./templates/vpc/");
         assert_eq!(
-            finding.to_github("templates/vpc"),
+            finding.to_github(),
             "::error title=schema-type,file=templates/vpc/schema/schema.yaml,line=3,col=7::no such: type"
         );
-        let sarif = to_sarif(&[finding], ".", "1");
-        let place = &sarif["runs"][0]["results"][0]["locations"][0]["physicalLocation"];
-        assert_eq!(place["artifactLocation"]["uri"], "schema/schema.yaml");
-        assert_eq!(place["region"]["startLine"], 3);
+    }
+
+    #[test]
+    fn every_result_of_a_sarif_log_has_a_rule_and_a_location() {
+        let findings = [
+            Finding::error("schema-type", "my schema/schema.yaml", (3, 7), "no such: type"),
+            Finding::warning("manifest-layout", "", (0, 0), "hm"),
+        ];
+        let log = to_sarif(&findings, "1.2.3");
+        let run = &log["runs"][0];
+        assert_eq!((&log["version"], &run["tool"]["driver"]["semanticVersion"]), (&json!("2.1.0"), &json!("1.2.3")));
+        let results = run["results"].as_array().expect("results");
+        for (result, (uri, region)) in results
+            .iter()
+            .zip([("my%20schema/schema.yaml", json!({ "startLine": 3, "startColumn": 7 })), (".", Value::Null)])
+        {
+            let index = usize::try_from(result["ruleIndex"].as_u64().expect("an index")).expect("small");
+            assert_eq!(run["tool"]["driver"]["rules"][index]["id"], result["ruleId"]);
+            let place = &result["locations"][0]["physicalLocation"];
+            assert_eq!((&place["artifactLocation"]["uri"], &place["region"]), (&json!(uri), &region));
+        }
+        assert_eq!((&results[0]["level"], &results[1]["level"]), (&json!("error"), &json!("warning")));
     }
 
     #[test]

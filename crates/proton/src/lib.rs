@@ -11,6 +11,7 @@ pub mod author;
 pub mod bundle;
 pub mod engine;
 pub mod finding;
+pub mod lines;
 pub mod manifest;
 pub mod neighbours;
 pub mod render;

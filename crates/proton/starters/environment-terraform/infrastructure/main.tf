@@ -1,3 +1,4 @@
+# Inputs are var.environment.inputs. proton_tags tell which account, template and environment this belongs to.
 resource "aws_vpc" "this" {
   cidr_block           = var.environment.inputs.vpc_cidr
   enable_dns_hostnames = true

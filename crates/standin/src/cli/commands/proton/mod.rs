@@ -1,5 +1,6 @@
 //! `proton`: what authors of Proton templates do: checks and previews without a server, deployments with one.
 
+mod check;
 mod down;
 mod files;
 mod project;
@@ -37,9 +38,10 @@ enum What {
     Down(down::DownArgs),
     /// Show what is deployed on the running server, and what is behind its template
     Status(status::StatusArgs),
-    /// Check a bundle, as the registration of a template version does, and a spec with it
+    /// Check a bundle, as the registration of a template version does, and with a spec what comes of it
     ///
-    /// Ends with 1 if there are errors.
+    /// With a spec, and for components, the templates are rendered, and what CloudFormation would refuse is told at the line
+    /// of the template. Outputs that are not given are made up. Ends with 1 if there are errors.
     Validate {
         /// A folder, a .tar.gz, or - for one on standard input
         bundle: PathBuf,
@@ -48,6 +50,8 @@ enum What {
         /// A spec to check against the schema, and to render the templates with
         #[arg(long, value_name = "FILE")]
         spec: Option<PathBuf>,
+        #[command(flatten)]
+        outputs: OutputArgs,
         /// Warnings count as errors
         #[arg(long)]
         strict: bool,
@@ -69,15 +73,8 @@ enum What {
         /// What the environment or the service is called
         #[arg(long, default_value = "example")]
         name: String,
-        /// Outputs of the environment that instances live in: an object in JSON or YAML
-        #[arg(long, value_name = "FILE")]
-        environment_outputs: Option<PathBuf>,
-        /// Outputs of the instances that the pipeline deploys
-        #[arg(long, value_name = "FILE")]
-        instance_outputs: Option<PathBuf>,
-        /// Outputs of a component that is attached to the instances
-        #[arg(long, value_name = "FILE")]
-        component_outputs: Option<PathBuf>,
+        #[command(flatten)]
+        outputs: OutputArgs,
         /// Write files to this folder instead of standard output
         #[arg(long, value_name = "DIR")]
         out: Option<PathBuf>,
@@ -111,6 +108,30 @@ struct KindArgs {
     /// The environment is not provisioned by Proton, or the service has no pipeline of Proton's
     #[arg(long, requires = "kind")]
     customer_managed: bool,
+}
+
+#[derive(Args, Debug)]
+struct OutputArgs {
+    /// Outputs of the environment that instances live in: an object in JSON or YAML
+    #[arg(long, value_name = "FILE")]
+    environment_outputs: Option<PathBuf>,
+    /// Outputs of the instances that the pipeline deploys
+    #[arg(long, value_name = "FILE")]
+    instance_outputs: Option<PathBuf>,
+    /// Outputs of a component that is attached to the instances
+    #[arg(long, value_name = "FILE")]
+    component_outputs: Option<PathBuf>,
+}
+
+impl OutputArgs {
+    /// What is given in the place of what there is.
+    fn fill(&self, mut with: Preview) -> Result<Preview, CommandError> {
+        let outputs = |path: &Option<PathBuf>| path.as_deref().map(read_outputs).transpose();
+        with.environment_outputs = outputs(&self.environment_outputs)?.unwrap_or(with.environment_outputs);
+        with.instance_outputs = outputs(&self.instance_outputs)?.unwrap_or(with.instance_outputs);
+        with.component_outputs = outputs(&self.component_outputs)?.or(with.component_outputs);
+        Ok(with)
+    }
 }
 
 impl KindArgs {
@@ -156,29 +177,12 @@ impl ProtonArgs {
             What::Up(up) => up.run(out),
             What::Down(down) => down.run(),
             What::Status(status) => status.run(out),
-            What::Validate { bundle, kind, spec, strict, json, format } => {
+            What::Validate { bundle, kind, spec, outputs, strict, json, format } => {
                 let format = if *json { Format::Json } else { *format };
-                validate(bundle, kind.bundle_kind(), spec.as_deref(), *strict, format, out)
+                validate(bundle, kind.bundle_kind(), spec.as_deref(), outputs, *strict, format, out)
             }
-            What::Render {
-                bundle,
-                kind,
-                spec,
-                name,
-                environment_outputs,
-                instance_outputs,
-                component_outputs,
-                out: folder,
-                json,
-            } => {
-                let outputs = |path: &Option<PathBuf>| path.as_deref().map(read_outputs).transpose();
-                let with = Preview {
-                    name: name.clone(),
-                    environment_outputs: outputs(environment_outputs)?.unwrap_or_default(),
-                    instance_outputs: outputs(instance_outputs)?.unwrap_or_default(),
-                    component_outputs: outputs(component_outputs)?,
-                    ..Preview::default()
-                };
+            What::Render { bundle, kind, spec, name, outputs, out: folder, json } => {
+                let with = outputs.fill(Preview { name: name.clone(), ..Preview::default() })?;
                 render(bundle, kind.bundle_kind(), spec.as_deref(), &with, folder.as_deref(), *json, out)
             }
             What::Schema { bundle, json } => show_schema(bundle, *json, out),
@@ -191,15 +195,24 @@ fn validate(
     path: &Path,
     kind: Option<BundleKind>,
     spec: Option<&Path>,
+    outputs: &OutputArgs,
     strict: bool,
     format: Format,
     out: &mut Out,
 ) -> Result<u8, CommandError> {
     let reading = bundle::read(&read_bundle(path)?, kind);
     let mut findings = reading.findings.clone();
-    if let Some(spec) = spec {
-        let text = read_spec(spec)?;
-        findings.extend(spec_findings(&reading, spec, &text));
+    let text = spec.map(read_spec).transpose()?;
+    if let Some((spec, text)) = spec.zip(text.as_deref()) {
+        findings.extend(spec_findings(&reading, spec, text));
+    }
+    if let Some(bundle) = &reading.bundle
+        && (spec.is_some() || bundle.kind == BundleKind::Component)
+        && !findings.iter().any(Finding::is_error)
+    {
+        let with = outputs.fill(author::made_up(bundle))?;
+        let named = spec.map(|path| path.display().to_string());
+        findings.extend(check::rendered(bundle, named.as_deref().zip(text.as_deref()), &with));
     }
     let (errors, warnings) = count(&findings);
     let folder = if path.is_dir() { path.join(&reading.root).display().to_string() } else { reading.root.clone() };
@@ -224,14 +237,25 @@ fn validate(
             "warnings": warnings,
             "findings": findings.iter().map(Finding::to_json).collect::<Vec<_>>(),
         }))?,
-        Format::Sarif => out.json(&finding::to_sarif(&findings, &folder, env!("CARGO_PKG_VERSION")))?,
+        // Paths from where the command runs, which is the root of the repository where CI does.
+        Format::Sarif => out.json(&finding::to_sarif(&placed(findings, &folder, spec), env!("CARGO_PKG_VERSION")))?,
         Format::Github => {
-            for finding in &findings {
-                writeln!(out, "{}", finding.to_github(&folder))?;
+            for finding in placed(findings, &folder, spec) {
+                writeln!(out, "{}", finding.to_github())?;
             }
         }
     }
     Ok(u8::from(errors > 0 || (strict && warnings > 0)))
+}
+
+/// Findings under paths from here on; those of the spec have theirs already.
+fn placed(findings: Vec<Finding>, folder: &str, spec: Option<&Path>) -> Vec<Finding> {
+    let spec = spec.map(|spec| spec.display().to_string());
+    let place = |finding: Finding| match &spec {
+        Some(spec) if *spec == finding.file => finding,
+        _ => finding.below(folder),
+    };
+    findings.into_iter().map(place).collect()
 }
 
 /// What is wrong with a spec, told under its own path.
