@@ -3,8 +3,7 @@
 import contextlib
 
 import protons
-from conftest import Admin
-from protons import MANIFEST, Proton, clock, polled, service_spec
+from protons import MANIFEST, Proton, polled, service_spec
 
 SCHEMA = """
 schema:
@@ -187,24 +186,3 @@ class Services(Proton):
 
     def gone_component(self, name="table"):
         self.gone(lambda: self.client.get_component(name=name))
-
-    @contextlib.contextmanager
-    def still(self):
-        """The clock stands still, so that what was begun does not end. Answers what moves it."""
-        clock(self.server, freeze=True)
-        try:
-            yield lambda by="1m": clock(self.server, advance=by)
-        finally:
-            clock(self.server, resume=True)
-
-    @contextlib.contextmanager
-    def waiting(self):
-        """What is begun here is provisioned at the end of the block, or when the clock is moved. Answers what moves it."""
-        admin = Admin(self.server.url)
-        admin("PUT", "/_standin/services/proton", {"transitions": "30s"})
-        try:
-            with self.still() as advance:
-                yield advance
-                advance()
-        finally:
-            admin("PUT", "/_standin/services/proton", {"transitions": "instant"})

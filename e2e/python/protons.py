@@ -18,6 +18,8 @@ from botocore.config import Config
 from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 
+from conftest import Admin
+
 STARTERS = Path(__file__).resolve().parents[2] / "crates/proton/starters"
 REGION = "eu-west-1"
 ROLE = "arn:aws:iam::{}:role/proton"
@@ -194,10 +196,12 @@ def raw(server, operation, body, account="111122223333", target="AwsProton202007
 
 def clock(server, **change):
     """Moves the clock of a server: `advance="8h"`, `freeze=True`, `resume=True`."""
-    data = json.dumps(change).encode()
-    request = urllib.request.Request(server.url + "/_standin/clock", data=data, headers={"Content-Type": "application/json"})
-    with urllib.request.urlopen(request, timeout=10) as answer:
-        return json.load(answer)
+    Admin(server.url)("POST", "/_standin/clock", change)
+
+
+def transitions(server, duration):
+    """How long what Proton does takes to begin: "instant", "30s"."""
+    Admin(server.url)("PUT", "/_standin/services/proton", {"transitions": duration})
 
 
 class Proton:
@@ -345,6 +349,26 @@ class Proton:
         connection = f"arn:aws:codestar-connections:{self.region}:{self.account}:connection/one"
         made = self.client.create_repository(provider=provider, name=name, connectionArn=connection, **more)
         return made["repository"]
+
+    @contextmanager
+    def still(self):
+        """The clock stands still, so that what was begun does not end. Answers what moves it."""
+        clock(self.server, freeze=True)
+        try:
+            yield lambda by="1m": clock(self.server, advance=by)
+        finally:
+            clock(self.server, resume=True)
+
+    @contextmanager
+    def waiting(self):
+        """What is begun here is provisioned at the end of the block, or when the clock is moved. Answers what moves it."""
+        transitions(self.server, "30s")
+        try:
+            with self.still() as advance:
+                yield advance
+                advance()
+        finally:
+            transitions(self.server, "instant")
 
     def tags(self, arn):
         return {tag["key"]: tag["value"] for tag in self.client.list_tags_for_resource(resourceArn=arn)["tags"]}

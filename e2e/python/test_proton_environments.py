@@ -32,7 +32,7 @@ from serve import Standin
 def server():
     with Standin("--log", "warn") as running:
         yield running
-        assert running.alive()
+        assert running.alive(), f"the server ended with {running.process.poll()}"
 
 
 @pytest.fixture
@@ -154,28 +154,22 @@ def test_long_names_have_stacks_of_their_own(proton):
 
 
 def test_an_environment_that_is_being_deleted_is_left_alone(proton):
-    """With a clock that stands still the deletion does not come to its end."""
     proton.environment_template()
     proton.environment()
-    clock(proton.server, freeze=True)
-    try:
+    with proton.waiting():
         proton.client.delete_environment(name="env")
         for _ in range(3):
-            answer = proton.client.delete_environment(name="env")
-            if "environment" not in answer:
-                break
-            assert answer["environment"]["deploymentStatus"] == "DELETE_IN_PROGRESS"
+            assert proton.client.delete_environment(name="env")["environment"]["deploymentStatus"] == "DELETE_IN_PROGRESS"
         runs = proton.client.list_deployments(environmentName="env")["deployments"]
-        assert len(runs) == 2
-        if "environment" in answer:
+        assert [run["deploymentStatus"] for run in runs] == ["DELETE_IN_PROGRESS", "SUCCEEDED"]
+        for deployment_type in ("NONE", "CURRENT_VERSION"):
             with conflict("DELETE_IN_PROGRESS"):
-                proton.update_environment(description="x", deployment_type="NONE")
-            with conflict("DELETE_IN_PROGRESS"):
-                proton.client.cancel_environment_deployment(environmentName="env")
-            with conflict("being deleted"):
-                proton.environment(wait=False)
-    finally:
-        clock(proton.server, resume=True)
+                proton.update_environment(deployment_type=deployment_type, description="x", wait=False)
+        with conflict("DELETE_IN_PROGRESS"):
+            proton.client.cancel_environment_deployment(environmentName="env")
+        with conflict("being deleted"):
+            proton.environment(wait=False)
+        assert proton.outputs("env")["Size"] == "small"
     proton.gone_environment("env")
     assert proton.environment()["deploymentStatus"] == "SUCCEEDED"
 
@@ -561,6 +555,30 @@ def test_cancelling(proton):
         proton.client.cancel_environment_deployment(environmentName="env")
     with missing("none"):
         proton.client.cancel_environment_deployment(environmentName="none")
+
+
+def test_cancelling_before_a_stack_is_touched(proton):
+    versions(proton)
+    proton.environment(templateMinorVersion="0")
+    stacks = proton.of("cloudformation")
+    (resource,) = proton.client.list_environment_provisioned_resources(environmentName="env")["provisionedResources"]
+    before = stacks.describe_stacks(StackName=resource["name"])["Stacks"]
+    with proton.waiting():
+        proton.update_environment(deployment_type="MINOR_VERSION", spec=environment_spec(size="large"), wait=False)
+        proton.environment("first", wait=False)
+        for name in ("env", "first"):
+            cancelling = proton.client.cancel_environment_deployment(environmentName=name)["environment"]
+            assert cancelling["deploymentStatus"] == "CANCELLING"
+        for name in ("env", "first"):
+            cancelled = proton.settled_environment(name)
+            assert (cancelled["deploymentStatus"], cancelled["deploymentStatusMessage"]) == ("CANCELLED", "User initiated cancellation.")
+    assert len(stacks.describe_stacks()["Stacks"]) == 1
+    assert stacks.describe_stacks(StackName=resource["name"])["Stacks"] == before
+    assert proton.outputs("env") == {**proton.outputs("env"), "Size": "small", "Version": "1.0"} and proton.outputs("first") == {}
+    # The name of one that was never made is free after its deletion.
+    proton.client.delete_environment(name="first")
+    proton.gone_environment("first")
+    assert proton.environment("first")["deploymentStatus"] == "SUCCEEDED"
 
 
 def test_cancelling_stacks_at_any_moment_ends_whole(proton):

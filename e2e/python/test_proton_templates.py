@@ -19,7 +19,7 @@ SOURCE = {"s3": {"bucket": "none-such", "key": "bundle.tar.gz"}}
 def server():
     with Standin("--log", "warn") as running:
         yield running
-        assert running.alive()
+        assert running.alive(), f"the server ended with {running.process.poll()}"
 
 
 @pytest.fixture
@@ -178,6 +178,31 @@ def test_registration_goes_on_after_the_answer(proton, kind):
     for operation, more in [("get", {}), ("update", {"description": "x"})]:
         with missing("9"):
             call(proton, operation, kind, **version_keys("t", "1.9"), **more)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_being_registered_waits(proton, kind):
+    proton.template(kind, "t")
+    source, more = proton.upload(small() if kind == "environment" else small_service()), compatible(kind, proton)
+    with proton.waiting():
+        for _ in range(2):
+            made = call(proton, "create", kind, templateName="t", source=source, **more)
+            assert made["status"] == "REGISTRATION_IN_PROGRESS"
+        shown = call(proton, "get", kind, **version_keys("t", "1.0"))
+        assert shown["status"] == "REGISTRATION_IN_PROGRESS" and "schema" not in shown
+        for status in ("PUBLISHED", "DRAFT"):
+            with conflict("still being registered"):
+                call(proton, "update", kind, **version_keys("t", "1.0"), status=status)
+        assert call(proton, "update", kind, **version_keys("t", "1.0"), description="early")["description"] == "early"
+        with conflict("versions"):
+            call(proton, "delete", kind, name="t")
+        if kind == "environment":
+            with invalid("REGISTRATION_IN_PROGRESS"):
+                proton.environment("env", "t", templateMinorVersion="0")
+        # The bundle is read when its time has come.
+        call(proton, "delete", kind, **version_keys("t", "2.0"))
+    version = proton.registered(kind, "t", "1", "0")
+    assert (version["status"], version["description"]) == ("DRAFT", "early")
 
 
 def test_prefixes_of_folders_and_foreign_files_do_not_matter(proton):

@@ -18,7 +18,7 @@ UUID = "12345678-1234-1234-1234-123456789012"
 def server():
     with Standin("--log", "warn") as running:
         yield running
-        assert running.alive()
+        assert running.alive(), f"the server ended with {running.process.poll()}"
 
 
 @pytest.fixture

@@ -117,7 +117,7 @@ impl Engine {
         }
     }
 
-    /// Lets deployments wait before they begin, as long as `delay` says when they are made.
+    /// Lets deployments and registrations wait before they begin, as long as `delay` says when they are made.
     #[must_use]
     pub fn with_delay(mut self, delay: impl Fn() -> Duration + Send + Sync + 'static) -> Self {
         self.delay = Arc::new(delay);

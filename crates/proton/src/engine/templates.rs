@@ -189,7 +189,8 @@ pub async fn create_version<const SERVICE: bool>(
     tx.put(&kept);
     let key = version_key(&version.template_name, &version.major_version, &version.minor_version);
     tx.remember(&replay, &key);
-    tx.enqueue(if SERVICE { "register-service" } else { "register-environment" }, &key, &key, 0);
+    let delay = tx.engine.delay_ms();
+    tx.enqueue(if SERVICE { "register-service" } else { "register-environment" }, &key, &key, delay);
     version_event::<SERVICE>(tx, &version, None);
     Ok(version)
 }
