@@ -199,9 +199,20 @@ def clock(server, **change):
     Admin(server.url)("POST", "/_standin/clock", change)
 
 
-def transitions(server, duration):
-    """How long what Proton does takes to begin: "instant", "30s"."""
-    Admin(server.url)("PUT", "/_standin/services/proton", {"transitions": duration})
+def transitions(server, duration, service="proton"):
+    """How long what a service does takes, of Proton: takes to begin. "instant", "30s"."""
+    Admin(server.url)("PUT", f"/_standin/services/{service}", {"transitions": duration})
+
+
+@contextmanager
+def faults(server, *rules):
+    """What goes wrong meanwhile."""
+    admin = Admin(server.url)
+    admin("PUT", "/_standin/faults", [{"service": "proton", **rule} for rule in rules])
+    try:
+        yield
+    finally:
+        admin("DELETE", "/_standin/faults")
 
 
 class Proton:
@@ -218,15 +229,15 @@ class Proton:
         self._made = False
         self._keys = itertools.count()
 
-    def of(self, service, **options):
-        """A client of another service, in the same account."""
+    def of(self, service, attempts=1, **options):
+        """A client of any service, in the same account; `attempts`: how often a call is made at most."""
         return _session.client(
             service,
             region_name=self.region,
             endpoint_url=self.server.url,
             aws_access_key_id=self.account,
             aws_secret_access_key="standin",
-            config=Config(retries={"total_max_attempts": 1}, max_pool_connections=100, **options),
+            config=Config(retries={"total_max_attempts": attempts, "mode": "standard"}, max_pool_connections=100, **options),
         )
 
     def unchecked(self):
@@ -369,6 +380,16 @@ class Proton:
                 advance()
         finally:
             transitions(self.server, "instant")
+
+    @contextmanager
+    def slow_stacks(self):
+        """Topics of stacks take a minute, by a clock that stands still. Answers what moves it."""
+        transitions(self.server, "1m", "sns")
+        try:
+            with self.still() as advance:
+                yield advance
+        finally:
+            transitions(self.server, "instant", "sns")
 
     def tags(self, arn):
         return {tag["key"]: tag["value"] for tag in self.client.list_tags_for_resource(resourceArn=arn)["tags"]}

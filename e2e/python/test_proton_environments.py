@@ -19,6 +19,7 @@ from protons import (
     invalid,
     missing,
     over_quota,
+    polled,
     raw,
     schema_of,
     service_spec,
@@ -579,6 +580,41 @@ def test_cancelling_before_a_stack_is_touched(proton):
     proton.client.delete_environment(name="first")
     proton.gone_environment("first")
     assert proton.environment("first")["deploymentStatus"] == "SUCCEEDED"
+
+
+def test_cancelling_while_a_stack_is_in_work(proton):
+    versions(proton)
+    proton.environment(templateMinorVersion="0")
+    before, shown = proton.client.get_environment(name="env")["environment"], proton.outputs("env")
+    stacks = proton.of("cloudformation")
+    listed = lambda: {stack["StackName"]: stack["StackStatus"] for stack in stacks.describe_stacks()["Stacks"]}  # noqa: E731
+    (resource,) = proton.client.list_environment_provisioned_resources(environmentName="env")["provisionedResources"]
+    with proton.slow_stacks() as advance:
+        proton.update_environment(deployment_type="MINOR_VERSION", spec=environment_spec(size="large"), wait=False)
+        proton.environment("first", wait=False)
+        for now in polled(listed):
+            if sorted(now.values()) == ["CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS"]:
+                break
+        for name in ("env", "first"):
+            assert proton.client.get_environment(name=name)["environment"]["deploymentStatus"] == "IN_PROGRESS"
+            proton.client.cancel_environment_deployment(environmentName=name)
+        for name in ("env", "first"):
+            for found in polled(lambda: proton.client.get_environment(name=name)["environment"]):  # noqa: B023
+                if found["deploymentStatus"] != "CANCELLING":
+                    break
+                advance("10s")
+            assert (found["deploymentStatus"], found["deploymentStatusMessage"]) == ("CANCELLED", "User initiated cancellation.")
+    after = proton.client.get_environment(name="env")["environment"]
+    for member in ("spec", "templateMinorVersion", "lastSucceededDeploymentId"):
+        assert after[member] == before[member], member
+    assert proton.outputs("env") == shown and proton.outputs("first") == {}
+    assert listed()[resource["name"]] == "UPDATE_ROLLBACK_COMPLETE"
+    # What was made of the other is taken away, at the latest with the environment.
+    proton.client.delete_environment(name="first")
+    proton.gone_environment("first")
+    assert set(listed()) == {resource["name"]}
+    assert proton.update_environment(spec=environment_spec(size="last"))["deploymentStatus"] == "SUCCEEDED"
+    assert proton.outputs("env")["Size"] == "last"
 
 
 def test_cancelling_stacks_at_any_moment_ends_whole(proton):

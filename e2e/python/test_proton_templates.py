@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from protons import MANIFEST, SMALL, Proton, changed, clock, conflict, environment_spec, invalid, missing, polled, raw, schema_of, service_spec, small, small_service, starter, tar
+from protons import MANIFEST, SMALL, Proton, changed, clock, conflict, environment_spec, faults, invalid, missing, polled, raw, schema_of, service_spec, small, small_service, starter, tar
 from serve import Standin
 
 SOURCE = {"s3": {"bucket": "none-such", "key": "bundle.tar.gz"}}
@@ -723,6 +723,41 @@ def test_client_tokens_are_forgotten_after_eight_hours(proton):
     assert create() == "2"
     clock(proton.server, advance="8h1m")
     assert create(description="other") == "3"
+
+
+def test_calls_whose_answers_are_lost_are_made_again_and_do_nothing_twice(proton):
+    """boto3 sends the token that it has made itself once more."""
+    again = proton.of("proton", attempts=3)
+    source = proton.upload(small())
+    lost = {"network": "reset-after", "first": 1}
+    keys = version_keys("t", "1.0")
+    connection = {"managementAccountId": "111122223333", "environmentName": "env", "roleArn": proton.role}
+    for rules, do in [
+        ([], lambda: again.create_environment_template(name="t", description="d")),
+        ([], lambda: again.create_environment_template_version(templateName="t", source=source)),
+        ([], lambda: again.create_environment_account_connection(**connection)),
+        (["registered"], lambda: again.update_environment_template_version(**keys, status="PUBLISHED")),
+        ([], lambda: again.create_environment(name="env", templateName="t", templateMajorVersion="1", spec=environment_spec(), protonServiceRoleArn=proton.role)),
+        (["settled"], lambda: again.delete_environment(name="env")),
+    ]:
+        if "registered" in rules:
+            proton.registered("environment", "t", "1", "0")
+        if "settled" in rules:
+            assert proton.settled_environment("env")["deploymentStatus"] == "SUCCEEDED"
+        with faults(proton.server, lost):
+            assert do()["ResponseMetadata"]["RetryAttempts"] == 1
+    proton.gone_environment("env")
+    for do in (
+        lambda: again.delete_environment_template_version(**keys),
+        lambda: again.delete_environment_template(name="t"),
+    ):
+        assert len(proton.client.list_environment_template_versions(templateName="t")["templateVersions"]) <= 1
+        with faults(proton.server, lost):
+            answer = do()
+            assert answer["ResponseMetadata"]["RetryAttempts"] == 1 and set(answer) == {"ResponseMetadata"}
+    assert len(proton.client.list_environment_account_connections(requestedBy="ENVIRONMENT_ACCOUNT")["environmentAccountConnections"]) == 1
+    assert len(proton.client.list_deployments()["deployments"]) == 2
+    assert proton.client.list_environment_templates()["templates"] == []
 
 
 def at_once(count, do):

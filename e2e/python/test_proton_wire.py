@@ -5,8 +5,9 @@ import re
 import botocore
 import botocore.session
 import pytest
+from botocore.exceptions import ClientError
 
-from protons import Proton, invalid, missing, over_quota, raw, refused, small, tar
+from protons import STATUS_OF, Proton, faults, invalid, missing, over_quota, raw, refused, small, tar
 from serve import Standin
 
 MODEL = botocore.session.get_session().get_service_model("proton")
@@ -97,6 +98,21 @@ def test_errors_have_their_status_and_a_message(server, proton):
         assert answered == status
         assert set(body) == {"__type", "message"} and body["message"]
         assert kind(body).endswith("Exception")
+
+
+def test_errors_of_any_kind_have_their_status(server, proton):
+    """Also those that Proton itself does not come to say here."""
+    for code, status in {**STATUS_OF, "ThrottlingException": 429, "InternalServerException": 500}.items():
+        operation = "GetEnvironmentTemplate" if code == "ResourceNotFoundException" else "CreateEnvironmentTemplate"
+        with faults(server, {"operation": operation, "error": code, "message": "for a test"}):
+            answered, _, body = raw(server, operation, {"name": "t"}, account=proton.account)
+        assert (answered, kind(body), body["message"]) == (status, code, "for a test")
+    # What may be tried again is tried again by clients.
+    for code in ("ThrottlingException", "InternalServerException"):
+        with faults(server, {"operation": "ListServices", "error": code, "first": 1}):
+            assert proton.of("proton", attempts=2).list_services()["services"] == []
+            with pytest.raises(ClientError, match=code), faults(server, {"operation": "ListServices", "error": code, "first": 1}):
+                proton.client.list_services()
 
 
 LONG = "x" * 101
