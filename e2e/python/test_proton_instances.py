@@ -284,19 +284,26 @@ def test_deployments_are_cancelled(proton):
     # A cancelled one is deployed like any other.
     assert proton.redeploy("dev", spec=spec("dev", dev={"size": "large"}))["deploymentStatus"] == "SUCCEEDED"
 
-    # The stack is done, but nobody has looked yet.
-    with proton.still() as advance:
+    # A stack that is in the middle of its change is taken back, and one that is being made is taken away.
+    with proton.slow():
         client.update_service_instance(serviceName="svc", name="dev", deploymentType="CURRENT_VERSION", spec=text)
-        topic = proton.instance_outputs("dev")["Topic"]
-        for name in polled(lambda: proton.of("sns").get_topic_attributes(TopicArn=topic)["Attributes"]["DisplayName"]):
-            if name == "medium":
-                break
+        proton.stack_of("dev", "UPDATE_IN_PROGRESS")
         client.cancel_service_instance_deployment(**instance)
-        for found in polled(lambda: proton.instance("dev")):
-            advance("1s")
-            if found["deploymentStatus"] != "CANCELLING":
-                break
-    assert (found["deploymentStatus"], found["spec"]) == ("SUCCEEDED", text)
+        proton.stack_of("dev", "UPDATE_ROLLBACK_IN_PROGRESS")
+        assert proton.instance("dev")["deploymentStatus"] == "CANCELLING"
+    cancelled = proton.settled_instance("svc", "dev")
+    assert (cancelled["deploymentStatus"], cancelled["spec"]) == ("CANCELLED", spec("dev", dev={"size": "large"}))
+    proton.stack_of("dev", "UPDATE_ROLLBACK_COMPLETE")
+    assert proton.instance_outputs("dev")["Size"] == "large"
+    with proton.slow():
+        client.create_service_instance(serviceName="svc", name="prod", spec=spec("dev", "prod", dev={"size": "large"}))
+        proton.stack_of("prod", "CREATE_IN_PROGRESS")
+        client.cancel_service_instance_deployment(serviceName="svc", serviceInstanceName="prod")
+        proton.stack_of("prod", "DELETE_IN_PROGRESS", gone=True)
+    assert proton.settled_service("svc")["status"] == "UPDATE_FAILED_CLEANUP_COMPLETE"
+    assert proton.names() == ["dev"] and proton.get()["spec"] == text
+    assert len(proton.of("sns").list_topics()["Topics"]) == 3, "of the environment, the instance and the pipeline"
+    assert proton.redeploy("dev", spec=text)["deploymentStatus"] == "SUCCEEDED"
 
 
 def test_a_service_that_is_being_made_is_cancelled_in_parts(proton):

@@ -7,7 +7,7 @@ mod sequences;
 mod services;
 mod templates;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io::Write as _;
 use std::sync::{Arc, Mutex};
 
@@ -39,6 +39,8 @@ pub enum Fate {
 pub struct Fake {
     pub fates: Mutex<Vec<(&'static str, Fate)>>,
     pub orders: Mutex<Vec<Order>>,
+    /// What is there: the ARN that each stack belongs to, by its name.
+    pub stacks: Mutex<BTreeMap<String, String>>,
 }
 
 impl Fake {
@@ -49,6 +51,8 @@ impl Fake {
 
     fn done(&self, order: &Order) -> Progress {
         self.orders.lock().expect("no test panics with it").push(order.clone());
+        let mut stacks = self.stacks.lock().expect("no test panics with it");
+        stacks.insert(order.stack_name.clone(), order.resource_arn.clone());
         let Some(Rendered::CloudFormation { template }) = &order.rendered else {
             let waits = matches!(order.rendered, Some(Rendered::Terraform { .. }));
             return if waits {
@@ -88,7 +92,10 @@ impl Provisioner for Fake {
         Box::pin(async move {
             match self.fate(order) {
                 Some(Fate::Fails(reason)) => Progress::Failed { reason: reason.into() },
-                _ => Progress::Done { outputs: Vec::new(), resources: Vec::new() },
+                _ => {
+                    self.stacks.lock().expect("no test panics with it").remove(&order.stack_name);
+                    Progress::Done { outputs: Vec::new(), resources: Vec::new() }
+                }
             }
         })
     }
@@ -202,6 +209,18 @@ impl World {
     pub fn later(&mut self, ms: i64) {
         self.now_ms += ms;
         self.work();
+    }
+
+    /// A worker claims what is due, and is never heard of again.
+    pub fn lose_jobs(&mut self) {
+        let claim = standin_store::jobs::Claim {
+            queue: super::QUEUE,
+            owner: "dead",
+            now_ms: self.now_ms,
+            lease_ms: 60_000,
+            limit: 10,
+        };
+        self.runtime.block_on(self.engine.store.claim(claim)).expect("the store works");
     }
 
     pub fn fate(&self, part: &'static str, fate: Fate) {
