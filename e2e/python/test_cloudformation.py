@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from botocore.exceptions import ClientError, WaiterError
 from conftest import Admin, make
+from protons import Proton, small
 
 from serve import Standin
 
@@ -218,6 +219,22 @@ def test_urls_of_queues_can_be_used(server, client):
     assert url.startswith(f"{server.url}/"), url
     client("sqs").send_message(QueueUrl=url, MessageBody="tweet")
     cloudformation.delete_stack(StackName="urls")
+
+
+def test_stacks_of_proton_have_urls_that_can_be_used(server):
+    proton = Proton(server)
+    queue = """
+Resources:
+  Queue: {Type: AWS::SQS::Queue, Properties: {QueueName: "{{ environment.inputs.size }}-queue"}}
+Outputs:
+  Url: {Value: !Ref Queue}
+"""
+    proton.environment_template(bundle=small(template=queue))
+    environment = proton.environment()
+    assert environment["deploymentStatus"] == "SUCCEEDED", environment.get("deploymentStatusMessage")
+    [output] = proton.client.list_environment_outputs(environmentName="env")["outputs"]
+    assert output["valueString"].startswith(f"{server.url}/{proton.account}/"), output
+    proton.of("sqs").send_message(QueueUrl=output["valueString"], MessageBody="tweet")
 
 
 @pytest.mark.parametrize(

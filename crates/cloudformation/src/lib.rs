@@ -12,6 +12,7 @@ mod cidr;
 mod dynamic;
 pub mod error;
 pub mod evaluate;
+mod include;
 mod input;
 mod kinds;
 pub mod lint;

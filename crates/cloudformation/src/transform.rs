@@ -61,12 +61,6 @@ pub fn transformed(
         value = match name.as_str() {
             LANGUAGE_EXTENSIONS => extended(&value, parameters, environment)?,
             SERVERLESS => sam::expand(value, parameters, environment)?,
-            "AWS::Include" => {
-                return Err(TemplateError::new(
-                    "Transform AWS::Include failed: files are not included; put their content into the template",
-                )
-                .at(["Transform"]));
-            }
             _ => {
                 return Err(TemplateError::new(format!("No transform named {}::{name} found.", environment.account))
                     .at(["Transform"]));

@@ -255,6 +255,40 @@ async fn calls_besides_the_first_are_made_and_undone() {
 }
 
 #[tokio::test]
+async fn pieces_are_included_and_parameters_looked_up() {
+    let world = World::new();
+    let bucket = json!({"Bucket": "pieces", "CreateBucketConfiguration": {"LocationConstraint": "eu-west-1"}});
+    world.ok("s3", "CreateBucket", bucket).await;
+    world
+        .put("pieces", "queue.yaml", "Queue: {Type: AWS::SQS::Queue, Properties: {QueueName: !Ref Name}}".to_owned())
+        .await;
+    world.ok("ssm", "PutParameter", json!({"Name": "/name", "Type": "String", "Value": "robin"})).await;
+    let template = json!({
+        "Parameters": {"Name": {"Type": "AWS::SSM::Parameter::Value<String>", "Default": "/name"}},
+        "Resources": {
+            "Fn::Transform": {"Name": "AWS::Include", "Parameters": {"Location": "s3://pieces/queue.yaml"}},
+            "Topic": {"Type": "AWS::SNS::Topic"},
+        },
+        "Outputs": {"Queue": {"Value": {"Fn::GetAtt": ["Queue", "QueueName"]}}},
+    });
+    let capabilities = ["CAPABILITY_AUTO_EXPAND"];
+    let input = json!({"StackName": "birds", "TemplateBody": template.to_string(), "Capabilities": capabilities});
+    world.ok("cloudformation", "CreateStack", input.clone()).await;
+    assert_eq!(world.outputs("birds").await["Queue"], "robin");
+    let stack = world.ok("cloudformation", "DescribeStacks", json!({"StackName": "birds"})).await;
+    assert_eq!(stack["Stacks"][0]["Parameters"][0]["ResolvedValue"], "robin");
+    let processed = json!({"StackName": "birds", "TemplateStage": "Processed"});
+    let processed = world.ok("cloudformation", "GetTemplate", processed).await["TemplateBody"].to_string();
+    assert!(processed.contains("AWS::SQS::Queue"), "{processed}");
+
+    let mut missing = input;
+    missing["StackName"] = json!("other");
+    missing["TemplateBody"] = json!(template.to_string().replace("queue.yaml", "none.yaml"));
+    let error = world.call("cloudformation", "CreateStack", missing).await.expect_err("there is no such piece");
+    assert!(error.message.contains("AWS::Include failed"), "{error}");
+}
+
+#[tokio::test]
 async fn stacks_nest() {
     let world = World::new();
     let child = |name: &str| {

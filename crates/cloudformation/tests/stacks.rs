@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -21,6 +21,8 @@ struct Fragile {
     left: AtomicI64,
     /// How long services take.
     takes_ms: AtomicI64,
+    /// What is there cannot be deleted, nor become a robin.
+    stuck: AtomicBool,
 }
 
 impl Fragile {
@@ -57,7 +59,9 @@ impl Resources for Fragile {
         before: &'a Value,
     ) -> BoxFuture<'a, Result<Made, String>> {
         Box::pin(async move {
+            let robin = wanted.properties.get("DisplayName").and_then(Value::as_str) == Some("robin");
             match Self::fails(&wanted) {
+                None if robin && self.stuck.load(Ordering::Relaxed) => Err("it is stuck".to_owned()),
                 Some(why) => Err(why),
                 None => self.inner.update(place, wanted, made, before).await,
             }
@@ -65,7 +69,10 @@ impl Resources for Fragile {
     }
 
     fn delete<'a>(&'a self, place: &'a Place, wanted: Wanted<'a>, made: &'a Made) -> BoxFuture<'a, Result<(), String>> {
-        self.inner.delete(place, wanted, made)
+        match self.stuck.load(Ordering::Relaxed) && wanted.logical_id == "T" {
+            true => Box::pin(std::future::ready(Err("it is stuck".to_owned()))),
+            false => self.inner.delete(place, wanted, made),
+        }
     }
 
     fn takes_tags(&self, kind: &str) -> bool {
@@ -110,7 +117,7 @@ impl World {
     fn new() -> Self {
         let inner = ServiceResources::simulated(Catalogue::shared());
         let left = AtomicI64::new(i64::MAX);
-        let resources = Arc::new(Fragile { inner, left, takes_ms: AtomicI64::new(0) });
+        let resources = Arc::new(Fragile { inner, left, takes_ms: AtomicI64::new(0), stuck: AtomicBool::new(false) });
         let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
         let clock = Arc::new(Clock::frozen_at(Timestamp::from_seconds(1_800_000_000)));
         let engine = Engine::new(store.clone(), resources.clone(), clock.clone(), Dice::new(7));
@@ -424,6 +431,87 @@ async fn what_was_under_way_is_carried_to_its_end() {
     world.work_after(Duration::from_secs(61)).await;
     assert_eq!(world.status("birds").await, "CREATE_COMPLETE");
     assert_eq!(world.physical("birds", "Topic").await, topic);
+}
+
+#[tokio::test]
+async fn a_failed_creation_ends_as_it_was_asked_for() {
+    let world = World::new();
+    let mut template = birds();
+    template["Resources"]["Bad"] =
+        json!({"Type": "AWS::SNS::Topic", "DependsOn": "Queue", "Properties": {"DisplayName": "bad"}});
+    let input =
+        |name: &str, how: &str, value: Value| json!({"StackName": name, "TemplateBody": body(&template), how: value});
+    let check = async |name: &str, how: &str, value: Value, expect: &str| {
+        let made = world.ok("CreateStack", input(name, how, value)).await;
+        assert_eq!(world.status(made["StackId"].as_str().expect("an id")).await, expect, "{how}");
+    };
+    check("a", "OnFailure", json!("DELETE"), "DELETE_COMPLETE").await;
+    check("b", "OnFailure", json!("DO_NOTHING"), "CREATE_FAILED").await;
+    check("c", "OnFailure", json!("ROLLBACK"), "ROLLBACK_COMPLETE").await;
+    check("d", "DisableRollback", json!(true), "CREATE_FAILED").await;
+    let resources = world.ok("ListStackResources", json!({"StackName": "d"})).await;
+    let statuses: Vec<&Value> = resources["StackResourceSummaries"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|one| &one["ResourceStatus"])
+        .collect();
+    assert_eq!(statuses, ["CREATE_FAILED", "CREATE_COMPLETE", "CREATE_COMPLETE"]);
+    world.ok("RollbackStack", json!({"StackName": "d"})).await;
+    assert_eq!(world.status("d").await, "ROLLBACK_COMPLETE");
+    let both =
+        json!({"StackName": "e", "TemplateBody": body(&template), "OnFailure": "DELETE", "DisableRollback": true});
+    assert!(world.error("CreateStack", both).await.contains("both DisableRollback and OnFailure"));
+
+    // What failed is mended by the next update.
+    let update = json!({"StackName": "b", "TemplateBody": body(&birds())});
+    world.ok("UpdateStack", update).await;
+    assert_eq!(world.status("b").await, "UPDATE_COMPLETE");
+    let resources = world.ok("ListStackResources", json!({"StackName": "b"})).await;
+    assert_eq!(resources["StackResourceSummaries"].as_array().map(Vec::len), Some(2));
+    // One that fails may wait for the caller, too.
+    let update = json!({"StackName": "b", "TemplateBody": body(&template), "DisableRollback": true});
+    world.ok("UpdateStack", update).await;
+    assert_eq!(world.status("b").await, "UPDATE_FAILED");
+    world.ok("RollbackStack", json!({"StackName": "b"})).await;
+    assert_eq!(world.status("b").await, "UPDATE_ROLLBACK_COMPLETE");
+    let resources = world.ok("ListStackResources", json!({"StackName": "b"})).await;
+    assert_eq!(resources["StackResourceSummaries"].as_array().map(Vec::len), Some(2));
+}
+
+#[tokio::test]
+async fn what_cannot_be_taken_back_waits_for_the_caller() {
+    let world = World::new();
+    let template = |name: &str, fails: bool| {
+        let mut template =
+            json!({"Resources": {"T": {"Type": "AWS::SNS::Topic", "Properties": {"DisplayName": name}}}});
+        if fails {
+            template["Resources"]["Bad"] =
+                json!({"Type": "AWS::SNS::Topic", "DependsOn": "T", "Properties": {"DisplayName": "bad"}});
+        }
+        template
+    };
+    let input = |template: Value| json!({"StackName": "birds", "TemplateBody": body(&template)});
+    world.ok("CreateStack", input(template("robin", false))).await;
+    assert!(world.error("ContinueUpdateRollback", json!({"StackName": "birds"})).await.contains("can not continue"));
+    world.resources.stuck.store(true, Ordering::Relaxed);
+    world.ok("UpdateStack", input(template("wren", true))).await;
+    assert_eq!(world.status("birds").await, "UPDATE_ROLLBACK_FAILED");
+    world.ok("ContinueUpdateRollback", json!({"StackName": "birds"})).await;
+    assert_eq!(world.status("birds").await, "UPDATE_ROLLBACK_FAILED");
+    let skip = json!({"StackName": "birds", "ResourcesToSkip": ["Bad"]});
+    assert!(world.error("ContinueUpdateRollback", skip).await.contains("Bad is not"));
+    world.ok("ContinueUpdateRollback", json!({"StackName": "birds", "ResourcesToSkip": ["T"]})).await;
+    assert_eq!(world.status("birds").await, "UPDATE_ROLLBACK_COMPLETE");
+
+    // A resource that cannot be deleted can be left.
+    let id = world.stack("birds").await["StackId"].as_str().expect("an id").to_owned();
+    world.ok("DeleteStack", json!({"StackName": "birds"})).await;
+    assert_eq!(world.status("birds").await, "DELETE_FAILED");
+    let retain = |name: &str| json!({"StackName": "birds", "RetainResources": [name]});
+    assert!(world.error("DeleteStack", retain("X")).await.contains("do not exist in the stack"));
+    world.ok("DeleteStack", retain("T")).await;
+    assert_eq!(world.status(&id).await, "DELETE_COMPLETE");
 }
 
 #[tokio::test]

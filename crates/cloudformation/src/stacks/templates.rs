@@ -1,5 +1,7 @@
 //! Templates of requests: where they come from, and what can be said of them before a stack is made.
 
+use std::collections::HashMap;
+
 use indexmap::IndexMap;
 use serde_json::Value;
 use standin_model::{Document, Fields};
@@ -8,7 +10,10 @@ use standin_store::Space;
 use super::deploy::Goal;
 use super::record::{ParameterValue, Stack};
 use super::{Failure, Stacks, environment, given, invalid, stored};
+use crate::evaluate::Environment;
+use crate::include::{INCLUDE, included, locations};
 use crate::parameters::{Argument, ParameterType};
+use crate::references::{Reference, visit};
 use crate::resources::Place;
 use crate::source::{self, BODY_BYTES_MAX, BYTES_MAX};
 use crate::template::{Template, transform_names};
@@ -26,6 +31,9 @@ const IAM: &[(&str, &str)] = &[
     ("AWS::IAM::User", "UserName"),
     ("AWS::IAM::UserToGroupAddition", ""),
 ];
+
+/// Pieces within pieces of templates, at most.
+const INCLUDES_MAX: usize = 4;
 
 /// What the caller says of parameters.
 pub(crate) fn arguments(input: &Document) -> IndexMap<String, Argument> {
@@ -83,8 +91,8 @@ impl Stacks {
         arguments: &IndexMap<String, Argument>,
         previous: &IndexMap<String, ParameterValue>,
     ) -> Result<Prepared, Failure> {
-        let source = source::parse(body)?;
-        let mut found = std::collections::HashMap::new();
+        let mut source = source::parse(body)?;
+        let mut found = HashMap::new();
         for (name, parameter) in Template::read_parameters(&source)? {
             if !matches!(parameter.kind, ParameterType::SsmValue { .. }) {
                 continue;
@@ -101,7 +109,14 @@ impl Stacks {
             }
         }
         let lookup = |name: &str| found.get(name).cloned();
-        let prepared = prepare(&source, arguments, &given(previous), &environment(place, stack), &lookup)?;
+        let environment = environment(place, stack);
+        if body.contains(INCLUDE) {
+            let declared = Template::read_parameters(&source)?;
+            let values = crate::parameters::resolve(&declared, arguments, &given(previous), &lookup)?;
+            let known = crate::parameters::references(&declared, &values);
+            source = self.with_pieces(place, source, &known, &environment).await?;
+        }
+        let prepared = prepare(&source, arguments, &given(previous), &environment, &lookup)?;
         let unknown: Vec<&str> =
             prepared.template.types().into_iter().filter(|kind| !self.resources.knows(kind)).collect();
         if !unknown.is_empty() {
@@ -111,6 +126,46 @@ impl Stacks {
             )));
         }
         Ok(prepared)
+    }
+
+    /// A template with the pieces that it includes, and those that they include.
+    async fn with_pieces(
+        &self,
+        place: &Place,
+        mut source: Value,
+        parameters: &IndexMap<String, Value>,
+        environment: &Environment,
+    ) -> Result<Value, Failure> {
+        let mut bytes = 0;
+        for _ in 0..INCLUDES_MAX {
+            let mut pieces = IndexMap::new();
+            let locations = locations(&source, parameters, environment)?;
+            if locations.is_empty() {
+                return Ok(source);
+            }
+            for location in locations {
+                if pieces.contains_key(&location) {
+                    continue;
+                }
+                let failed = |why: &str| invalid(format!("Transform AWS::Include failed with: {why} ({location})"));
+                let of_s3 = location.strip_prefix("s3://").and_then(|rest| rest.split_once('/'));
+                let (bucket, key) = of_s3
+                    .map(|(bucket, key)| (bucket.to_owned(), key.to_owned()))
+                    .or_else(|| object_of(&location))
+                    .ok_or_else(|| failed("the location is no URL of an object in S3"))?;
+                let text = self.resources.read_object(place, &bucket, &key, BYTES_MAX).await;
+                let text = text.map_err(|why| failed(&why))?;
+                bytes += text.len();
+                if bytes > BYTES_MAX {
+                    return Err(failed("the pieces are too long together"));
+                }
+                pieces.insert(location, source::parse(&text)?);
+            }
+            source = included(&source, &pieces, parameters, environment)?;
+        }
+        Err(invalid(format!(
+            "Transform AWS::Include failed with: pieces lie more than {INCLUDES_MAX} deep in each other"
+        )))
     }
 
     /// What a stack's record says that it is to become.
@@ -134,8 +189,21 @@ impl Stacks {
         stack: &Stack,
         prepared: Prepared,
     ) -> Result<Goal, Failure> {
-        let exports = self.exports(space).await.map_err(stored)?;
+        let exports = self.exports_for(space, &prepared).await?;
         Ok(Goal { prepared, environment: environment(place, stack), exports })
+    }
+
+    /// The exports that a template may import: none of the account's where it imports nothing.
+    pub(crate) async fn exports_for(
+        &self,
+        space: &Space,
+        prepared: &Prepared,
+    ) -> Result<HashMap<String, String>, Failure> {
+        let mut imports = false;
+        visit(&prepared.processed, None, &mut |reference| {
+            imports |= reference == Reference::Function("Fn::ImportValue");
+        });
+        if imports { self.exports(space).await.map_err(stored) } else { Ok(HashMap::new()) }
     }
 
     pub(crate) async fn validate_template(&self, place: &Place, input: &Document) -> Result<Fields, Failure> {

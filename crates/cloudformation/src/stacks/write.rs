@@ -171,7 +171,7 @@ impl Stacks {
         prepared: &crate::transform::Prepared,
         current: &IndexMap<String, StackResource>,
     ) -> Result<Vec<serde_json::Value>, Failure> {
-        let exports = self.exports(space).await.map_err(stored)?;
+        let exports = self.exports_for(space, prepared).await?;
         let environment = environment(place, stack);
         let lookup = |name: &str| exports.get(name).cloned();
         Ok(changes::plan(current, prepared, &environment, &lookup, &*self.resources)?)
