@@ -273,3 +273,20 @@ def test_the_page_about_moving_can_be_pasted(shell):
     assert f"Successfully created/updated stack - {stack}" in out
     # What is rendered by hand is what Proton had rendered.
     assert (shell.folder / "rendered/dev/cloudformation.yaml").read_text() == by_proton
+
+
+def test_up_waits_for_the_automation_of_terraform(shell):
+    shell("standin proton init environment network --engine terraform")
+    done = subprocess.run(["bash", "-c", "standin proton up ."], **shell.how)
+    assert done.returncode == 2 and "[environments.network.repository]" in done.stderr
+    (shell.folder / "proton.toml").write_text('[environments.beta]\nbundle = "network"\nrepository = { name = "example/infrastructure" }\n')
+    done = subprocess.run(["bash", "-c", "standin proton up . --timeout 1s"], **shell.how)
+    assert done.returncode == 1
+    assert "NotifyResourceDeploymentStatusChange will end it" in done.stderr
+    assert "environment beta is still in progress after 1s" in done.stderr
+    arn = json.loads(shell("standin call proton GetEnvironment --input '{\"name\": \"beta\"}'"))["environment"]["arn"]
+    outputs = json.dumps({"resourceArn": arn, "status": "SUCCEEDED", "outputs": [{"key": "VpcId", "valueString": "vpc-1"}]})
+    shell(f"standin call proton NotifyResourceDeploymentStatusChange --input '{outputs}'")
+    report = json.loads(shell("standin proton up . --json 2>/dev/null"))
+    assert report["environments"]["beta"]["outputs"] == {"VpcId": "vpc-1"}
+    assert report["done"] == []

@@ -28,12 +28,16 @@ fn reference() -> String {
          <!-- Written by a test from the definitions; to renew it: \
          UPDATE_DOCS=1 cargo test -p standin --test reference -->\n",
     );
-    section(&mut text, &command, "standin", &[]);
+    section(&mut text, "##", &command, "standin", &[]);
     let own: Vec<&str> = command.get_arguments().filter_map(Arg::get_long).collect();
     for sub in command.get_subcommands().filter(|sub| !sub.is_hide_set()) {
         // `standin serve` and `standin run` take all flags of `standin`: once is enough.
         let known: &[&str] = if ["serve", "run", "retrylab"].contains(&sub.get_name()) { &own } else { &[] };
-        section(&mut text, sub, &format!("standin {}", sub.get_name()), known);
+        let name = format!("standin {}", sub.get_name());
+        section(&mut text, "##", sub, &name, known);
+        for inner in sub.get_subcommands().filter(|inner| !inner.is_hide_set()) {
+            section(&mut text, "###", inner, &format!("{name} {}", inner.get_name()), known);
+        }
     }
     text.push_str(
         "\n## Environment variables\n\n\
@@ -47,8 +51,8 @@ fn reference() -> String {
     text
 }
 
-fn section(text: &mut String, command: &Command, name: &str, known: &[&str]) {
-    let _ = writeln!(text, "\n## {name}\n");
+fn section(text: &mut String, level: &str, command: &Command, name: &str, known: &[&str]) {
+    let _ = writeln!(text, "\n{level} {name}\n");
     let about = command.get_long_about().or(command.get_about()).map(ToString::to_string).unwrap_or_default();
     let _ = writeln!(text, "{}\n", prose(&about));
     let usage = command.clone().bin_name(name).render_usage().to_string();

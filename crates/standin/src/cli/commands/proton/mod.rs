@@ -58,6 +58,7 @@ enum What {
         /// Print JSON; the same as --format json
         #[arg(long, conflicts_with = "format")]
         json: bool,
+        /// How findings are told
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,
     },
@@ -92,9 +93,11 @@ enum What {
     },
     /// Begin a bundle that validates and renders
     Init {
+        /// What it is for
         kind: InitKind,
         /// Where to write it [default: a folder of the kind's name]
         dir: Option<PathBuf>,
+        /// What provisions it; components know no codebuild
         #[arg(long, value_enum, default_value_t = InitEngine::Cloudformation)]
         engine: InitEngine,
     },

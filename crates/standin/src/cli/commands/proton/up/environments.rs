@@ -4,7 +4,7 @@ use anyhow::anyhow;
 use serde_json::{Map, Value, json};
 use standin_proton::manifest::Method;
 
-use super::{Up, Version, is_busy, is_good, update};
+use super::{Up, Version, begun, is_busy, is_good, update};
 use crate::cli::commands::proton::project::{self, Environment, Project, Repository};
 use crate::cli::commands::proton::remote::text;
 use crate::cli::paint::Tone;
@@ -47,7 +47,7 @@ impl Up {
                         input["componentRoleArn"] = json!(role);
                     }
                 }
-                self.board.say(&label, Tone::Busy, "creating");
+                self.board.say(&label, Tone::Busy, &begun("creating", template.method()));
                 self.remote.proton("CreateEnvironment", &input)?;
                 self.did("environment", &wanted.name, "created");
             }
@@ -59,7 +59,7 @@ impl Up {
                 };
                 change["name"] = name["name"].clone();
                 change["spec"] = json!(wanted.spec);
-                self.board.say(&label, Tone::Busy, "updating");
+                self.board.say(&label, Tone::Busy, &begun("updating", template.method()));
                 self.remote.proton("UpdateEnvironment", &change)?;
                 self.did("environment", &wanted.name, "updated");
             }

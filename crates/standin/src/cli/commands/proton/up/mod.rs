@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use anyhow::anyhow;
 use clap::Args;
 use serde_json::{Map, Value, json};
+use standin_proton::manifest::Method;
 
 use super::project::{self, Component, Environment, Project};
 use super::remote::{Remote, RemoteArgs, list, text};
@@ -121,6 +122,26 @@ fn is_good(resource: &Value) -> bool {
     text(resource, "deploymentStatus") == "SUCCEEDED"
 }
 
+/// Says where a deployment is.
+fn show(board: &mut Board, label: &str, resource: &Value) {
+    let version = Version::deployed(resource);
+    match text(resource, "deploymentStatus") {
+        "SUCCEEDED" if version.major.is_empty() => board.say(label, Tone::Good, "deployed"),
+        "SUCCEEDED" => board.say(label, Tone::Good, &format!("{}.{} deployed", version.major, version.minor)),
+        "IN_PROGRESS" => board.say(label, Tone::Busy, "deploying"),
+        "DELETE_IN_PROGRESS" => board.say(label, Tone::Busy, "deleting"),
+        status => board.say(label, Tone::Bad, status),
+    }
+}
+
+/// What is said while something begins.
+fn begun(doing: &str, method: Option<&Method>) -> String {
+    match method {
+        Some(Method::Terraform { .. }) => format!("{doing}; NotifyResourceDeploymentStatusChange will end it"),
+        _ => doing.to_owned(),
+    }
+}
+
 fn is_busy(status: &str) -> bool {
     status.ends_with("IN_PROGRESS") || status == "CANCELLING"
 }
@@ -166,19 +187,12 @@ impl Up {
 
     /// Says how a deployment ended.
     fn judge(&mut self, label: &str, resource: &Value) -> Result<(), CommandError> {
-        let version = Version::deployed(resource);
-        match text(resource, "deploymentStatus") {
-            "SUCCEEDED" if version.major.is_empty() => self.board.say(label, Tone::Good, "deployed"),
-            "SUCCEEDED" => {
-                self.board.say(label, Tone::Good, &format!("{}.{} deployed", version.major, version.minor));
-            }
-            status => {
-                self.board.say(label, Tone::Bad, status);
-                let message = text(resource, "deploymentStatusMessage");
-                return Err(CommandError::failure(anyhow!("{label} is {status}: {message}")));
-            }
+        show(&mut self.board, label, resource);
+        if is_good(resource) {
+            return Ok(());
         }
-        Ok(())
+        let message = text(resource, "deploymentStatusMessage");
+        Err(CommandError::failure(anyhow!("{label} is {}: {message}", text(resource, "deploymentStatus"))))
     }
 
     fn wait<T>(

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Up, Version, is_busy, is_good, update};
+use super::{Up, Version, begun, is_busy, is_good, show, update, wait};
 use crate::cli::commands::proton::project::{self, Project, Service};
 use crate::cli::commands::proton::remote::{list, text};
 use crate::cli::paint::Tone;
@@ -28,7 +28,7 @@ impl Up {
                 input["repositoryConnectionArn"] =
                     json!(wanted.connection.clone().unwrap_or_else(|| self.connection()));
             }
-            self.board.say(&label, Tone::Busy, "creating");
+            self.board.say(&label, Tone::Busy, &begun("creating", template.method()));
             self.remote.proton("CreateService", &input)?;
             self.did("service", &wanted.name, "created");
             return self.service_done(&label, &wanted.name);
@@ -124,13 +124,21 @@ impl Up {
 
     /// The service once nothing goes on in it; what goes on is shown.
     pub(super) fn settled_service(&mut self, label: &str, name: &str) -> Result<Option<Value>, CommandError> {
-        let named = json!({ "name": name });
-        self.wait(label, |remote| {
-            let found = remote.find("GetService", &named)?.map(|found| found["service"].clone());
-            let busy = found.as_ref().is_some_and(|found| {
-                is_busy(text(found, "status")) || is_busy(text(&found["pipeline"], "deploymentStatus"))
-            });
-            Ok((!busy).then_some(found))
+        let Self { remote, board, timeout, .. } = self;
+        wait(remote, *timeout, label, |remote| {
+            let Some(found) = remote.find("GetService", &json!({ "name": name }))? else { return Ok(Some(None)) };
+            let (service, pipeline) = (&found["service"], &found["service"]["pipeline"]);
+            if !is_busy(text(service, "status")) && !is_busy(text(pipeline, "deploymentStatus")) {
+                return Ok(Some(Some(service.clone())));
+            }
+            let instances = remote.proton("ListServiceInstances", &json!({ "serviceName": name }))?;
+            for instance in list(&instances, "serviceInstances") {
+                show(board, &format!("instance {name}/{}", text(instance, "name")), instance);
+            }
+            if !pipeline.is_null() {
+                show(board, &format!("pipeline of {name}"), pipeline);
+            }
+            Ok(None)
         })
     }
 
