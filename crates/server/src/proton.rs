@@ -77,7 +77,8 @@ pub(crate) async fn work(app: &App) -> std::convert::Infallible {
                     () = tokio::time::sleep(until.max(Duration::from_millis(5))) => {}
                 }
             }
-            Ok(_) => {}
+            // In memory nothing of this ever waits.
+            Ok(_) => tokio::task::yield_now().await,
             Err(error) => {
                 tracing::warn!(error = error.chain(), "Proton's jobs wait: the store failed");
                 tokio::time::sleep(REST).await;

@@ -12,7 +12,7 @@ use standin_model::{Catalogue, Service};
 use standin_store::dump::LoadError;
 use standin_store::{Durability, LoadMode, StoreLocation, jobs, tokens};
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, JoinSet};
 
 use crate::app::App;
 use crate::config::{ServerConfig, Stateless, Transitions};
@@ -195,14 +195,17 @@ impl ServerBuilder {
         let front = Pipeline(app.clone());
         let swept = app.clone();
         let task = tokio::spawn(async move {
-            let served = tokio::select! {
-                served = bound.serve(front, shutdown) => served,
-                never = forget_expired(&swept) => match never {},
-                never = follow_files(&swept) => match never {},
-                never = crate::proton::work(&swept) => match never {},
-                never = crate::proton::events::work(&swept) => match never {},
-                never = crate::stacks::work(&swept) => match never {},
-            };
+            // Each on its own: where state is in memory, work goes on without a pause as long as there is some, and connections
+            // must not wait for that. They end with this task.
+            let mut workers = JoinSet::new();
+            macro_rules! work {
+                ($($worker:path),+) => {$(
+                    let app = swept.clone();
+                    workers.spawn(async move { $worker(&app).await });
+                )+};
+            }
+            work!(forget_expired, follow_files, crate::proton::work, crate::proton::events::work, crate::stacks::work);
+            let served = bound.serve(front, shutdown).await;
             if !served.finished {
                 tracing::warn!(
                     "some requests were cut at shutdown; limits.shutdown_grace_ms is how long they may take"

@@ -1,5 +1,6 @@
 //! The jobs: registrations and deployments, step by step.
 
+use futures_util::future::try_join_all;
 use standin_core::{Dice, OperationError};
 use standin_model::{Document, Timestamp};
 use standin_store::StoreError;
@@ -31,29 +32,32 @@ impl Engine {
     pub async fn work(&self, now: Timestamp, dice: Dice, owner: &str) -> Result<usize, StoreError> {
         let claim = Claim { queue: QUEUE, owner, now_ms: now.as_millis(), lease_ms: LEASE_MS, limit: CLAIMED };
         let jobs = self.store.claim(claim).await?;
-        for job in &jobs {
-            let scope = Scope {
-                partition: text(&job.payload, "partition"),
-                account: job.space.account.to_string(),
-                region: job.space.region.to_string(),
-                now,
-                dice,
-                nonce: format!("{}/{}", job.key, job.attempts),
-            };
-            if let Err(error) = self.step(&scope, job).await {
-                if job.attempts >= ATTEMPTS_OF_JOB && self.give_up(&scope, job, &error.message).await.is_ok() {
-                    continue;
-                }
-                let mut batch = standin_store::Batch::default();
-                batch.fail(job, now.as_millis(), error.to_string(), BACKOFF);
-                match self.store.commit(batch).await {
-                    // Another has taken the job over.
-                    Ok(_) | Err(StoreError::Conflict) => {}
-                    Err(error) => return Err(error),
-                }
-            }
-        }
+        // Side by side: a store on disk writes what comes at the same time at once.
+        try_join_all(jobs.iter().map(|job| self.one(job, now, dice))).await?;
         Ok(jobs.len())
+    }
+
+    /// Does one step of a job; one that fails is tried again later.
+    async fn one(&self, job: &Job, now: Timestamp, dice: Dice) -> Result<(), StoreError> {
+        let scope = Scope {
+            partition: text(&job.payload, "partition"),
+            account: job.space.account.to_string(),
+            region: job.space.region.to_string(),
+            now,
+            dice,
+            nonce: format!("{}/{}", job.key, job.attempts),
+        };
+        let Err(error) = self.step(&scope, job).await else { return Ok(()) };
+        if job.attempts >= ATTEMPTS_OF_JOB && self.give_up(&scope, job, &error.message).await.is_ok() {
+            return Ok(());
+        }
+        let mut batch = standin_store::Batch::default();
+        batch.fail(job, now.as_millis(), error.to_string(), BACKOFF);
+        match self.store.commit(batch).await {
+            // Another has taken the job over.
+            Ok(_) | Err(StoreError::Conflict) => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 
     async fn step(&self, scope: &Scope, job: &Job) -> Result<(), OperationError> {
