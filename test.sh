@@ -193,7 +193,7 @@ done
 if wants node; then
   if have node && have npm; then
     check node-modules npm --prefix e2e/node ci --no-audit --no-fund
-    check node node --test e2e/node/clients.test.js
+    check node node --test e2e/node/clients.test.js e2e/node/proton.test.js
   else
     lacking node "Node.js with npm is not installed"
   fi

@@ -8,8 +8,8 @@ use aws_sdk_proton::client::Waiters as _;
 use aws_sdk_proton::config::{Credentials, Region};
 use aws_sdk_proton::operation::create_service::CreateServiceError;
 use aws_sdk_proton::types::{
-    CompatibleEnvironmentTemplateInput, DeploymentStatus, DeploymentUpdateType, Provisioning, S3ObjectSource, ServiceStatus,
-    TemplateVersionSourceInput, TemplateVersionStatus,
+    CompatibleEnvironmentTemplateInput, DeploymentStatus, DeploymentUpdateType, Provisioning, S3ObjectSource,
+    ServiceStatus, TemplateVersionSourceInput, TemplateVersionStatus,
 };
 use aws_smithy_http_client::Builder;
 use standin::{RunningServer, Server};
@@ -21,7 +21,10 @@ const ROLE: &str = "arn:aws:iam::444455556666:role/proton";
 const MANIFEST: &str =
     "infrastructure:\n  templates:\n    - {file: t.yaml, rendering_engine: jinja, template_language: cloudformation}\n";
 const ENVIRONMENT_SPEC: &str = "proton: EnvironmentSpec\nspec: {colour: grey}\n";
-const SERVICE_SPEC: &str = "proton: ServiceSpec\ninstances:\n  - {name: one, environment: pond, spec: {colour: white}}\n";
+const SERVICE_SPEC: &str =
+    "proton: ServiceSpec\ninstances:\n  - {name: one, environment: pond, spec: {colour: white}}\n";
+
+const BUCKET: &str = "<CreateBucketConfiguration xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><LocationConstraint>eu-west-1</LocationConstraint></CreateBucketConfiguration>";
 
 /// The files of a bundle, whose template has one resource and tells what it was rendered with.
 fn bundle(folder: &str, input_type: &str, resource: &str, outputs: &str) -> Vec<u8> {
@@ -75,16 +78,21 @@ async fn from_uploaded_templates_to_nothing() {
             .http_client(Builder::new().build_http())
             .build(),
     );
-    put(&server, "/bundles", b"").await;
+    put(&server, "/bundles", BUCKET.as_bytes()).await;
     let told = "  Colour: {Value: \"{{ environment.inputs.colour }}\"}\n  Bird: {Value: !Ref Bird}\n";
     put(&server, "/bundles/pond", &bundle("infrastructure", "environment_input_type", "AWS::SNS::Topic", told)).await;
     let told = "  Colour: {Value: \"{{ service_instance.inputs.colour }} on {{ environment.outputs.Colour }}\"}\n";
-    put(&server, "/bundles/heron", &bundle("instance_infrastructure", "service_input_type", "AWS::SQS::Queue", told)).await;
+    put(&server, "/bundles/heron", &bundle("instance_infrastructure", "service_input_type", "AWS::SQS::Queue", told))
+        .await;
 
     // Templates.
     let made = proton.create_environment_template().name("pond").send().await.expect("a template");
-    assert_eq!(made.environment_template().expect("it").arn(), "arn:aws:proton:eu-west-1:444455556666:environment-template/pond");
-    let version = proton.create_environment_template_version().template_name("pond").source(source("pond")).send().await;
+    assert_eq!(
+        made.environment_template().expect("it").arn(),
+        "arn:aws:proton:eu-west-1:444455556666:environment-template/pond"
+    );
+    let version =
+        proton.create_environment_template_version().template_name("pond").source(source("pond")).send().await;
     let version = version.expect("a version").environment_template_version.expect("it");
     assert_eq!(version.status(), &TemplateVersionStatus::RegistrationInProgress);
     proton
@@ -104,8 +112,18 @@ async fn from_uploaded_templates_to_nothing() {
         .send()
         .await
         .expect("published");
-    proton.create_service_template().name("heron").pipeline_provisioning(Provisioning::CustomerManaged).send().await.expect("a template");
-    let compatible = CompatibleEnvironmentTemplateInput::builder().template_name("pond").major_version("1").build().expect("complete");
+    proton
+        .create_service_template()
+        .name("heron")
+        .pipeline_provisioning(Provisioning::CustomerManaged)
+        .send()
+        .await
+        .expect("a template");
+    let compatible = CompatibleEnvironmentTemplateInput::builder()
+        .template_name("pond")
+        .major_version("1")
+        .build()
+        .expect("complete");
     proton
         .create_service_template_version()
         .template_name("heron")
@@ -144,15 +162,22 @@ async fn from_uploaded_templates_to_nothing() {
         .await
         .expect("an environment");
     proton.wait_until_environment_deployed().name("pond").wait(MOST).await.expect("it is deployed");
-    let create = || proton.create_service().name("heron").template_name("heron").template_major_version("1").spec(SERVICE_SPEC);
+    let create =
+        || proton.create_service().name("heron").template_name("heron").template_major_version("1").spec(SERVICE_SPEC);
     create().send().await.expect("a service");
     proton.wait_until_service_created().name("heron").wait(MOST).await.expect("it is deployed");
     let again = create().send().await.expect("the same service").service.expect("it");
     assert_eq!(again.status(), &ServiceStatus::Active);
     let other = create().description("another").send().await.expect_err("another input").into_service_error();
     assert!(matches!(other, CreateServiceError::ValidationException(_)), "{other:?}");
-    let outputs = proton.list_service_instance_outputs().service_name("heron").service_instance_name("one").send().await;
-    let outputs: Vec<String> = outputs.expect("outputs").outputs().iter().map(|output| output.value_string().unwrap_or_default().to_owned()).collect();
+    let outputs =
+        proton.list_service_instance_outputs().service_name("heron").service_instance_name("one").send().await;
+    let outputs: Vec<String> = outputs
+        .expect("outputs")
+        .outputs()
+        .iter()
+        .map(|output| output.value_string().unwrap_or_default().to_owned())
+        .collect();
     assert_eq!(outputs, ["white on grey"]);
 
     // A run more; all are listed, page by page.
@@ -176,11 +201,19 @@ async fn from_uploaded_templates_to_nothing() {
         runs += page.deployments().iter().filter(|run| run.deployment_status() == &DeploymentStatus::Succeeded).count();
     }
     assert_eq!(runs, 3);
-    let instances = proton.list_service_instances().into_paginator().items().send().collect::<Result<Vec<_>, _>>().await.expect("all");
+    let instances = proton
+        .list_service_instances()
+        .into_paginator()
+        .items()
+        .send()
+        .collect::<Result<Vec<_>, _>>()
+        .await
+        .expect("all");
     assert_eq!(instances.len(), 1);
 
     // Away with it, from the inside to the outside.
-    let refused = proton.delete_environment().name("pond").send().await.expect_err("it has an instance").into_service_error();
+    let refused =
+        proton.delete_environment().name("pond").send().await.expect_err("it has an instance").into_service_error();
     assert!(refused.is_conflict_exception(), "{refused:?}");
     proton.delete_service().name("heron").send().await.expect("a delete");
     proton.wait_until_service_deleted().name("heron").wait(MOST).await.expect("it is gone");
@@ -197,12 +230,26 @@ async fn from_uploaded_templates_to_nothing() {
     for kind in ["heron", "pond"] {
         let missing = match kind {
             "heron" => {
-                proton.delete_service_template_version().template_name(kind).major_version("1").minor_version("0").send().await.expect("a delete");
+                proton
+                    .delete_service_template_version()
+                    .template_name(kind)
+                    .major_version("1")
+                    .minor_version("0")
+                    .send()
+                    .await
+                    .expect("a delete");
                 proton.delete_service_template().name(kind).send().await.expect("a delete");
                 proton.get_service_template().name(kind).send().await.err().is_some()
             }
             _ => {
-                proton.delete_environment_template_version().template_name(kind).major_version("1").minor_version("0").send().await.expect("a delete");
+                proton
+                    .delete_environment_template_version()
+                    .template_name(kind)
+                    .major_version("1")
+                    .minor_version("0")
+                    .send()
+                    .await
+                    .expect("a delete");
                 proton.delete_environment_template().name(kind).send().await.expect("a delete");
                 proton.get_environment_template().name(kind).send().await.err().is_some()
             }
