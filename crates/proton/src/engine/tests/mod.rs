@@ -2,6 +2,7 @@
 
 mod components;
 mod environments;
+mod jobs;
 mod others;
 mod sequences;
 mod services;
@@ -173,16 +174,21 @@ impl World {
         self.requests += 1;
         // Every request comes a little later, so that lists have an order.
         self.now_ms += 1;
-        let scope = Scope {
+        let scope = self.scope();
+        let called = self.runtime.block_on(self.engine.call(&scope, operation, &Document::from_json(input)));
+        called.map(|output| output.to_json()).map_err(|error| error.to_string())
+    }
+
+    /// Of the request that comes now.
+    pub fn scope(&self) -> Scope {
+        Scope {
             partition: "aws".into(),
             account: self.account.clone(),
             region: "us-east-1".into(),
             now: Timestamp::from_millis(self.now_ms),
             dice: Dice::new(1),
             nonce: self.requests.to_string(),
-        };
-        let called = self.runtime.block_on(self.engine.call(&scope, operation, &Document::from_json(input)));
-        called.map(|output| output.to_json()).map_err(|error| error.to_string())
+        }
     }
 
     pub fn ok(&mut self, operation: &str, input: &Value) -> Value {
