@@ -3,7 +3,6 @@
 import contextlib
 
 import protons
-from conftest import Admin
 from protons import MANIFEST, Proton, polled, service_spec
 
 SCHEMA = """
@@ -187,18 +186,6 @@ class Services(Proton):
 
     def gone_component(self, name="table"):
         self.gone(lambda: self.client.get_component(name=name))
-
-    @contextlib.contextmanager
-    def slow(self):
-        """Topics take 30 s of a clock that stands still until the end of the block, and stacks wait for them."""
-        admin = Admin(self.server.url)
-        admin("PUT", "/_standin/services/sns", {"transitions": "30s"})
-        try:
-            with self.still() as advance:
-                yield advance
-                advance()
-        finally:
-            admin("PUT", "/_standin/services/sns", {"transitions": "instant"})
 
     def stack_of(self, name, status, service="svc", gone=False):
         """Waits until the stack of an instance has a status, or is not there any more where that will do."""

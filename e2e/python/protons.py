@@ -382,12 +382,13 @@ class Proton:
             transitions(self.server, "instant")
 
     @contextmanager
-    def slow_stacks(self):
-        """Topics of stacks take a minute, by a clock that stands still. Answers what moves it."""
-        transitions(self.server, "1m", "sns")
+    def slow(self):
+        """Topics take 30 s of a clock that stands still until the end of the block, and stacks wait for them."""
+        transitions(self.server, "30s", "sns")
         try:
             with self.still() as advance:
                 yield advance
+                advance()
         finally:
             transitions(self.server, "instant", "sns")
 

@@ -589,7 +589,7 @@ def test_cancelling_while_a_stack_is_in_work(proton):
     stacks = proton.of("cloudformation")
     listed = lambda: {stack["StackName"]: stack["StackStatus"] for stack in stacks.describe_stacks()["Stacks"]}  # noqa: E731
     (resource,) = proton.client.list_environment_provisioned_resources(environmentName="env")["provisionedResources"]
-    with proton.slow_stacks() as advance:
+    with proton.slow() as advance:
         proton.update_environment(deployment_type="MINOR_VERSION", spec=environment_spec(size="large"), wait=False)
         proton.environment("first", wait=False)
         for now in polled(listed):
@@ -602,7 +602,7 @@ def test_cancelling_while_a_stack_is_in_work(proton):
             for found in polled(lambda: proton.client.get_environment(name=name)["environment"]):  # noqa: B023
                 if found["deploymentStatus"] != "CANCELLING":
                     break
-                advance("10s")
+                advance("5s")
             assert (found["deploymentStatus"], found["deploymentStatusMessage"]) == ("CANCELLED", "User initiated cancellation.")
     after = proton.client.get_environment(name="env")["environment"]
     for member in ("spec", "templateMinorVersion", "lastSucceededDeploymentId"):

@@ -3,7 +3,7 @@
 use standin_core::OperationError;
 use standin_model::{Document, Fields, Key};
 
-use super::deployments::{no_token, outputs};
+use super::deployments::no_token;
 use super::kept::{Kept, Template, Version, repository_key, version_key};
 use super::templates::NewVersion;
 use super::tx::{Page, Tx};
@@ -22,6 +22,17 @@ fn one(name: &'static str, value: &impl Shape) -> Answered {
 /// A structure of one member that may be absent.
 fn maybe<T: Shape>(name: &'static str, value: Option<T>) -> Answered {
     value.map_or_else(|| Ok(Document::map()), |value| one(name, &value))
+}
+
+/// The outputs of a resource, or those of one of its deployments.
+async fn outputs(
+    tx: &mut Tx<'_>,
+    arn: &str,
+    current: Vec<Output>,
+    deployment: Option<&String>,
+    token: Option<&String>,
+) -> Answered {
+    one("outputs", &deployments::outputs(tx, arn, current, deployment, token).await?)
 }
 
 fn nothing() -> Answered {
@@ -196,11 +207,7 @@ pub async fn answer(tx: &mut Tx<'_>, input: &Input, raw: &Document) -> Answered 
         Input::DeleteEnvironment(it) => maybe("environment", environments::delete(tx, &it.name).await?),
         Input::ListEnvironmentOutputs(it) => {
             let row = tx.get::<Environment>(&it.environment_name).await?;
-            one(
-                "outputs",
-                &outputs(tx, &row.value.arn, row.extra.outputs, it.deployment_id.as_ref(), it.next_token.as_ref())
-                    .await?,
-            )
+            outputs(tx, &row.value.arn, row.extra.outputs, it.deployment_id.as_ref(), it.next_token.as_ref()).await
         }
         Input::ListEnvironmentProvisionedResources(it) => {
             no_token(it.next_token.as_ref())?;
@@ -218,11 +225,7 @@ pub async fn answer(tx: &mut Tx<'_>, input: &Input, raw: &Document) -> Answered 
         }
         Input::ListServicePipelineOutputs(it) => {
             let (row, pipeline) = services::pipeline_of(tx, &it.service_name).await?;
-            one(
-                "outputs",
-                &outputs(tx, &pipeline.arn, row.extra.outputs, it.deployment_id.as_ref(), it.next_token.as_ref())
-                    .await?,
-            )
+            outputs(tx, &pipeline.arn, row.extra.outputs, it.deployment_id.as_ref(), it.next_token.as_ref()).await
         }
         Input::ListServicePipelineProvisionedResources(it) => {
             no_token(it.next_token.as_ref())?;
@@ -239,11 +242,7 @@ pub async fn answer(tx: &mut Tx<'_>, input: &Input, raw: &Document) -> Answered 
         }
         Input::ListServiceInstanceOutputs(it) => {
             let row = instances::get(tx, &it.service_name, &it.service_instance_name).await?;
-            one(
-                "outputs",
-                &outputs(tx, &row.value.arn, row.extra.outputs, it.deployment_id.as_ref(), it.next_token.as_ref())
-                    .await?,
-            )
+            outputs(tx, &row.value.arn, row.extra.outputs, it.deployment_id.as_ref(), it.next_token.as_ref()).await
         }
         Input::ListServiceInstanceProvisionedResources(it) => {
             no_token(it.next_token.as_ref())?;
@@ -261,11 +260,7 @@ pub async fn answer(tx: &mut Tx<'_>, input: &Input, raw: &Document) -> Answered 
         Input::CancelComponentDeployment(it) => one("component", &components::cancel(tx, &it.component_name).await?),
         Input::ListComponentOutputs(it) => {
             let row = tx.get::<Component>(&it.component_name).await?;
-            one(
-                "outputs",
-                &outputs(tx, &row.value.arn, row.extra.outputs, it.deployment_id.as_ref(), it.next_token.as_ref())
-                    .await?,
-            )
+            outputs(tx, &row.value.arn, row.extra.outputs, it.deployment_id.as_ref(), it.next_token.as_ref()).await
         }
         Input::ListComponentProvisionedResources(it) => {
             no_token(it.next_token.as_ref())?;

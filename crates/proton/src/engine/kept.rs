@@ -180,58 +180,47 @@ macro_rules! resources {
     )*};
 }
 
-/// A template of either type, with the members of both.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Template<const SERVICE: bool>(pub EnvironmentTemplate);
+/// What templates of both types have, as one type that tells them apart.
+macro_rules! of_both_types {
+    ($($(#[$doc:meta])* $name:ident($of:ident), [$table:literal, $service_table:literal], [$what:literal, $service_what:literal], |$it:ident| $key:expr;)*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Debug, Default, PartialEq)]
+        pub struct $name<const SERVICE: bool>(pub $of);
 
-impl<const SERVICE: bool> Shape for Template<SERVICE> {
-    fn read(document: &Document) -> Option<Self> {
-        EnvironmentTemplate::read(document).map(Self)
-    }
+        impl<const SERVICE: bool> Shape for $name<SERVICE> {
+            fn read(document: &Document) -> Option<Self> {
+                $of::read(document).map(Self)
+            }
 
-    fn write(&self) -> Document {
-        self.0.write()
-    }
+            fn write(&self) -> Document {
+                self.0.write()
+            }
+        }
+
+        impl<const SERVICE: bool> Resource for $name<SERVICE> {
+            const TABLE: &'static str = if SERVICE { $service_table } else { $table };
+            const WHAT: &'static str = if SERVICE { $service_what } else { $what };
+
+            fn key(&self) -> String {
+                let $it = &self.0;
+                $key
+            }
+
+            fn created_at(&self) -> Timestamp {
+                self.0.created_at
+            }
+        }
+    )*};
 }
 
-impl<const SERVICE: bool> Resource for Template<SERVICE> {
-    const TABLE: &'static str = if SERVICE { "service-template" } else { "environment-template" };
-    const WHAT: &'static str = if SERVICE { "Service template" } else { "Environment template" };
-
-    fn key(&self) -> String {
-        self.0.name.clone()
-    }
-
-    fn created_at(&self) -> Timestamp {
-        self.0.created_at
-    }
-}
-
-/// A version of a template of either type, with the members of both.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Version<const SERVICE: bool>(pub ServiceTemplateVersion);
-
-impl<const SERVICE: bool> Shape for Version<SERVICE> {
-    fn read(document: &Document) -> Option<Self> {
-        ServiceTemplateVersion::read(document).map(Self)
-    }
-
-    fn write(&self) -> Document {
-        self.0.write()
-    }
-}
-
-impl<const SERVICE: bool> Resource for Version<SERVICE> {
-    const TABLE: &'static str = if SERVICE { "service-template-version" } else { "environment-template-version" };
-    const WHAT: &'static str = if SERVICE { "Service template version" } else { "Environment template version" };
-
-    fn key(&self) -> String {
-        version_key(&self.0.template_name, &self.0.major_version, &self.0.minor_version)
-    }
-
-    fn created_at(&self) -> Timestamp {
-        self.0.created_at
-    }
+of_both_types! {
+    /// A template of either type, with the members of both.
+    Template(EnvironmentTemplate), ["environment-template", "service-template"],
+        ["Environment template", "Service template"], |it| it.name.clone();
+    /// A version of a template of either type, with the members of both.
+    Version(ServiceTemplateVersion), ["environment-template-version", "service-template-version"],
+        ["Environment template version", "Service template version"],
+        |it| version_key(&it.template_name, &it.major_version, &it.minor_version);
 }
 
 /// Keys of versions sort by their numbers.
