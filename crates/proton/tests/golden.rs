@@ -80,5 +80,5 @@ fn bundles_render_as_they_did() {
             seen += 1;
         }
     }
-    assert!(seen >= 10, "only {seen} bundles were found");
+    assert!(seen >= 16, "only {seen} bundles were found");
 }
