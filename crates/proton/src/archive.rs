@@ -113,6 +113,11 @@ impl Files {
         self.0.iter().map(|(path, content)| (path.as_str(), content.as_slice()))
     }
 
+    /// Of all files together.
+    pub fn bytes(&self) -> usize {
+        self.0.values().map(Vec::len).sum()
+    }
+
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

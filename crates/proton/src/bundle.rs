@@ -75,6 +75,13 @@ pub struct Bundle {
     pub supported_component_sources: Vec<String>,
 }
 
+impl Bundle {
+    /// Of all files that it keeps, together.
+    pub fn bytes(&self) -> usize {
+        self.main.iter().chain(&self.pipeline).map(|infrastructure| infrastructure.files.bytes()).sum()
+    }
+}
+
 /// A bundle with everything that was found. It is usable if no finding is an error.
 #[derive(Clone, Debug)]
 pub struct Reading {
