@@ -170,6 +170,24 @@ def test_up_tells_what_is_wrong(shell):
     assert found["version"] == "2.0"
 
 
+def test_up_goes_on_after_a_failure(shell):
+    shell("standin proton init environment network; standin proton init service web")
+    template = shell.folder / "web/instance_infrastructure/cloudformation.yaml"
+    good = template.read_text()
+    status = lambda: json.loads(shell("standin proton status --json"))
+    for deployed in (None, "1.1"):
+        template.write_text(good.replace("!GetAtt Role.Arn", "!GetAtt Rolle.Arn"))
+        done = subprocess.run(["bash", "-c", "standin proton up ."], **shell.how)
+        assert done.returncode == 1
+        assert "instance web/dev is FAILED: Template error: instance of Fn::GetAtt references undefined resource Rolle" in done.stderr
+        # The last good version stays.
+        assert status()["instances"][0]["version"] == (deployed or "1.0")
+        template.write_text(good)
+        shell("standin proton up .")
+        assert {instance["status"] for instance in status()["instances"]} == {"SUCCEEDED"}
+        assert status()["services"][0]["status"] == "ACTIVE"
+
+
 def test_up_takes_a_manifest(shell):
     shell("standin proton init environment bundles/network; standin proton init service bundles/web")
     folder = shell.folder

@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 import pytest
+from botocore.exceptions import ClientError
 from conftest import make
 from serve import ROOT, Standin
 
@@ -103,6 +104,16 @@ def settled(read):
     return status
 
 
+def gone(read):
+    """Reads until nothing is there any more."""
+    try:
+        (status,) = settled(lambda: (read(),))
+    except ClientError as error:
+        assert error.response["Error"]["Code"] == "ResourceNotFoundException", error
+        return
+    raise AssertionError(f"deletion ended as {status}")
+
+
 class Account:
     """One region of an account for one group of samples: their environments have the same names."""
 
@@ -153,6 +164,23 @@ class Account:
         read = lambda: self.proton.get_service_instance(name=name, serviceName=service)["serviceInstance"]
         status, message = settled(lambda: ((found := read())["deploymentStatus"], found.get("deploymentStatusMessage")))
         assert status == "SUCCEEDED", f"instance {name} of {service}: {message}"
+
+    def empty(self):
+        """Deletes what is deployed, and gives the stacks that are left."""
+        proton = self.proton
+        for component in proton.list_components()["components"]:
+            if "serviceName" in component:
+                proton.update_component(name=component["name"], deploymentType="CURRENT_VERSION", serviceName="", serviceInstanceName="")
+                settled(lambda: (proton.get_component(name=component["name"])["component"]["deploymentStatus"],))
+            proton.delete_component(name=component["name"])
+            gone(lambda: proton.get_component(name=component["name"])["component"]["deploymentStatus"])
+        for service in proton.list_services()["services"]:
+            proton.delete_service(name=service["name"])
+            gone(lambda: proton.get_service(name=service["name"])["service"]["status"])
+        for environment in proton.list_environments()["environments"]:
+            proton.delete_environment(name=environment["name"])
+            gone(lambda: proton.get_environment(name=environment["name"])["environment"]["deploymentStatus"])
+        return self.stacks.describe_stacks()["Stacks"]
 
     def stack_of(self, **instance):
         """The template and the resources of the stack that provisions an instance."""
@@ -218,6 +246,7 @@ def test_cloudformation_samples_deploy(stateful):
                 assert any(outputs[environment][key] in body for key in used), f"{name} has nothing of its environment in its stack"
                 assert {resource["ResourceStatus"] for resource in resources} <= {"CREATE_COMPLETE", "UPDATE_COMPLETE"}
             deployed.append(name)
+        assert account.empty() == []
     assert len(deployed) >= 18, deployed
 
 
@@ -251,6 +280,7 @@ def test_cloudformation_sample_component_reaches_its_service(stateful):
     account.instance("svc", instance)
     body, _ = account.stack_of(serviceName="svc", serviceInstanceName=instance)
     assert outputs["BucketAccessPolicyArn"] in body and outputs["BucketName"] in body
+    assert account.empty() == []
 
 
 def test_terraform_samples_wait_for_their_own_automation(stateful):

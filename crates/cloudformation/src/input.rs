@@ -41,7 +41,23 @@ pub(crate) fn fill(service: &Service, shape: ShapeIx, properties: &Value, noun: 
         };
         let found = same(&own).or_else(|| if own == "tagging" { same("tags") } else { None });
         let found = found.or_else(|| also.iter().filter(|name| **name != "tags").find_map(|name| same(name)));
-        let Some((name, value)) = found else { continue };
+        // `GroupName` of a security group, where the service says `Name`.
+        let found = found.or_else(|| {
+            let of_noun = |name: &str| {
+                let rest = squash(name).strip_suffix(&own).map(str::to_owned).unwrap_or_default();
+                member.required && !rest.is_empty() && noun.ends_with(&rest)
+            };
+            properties.iter().find(|(name, _)| !input.used.contains(*name) && of_noun(name))
+        });
+        let Some((name, value)) = found else {
+            // Services that want everything in one structure, which is called as the resource.
+            if own == noun && matches!(service.target(member).kind, Kind::Structure(_)) {
+                let inner = fill(service, member.target, &Value::Object(properties.clone()), &noun);
+                input.used.extend(inner.used);
+                input.fields.push(member.name, inner.fields);
+            }
+            continue;
+        };
         if let Some(value) = convert(service, member.target, value, 0) {
             input.used.insert(name.clone());
             input.fields.push(member.name, value);
@@ -206,6 +222,20 @@ mod tests {
             "VPC",
             json!({"CidrBlock": "10.0.0.0/16", "Tags": [{"Key": "k", "Value": "v"}]}),
             json!({"CidrBlock": "10.0.0.0/16", "TagSpecifications": [{"ResourceType": "vpc", "Tags": [{"Key": "k", "Value": "v"}]}]}),
+        );
+        check(
+            "ec2",
+            "CreateSecurityGroup",
+            "SecurityGroup",
+            json!({"GroupName": "g", "GroupDescription": "d", "VpcId": "v"}),
+            json!({"Description": "d", "GroupName": "g", "VpcId": "v"}),
+        );
+        check(
+            "codepipeline",
+            "CreatePipeline",
+            "Pipeline",
+            json!({"Name": "p", "RoleArn": "r", "Tags": [{"Key": "k", "Value": "v"}]}),
+            json!({"pipeline": {"name": "p", "roleArn": "r"}, "tags": [{"key": "k", "value": "v"}]}),
         );
     }
 }

@@ -526,17 +526,26 @@ impl MadeBy {
         let bound = self.names(self.create).into_iter().map(|(member, _)| member);
         let by_word = structure.into_iter().flat_map(|structure| &structure.members).filter_map(|member| {
             let plain = squash(member.name);
-            let names = plain == "name" || plain == format!("{noun}name") || plain == noun;
+            let names = plain == "name" || plain == format!("{noun}name") || plain == noun || names_part(&noun, &plain);
             let text = matches!(self.service.target(member).kind, Kind::String { .. });
             (names && text).then_some(member.name)
         });
         let members: Vec<&'static str> = bound.chain(by_word).collect();
         let given = members.iter().find_map(|member| input.get(member).and_then(Document::as_str));
+        // Everything may lie in one structure, which is called as the resource.
+        let mut inner = structure.into_iter().flat_map(|structure| &structure.members).filter_map(|member| {
+            let fits = squash(member.name) == noun && members.is_empty();
+            let named = self.service.structure(member.target).filter(|_| fits)?.member("name")?;
+            Some((member.name, named.name))
+        });
+        let inner = inner.next();
+        let in_inner = || input.get(inner?.0)?.get(inner?.1)?.as_str();
+        let given = given.or_else(in_inner);
         let given = given.map(str::to_owned).or_else(|| {
             let properties = properties.as_object()?;
             let named = |name: &str| {
                 let plain = squash(name);
-                plain == format!("{noun}name") || plain == "name"
+                plain == format!("{noun}name") || plain == "name" || names_part(&noun, &plain)
             };
             properties.iter().find(|(name, _)| named(name)).and_then(|(_, value)| scalar_text(value))
         });
@@ -546,6 +555,10 @@ impl MadeBy {
                 about.generated = true;
                 if let Some(member) = members.first() {
                     input.push(*member, about.name.clone());
+                } else if let Some((outer, member)) = inner
+                    && let Some(fields) = input.get_mut(outer).and_then(Document::as_map_mut)
+                {
+                    fields.push(member, about.name.clone());
                 }
             }
         }
@@ -623,6 +636,11 @@ fn capital(name: &str) -> String {
 fn filled(by: &MadeBy, operation: &Operation, properties: &Value) -> input::Input {
     let noun = by.ix.map(|ix| by.lifecycle.resource(ix).name.clone()).unwrap_or_default();
     operation.input.map(|shape| input::fill(by.service, shape, properties, &noun)).unwrap_or_default()
+}
+
+/// Whether a member is named for the end of a type's name: `GroupName` of a security group.
+fn names_part(noun: &str, member: &str) -> bool {
+    member.strip_suffix("name").is_some_and(|part| part.len() > 2 && noun.len() > part.len() && noun.ends_with(part))
 }
 
 /// What lies in something else is named with it: adds to an input whatever is required, and what tells where the resource is.

@@ -1,5 +1,6 @@
 //! Services: their instances come, go and change each by itself; the pipeline follows them.
 
+use anyhow::anyhow;
 use serde_json::{Value, json};
 
 use super::{Up, Version, begun, is_busy, is_good, show, update, wait};
@@ -13,7 +14,8 @@ impl Up {
         let template = &project.templates[wanted.template];
         let version = self.recommended(template)?;
         let label = format!("service {}", wanted.name);
-        let Some(there) = self.settled_service(&label, &wanted.name)? else {
+        let there = self.settled_service(&label, &wanted.name)?;
+        let Some(there) = self.unless_stillborn(&label, there)? else {
             let mut input = json!({
                 "name": wanted.name,
                 "templateName": template.name,
@@ -68,6 +70,27 @@ impl Up {
         }
         self.board.say(&label, Tone::Faint, "as it is");
         Ok(())
+    }
+
+    /// Deletes a service that failed when it was created, and of which nothing ever came: it never becomes active.
+    fn unless_stillborn(&mut self, label: &str, there: Option<Value>) -> Result<Option<Value>, CommandError> {
+        let Some(there) = there else { return Ok(None) };
+        if !text(&there, "status").starts_with("CREATE_FAILED") {
+            return Ok(Some(there));
+        }
+        let name = text(&there, "name").to_owned();
+        let instances = self.remote.proton("ListServiceInstances", &json!({ "serviceName": name }))?;
+        let came_up = |instance: &Value| !text(instance, "lastDeploymentSucceededAt").is_empty();
+        if list(&instances, "serviceInstances").iter().any(came_up) {
+            return Ok(Some(there));
+        }
+        self.board.say(label, Tone::Busy, "deleting what failed");
+        self.remote.proton("DeleteService", &json!({ "name": name }))?;
+        let left = self.settled_service(label, &name)?;
+        match left.map(|left| text(&left, "statusMessage").to_owned()) {
+            None => Ok(None),
+            Some(message) => Err(CommandError::failure(anyhow!("{label} cannot be deleted: {message}"))),
+        }
     }
 
     /// Updates an instance where that is needed. Whether its outputs are others now.
