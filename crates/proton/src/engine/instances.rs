@@ -503,6 +503,7 @@ async fn in_order(
     let page = Page { token: input.next_token.as_ref(), most: input.max_results };
     let mut place = page.token.map(|token| tx.place(token)).transpose()?;
     let (mut found, mut looked_at) = (Vec::new(), 0);
+    let mut last_found = None;
     let wanted = page.size();
     // Without a filter, one more tells whether there is another page.
     let limit = if filters.is_empty() { wanted + 1 } else { READ };
@@ -510,14 +511,17 @@ async fn in_order(
         let rows = tx.after::<ServiceInstance>(&part, place.as_deref(), limit).await?;
         let count = rows.len();
         for row in rows {
-            if found.len() == wanted || looked_at == LOOKED_AT_MAX {
-                let next_token = place.map(|place| tx.token(&place));
+            let fits = fits(tx, &row.value, filters).await?;
+            let goes_on_after = if fits && found.len() == wanted { &last_found } else { &place };
+            if (fits && found.len() == wanted) || looked_at == LOOKED_AT_MAX {
+                let next_token = goes_on_after.as_ref().map(|place| tx.token(place));
                 return Ok(ListServiceInstancesOutput { service_instances: found, next_token });
             }
             looked_at += 1;
             place = part.place(&row);
-            if fits(tx, &row.value, filters).await? {
+            if fits {
                 found.push(convert(&row.value));
+                last_found.clone_from(&place);
             }
         }
         if count < limit {

@@ -3,6 +3,7 @@
 mod components;
 mod environments;
 mod jobs;
+mod lists;
 mod others;
 mod sequences;
 mod services;
