@@ -35,6 +35,10 @@ pub(crate) struct Special {
     pub(crate) replace: Vec<String>,
     pub(crate) keep: Vec<String>,
     pub(crate) steps: Vec<Step>,
+    /// The operation that reads it, where that is not the one named most like the type.
+    pub(crate) read_by: Option<String>,
+    /// Members of the input that reads it, as an object.
+    pub(crate) read: Value,
 }
 
 /// A call besides the one that makes a resource.
@@ -198,7 +202,10 @@ fn made_by(
         None => best(of(&|verb| matches!(verb, Verb::Create | Verb::Put)))?,
     };
     let own_ix = ix.or_else(|| lifecycle.role(create).map(|role| role.resource));
-    let read = ix.and_then(|_| best(of(&|verb| matches!(verb, Verb::Read))));
+    let read = match special.and_then(|special| special.read_by.as_deref()) {
+        Some(name) => service.operation(name),
+        None => ix.and_then(|_| best(of(&|verb| matches!(verb, Verb::Read)))),
+    };
     let delete = ix.and_then(|_| best(of(&|verb| matches!(verb, Verb::Delete))));
     let changes = ix.map(|ix| changes(service, &lifecycle, ix)).unwrap_or_default();
     Some(MadeBy { service, lifecycle, ix: own_ix, create, read, delete, changes })

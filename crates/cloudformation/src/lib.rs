@@ -7,8 +7,10 @@
 //! - Nothing here opens a socket, reads the environment or the time.
 //! - Bad input never panics; what a template can come to is bounded in depth, time and bytes.
 
+mod about;
 pub mod check;
 mod cidr;
+mod drift;
 mod dynamic;
 pub mod error;
 pub mod evaluate;

@@ -45,6 +45,24 @@ pub enum Replacement {
     Always,
 }
 
+/// What has become of a resource.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Drift {
+    /// Nobody can tell.
+    NotChecked,
+    Deleted,
+    /// It is there, with these differences.
+    Checked(Vec<Difference>),
+}
+
+/// A property that is not what it was.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Difference {
+    pub property: String,
+    pub expected: String,
+    pub actual: String,
+}
+
 /// Makes resources. A failure is told in the words of a stack event's reason.
 pub trait Resources: Send + Sync {
     /// Whether resources of that type can be made at all.
@@ -52,6 +70,9 @@ pub trait Resources: Send + Sync {
 
     /// What a change of a property of a type does.
     fn replacement(&self, kind: &str, property: &str) -> Replacement;
+
+    /// Looks what has become of one.
+    fn drift<'a>(&'a self, place: &'a Place, wanted: Wanted<'a>, made: &'a Made) -> BoxFuture<'a, Drift>;
 
     /// Whether resources of that type have tags.
     fn takes_tags(&self, kind: &str) -> bool;

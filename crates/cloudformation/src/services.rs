@@ -8,16 +8,17 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 use standin_core::{Answer, BoxFuture, Call, CallContext, Dice, Draw, OperationError, Registry};
-use standin_lifecycle::{Form, Part, Step, TypeKind};
+use standin_lifecycle::{Form, Step};
 use standin_mock::synthesis::Synthesizer;
 use standin_model::words::squash;
 use standin_model::{Catalogue, Document, Fields, Kind, Operation, Service};
 
+use crate::about::About;
 use crate::evaluate::Made;
 use crate::input;
 use crate::kinds::{Kinds, MadeBy, ResourceKind};
 use crate::parameters::scalar_text;
-use crate::resources::{Place, Replacement, Resources, Wanted, changed_properties};
+use crate::resources::{Drift, Place, Replacement, Resources, Wanted, changed_properties};
 use crate::{steps, tagging};
 
 /// Random letters at the end of generated names.
@@ -30,7 +31,7 @@ pub(crate) const NAME: &str = "-name";
 /// See the module.
 pub struct ServiceResources {
     catalogue: &'static Catalogue,
-    kinds: Kinds,
+    pub(crate) kinds: Kinds,
     registry: Arc<Registry>,
     pace: Arc<dyn Fn(&str) -> i64 + Send + Sync>,
 }
@@ -157,14 +158,11 @@ impl ServiceResources {
     ) -> Result<Made, String> {
         if let Some(by) = &kind.made_by {
             self.settle(place, by, wanted, about, used, None, salt).await?;
-            if let Some(read) = by.read {
-                let mut input = about.input(&by.names(read)).unwrap_or_default();
-                name_around(by, read, wanted.properties, &mut input);
-                if !input.is_empty()
-                    && let Ok(output) = self.call(place, by.service, read, input, salt).await
-                {
-                    by.learn(&Fields::new(), &output, read, about);
-                }
+            if let Some(read) = by.read
+                && let Some(input) = about.read_input(kind, by, read, wanted.properties)
+                && let Ok(output) = self.call(place, by.service, read, input, salt).await
+            {
+                by.learn(&Fields::new(), &output, read, about);
             }
         }
         let mut made = about.clone().made(place, kind, wanted, salt);
@@ -228,7 +226,7 @@ impl ServiceResources {
             let none = std::collections::BTreeSet::new();
             self.settle(place, by, &wanted, &mut about, &none, Some(&changed), salt).await?;
             if let Some(read) = by.read
-                && let Some(input) = about.input(&by.names(read))
+                && let Some(input) = about.read_input(&kind, by, read, wanted.properties)
                 && let Ok(output) = self.call(place, by.service, read, input, salt).await
             {
                 let known = std::mem::take(&mut about);
@@ -335,6 +333,10 @@ impl Resources for ServiceResources {
         Box::pin(self.remove(place, wanted, made))
     }
 
+    fn drift<'a>(&'a self, place: &'a Place, wanted: Wanted<'a>, made: &'a Made) -> BoxFuture<'a, Drift> {
+        Box::pin(async move { self.compare(place, &wanted, made).await })
+    }
+
     fn takes_tags(&self, kind: &str) -> bool {
         let kind = self.kinds.find(kind);
         let tags = serde_json::json!({"Tags": [{"Key": "k", "Value": "v"}]});
@@ -412,108 +414,6 @@ impl Resources for ServiceResources {
     }
 }
 
-/// What is known of a resource that is being made.
-#[derive(Clone, Debug, Default)]
-struct About {
-    name: String,
-    /// Nobody but the stack chose the name.
-    generated: bool,
-    id: Option<String>,
-    arn: Option<String>,
-    url: Option<String>,
-    reference: Option<String>,
-    attributes: Map<String, Value>,
-}
-
-impl About {
-    fn of(made: &Made) -> Self {
-        let text = |name: &str| made.attributes.get(name).and_then(Value::as_str).map(str::to_owned);
-        let is_arn = made.reference.starts_with("arn:");
-        Self {
-            name: text(NAME).unwrap_or_else(|| made.reference.clone()),
-            generated: false,
-            id: text("-id").or_else(|| Some(made.reference.clone())),
-            arn: text("-arn").or_else(|| is_arn.then(|| made.reference.clone())),
-            url: text("-url"),
-            reference: Some(made.reference.clone()),
-            attributes: made.attributes.clone(),
-        }
-    }
-
-    fn part(&self, member: &str, part: Part) -> Option<String> {
-        let plain = squash(member);
-        match part {
-            _ if plain.ends_with("url") => self.url.clone().or_else(|| self.reference.clone()),
-            Part::Arn => self.arn.clone(),
-            Part::Id => self.id.clone().or_else(|| Some(self.name.clone())),
-            Part::Name => Some(self.name.clone()),
-            Part::Any if plain.ends_with("arn") => self.arn.clone(),
-            Part::Any if plain.ends_with("id") => self.id.clone().or_else(|| Some(self.name.clone())),
-            Part::Any => Some(self.name.clone()).filter(|name| !name.is_empty()).or_else(|| self.reference.clone()),
-            Part::Qualifier => None,
-        }
-    }
-
-    /// An input that names the resource; nothing where that is not known how.
-    fn input(&self, names: &[(&'static str, Part)]) -> Option<Fields> {
-        let mut input = Fields::new();
-        for (member, part) in names {
-            if let Some(text) = self.part(member, *part).filter(|text| !text.is_empty()) {
-                input.insert(*member, text);
-            }
-        }
-        (!input.is_empty()).then_some(input)
-    }
-
-    fn made(mut self, place: &Place, kind: &ResourceKind, wanted: &Wanted<'_>, salt: u64) -> Made {
-        let special = &kind.special;
-        let words = |about: &Self, template: &str, reference: &str| {
-            filled_template(template, place, wanted.properties, about, reference, salt)
-        };
-        let plain = |text: Option<&String>| text.filter(|text| !text.is_empty()).cloned();
-        let lifecycle_kind = kind.made_by.as_ref().and_then(|by| Some(by.lifecycle.resource(by.ix?).kind));
-        let generated = || words(&self, "{stack}-{hex17}", "");
-        let reference = match special.reference.as_deref() {
-            Some("name") => self.name.clone(),
-            Some("id") => plain(self.id.as_ref()).unwrap_or_else(generated),
-            Some("arn") => plain(self.arn.as_ref()).or(self.id.clone()).unwrap_or_else(generated),
-            Some("url") => plain(self.url.as_ref()).unwrap_or_else(|| self.name.clone()),
-            Some("eip") => self.address().unwrap_or_else(generated),
-            Some(template) => words(&self, template, ""),
-            None => match lifecycle_kind {
-                Some(TypeKind::Named) => self.name.clone(),
-                Some(TypeKind::Assigned) => {
-                    plain(self.id.as_ref()).or_else(|| plain(self.arn.as_ref())).unwrap_or_else(generated)
-                }
-                _ => generated(),
-            },
-        };
-        for (name, template) in &special.attributes {
-            let value = words(&self, template, &reference);
-            self.attributes.insert(name.clone(), Value::from(value));
-        }
-        if let Some(arn) = &self.arn {
-            self.attributes.entry("Arn").or_insert_with(|| Value::from(arn.as_str()));
-        }
-        let kept = [
-            (NAME, Some(&self.name)),
-            ("-id", self.id.as_ref()),
-            ("-arn", self.arn.as_ref()),
-            ("-url", self.url.as_ref()),
-        ];
-        for (name, text) in kept {
-            if let Some(text) = text.filter(|text| !text.is_empty()) {
-                self.attributes.insert(name.to_owned(), Value::from(text.as_str()));
-            }
-        }
-        Made { reference, attributes: self.attributes }
-    }
-
-    fn address(&self) -> Option<String> {
-        self.attributes.get("PublicIp").and_then(Value::as_str).map(str::to_owned)
-    }
-}
-
 impl MadeBy {
     fn noun(&self, kind: &ResourceKind) -> String {
         squash(kind.name.rsplit("::").next().unwrap_or_default())
@@ -565,7 +465,7 @@ impl MadeBy {
     }
 
     /// Takes from an answer who the resource is and what it is like.
-    fn learn(&self, input: &Fields, output: &Document, operation: &Operation, about: &mut About) {
+    pub(crate) fn learn(&self, input: &Fields, output: &Document, operation: &Operation, about: &mut About) {
         let role = self.role(operation);
         let views = role.into_iter().flat_map(|role| role.views.iter()).filter(|view| Some(view.of) == self.ix);
         let mut shown = vec![output];
@@ -644,7 +544,7 @@ fn names_part(noun: &str, member: &str) -> bool {
 }
 
 /// What lies in something else is named with it: adds to an input whatever is required, and what tells where the resource is.
-fn name_around(by: &MadeBy, operation: &Operation, properties: &Value, input: &mut Fields) {
+pub(crate) fn name_around(by: &MadeBy, operation: &Operation, properties: &Value, input: &mut Fields) {
     let Some(structure) = operation.input.and_then(|shape| by.service.structure(shape)) else { return };
     let around = by.around(operation);
     for (name, value) in filled(by, operation, properties).fields.iter() {
@@ -692,7 +592,7 @@ fn public_parameter(place: &Place, name: &str) -> Option<String> {
     })
 }
 
-fn salt(place: &Place, wanted: &Wanted<'_>) -> u64 {
+pub(crate) fn salt(place: &Place, wanted: &Wanted<'_>) -> u64 {
     let mut key = place.dice.key("stack resource");
     key.text(&place.stack_id).text(wanted.logical_id).number(wanted.generation);
     key.finish()
@@ -712,54 +612,7 @@ fn generated_name(place: &Place, wanted: &Wanted<'_>, lower: bool, salt: u64) ->
     if lower { name.to_lowercase() } else { name }
 }
 
-fn filled_template(
-    template: &str,
-    place: &Place,
-    properties: &Value,
-    about: &About,
-    reference: &str,
-    salt: u64,
-) -> String {
-    let mut out = String::with_capacity(template.len() + 32);
-    let mut rest = template;
-    while let Some(open) = rest.find('{') {
-        out.push_str(&rest[..open]);
-        if let Some(after) = rest[open..].strip_prefix("{{}}") {
-            out.push_str("{}");
-            rest = after;
-            continue;
-        }
-        let Some(close) = rest[open..].find('}').map(|close| open + close) else { break };
-        let word = &rest[open + 1..close];
-        let mut draw = Draw::from_seed(standin_model::words::mix(salt, word.len() as u64));
-        match word {
-            "ref" => out.push_str(reference),
-            "name" => out.push_str(&about.name),
-            "id" => out.push_str(about.id.as_deref().unwrap_or(&about.name)),
-            "arn" => out.push_str(about.arn.as_deref().unwrap_or_default()),
-            "partition" => out.push_str(&place.partition),
-            "region" => out.push_str(&place.region),
-            "account" => out.push_str(&place.account),
-            "stack" => out.push_str(&place.stack_name),
-            "suffix" => out.push_str(if place.partition == "aws-cn" { "amazonaws.com.cn" } else { "amazonaws.com" }),
-            "hex8" => out.push_str(&hex(&mut draw, 8)),
-            "hex17" => out.push_str(&hex(&mut draw, 17)),
-            "HEX14" => out.push_str(&hex(&mut draw, 14).to_uppercase()),
-            "uuid" => out.push_str(&uuid(&mut draw)),
-            _ => {
-                let property = word.strip_prefix("prop:").unwrap_or(word);
-                let given = properties.get(property).and_then(scalar_text);
-                let known = || about.attributes.get(property).and_then(scalar_text);
-                out.push_str(&given.or_else(known).unwrap_or_default());
-            }
-        }
-        rest = &rest[close + 1..];
-    }
-    out.push_str(rest);
-    out
-}
-
-fn hex(draw: &mut Draw, digits: usize) -> String {
+pub(crate) fn hex(draw: &mut Draw, digits: usize) -> String {
     (0..digits).filter_map(|_| char::from_digit(u32::try_from(draw.below(16)).unwrap_or(0), 16)).collect()
 }
 

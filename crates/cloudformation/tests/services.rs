@@ -289,6 +289,46 @@ async fn pieces_are_included_and_parameters_looked_up() {
 }
 
 #[tokio::test]
+async fn drift_is_seen() {
+    let world = World::new();
+    let template = json!({"Resources": {
+        "Queue": {"Type": "AWS::SQS::Queue", "Properties": {"QueueName": "robin", "VisibilityTimeout": 45, "DelaySeconds": 5}},
+        "Role": {"Type": "AWS::IAM::Role", "Properties": {"RoleName": "robin", "Description": "sings", "AssumeRolePolicyDocument": {}}},
+        "Topic": {"Type": "AWS::SNS::Topic", "Properties": {"TopicName": "robin"}},
+    }});
+    let input =
+        json!({"StackName": "birds", "TemplateBody": template.to_string(), "Capabilities": ["CAPABILITY_NAMED_IAM"]});
+    world.ok("cloudformation", "CreateStack", input).await;
+    let status = async || {
+        let id = world.ok("cloudformation", "DetectStackDrift", json!({"StackName": "birds"})).await;
+        world.ok("cloudformation", "DescribeStackDriftDetectionStatus", id).await
+    };
+    let told = status().await;
+    assert_eq!((&told["StackDriftStatus"], &told["DriftedStackResourceCount"]), (&json!("IN_SYNC"), &json!(0)));
+
+    let stack = world
+        .ok("cloudformation", "DescribeStackResource", json!({"StackName": "birds", "LogicalResourceId": "Queue"}))
+        .await;
+    let url = stack["StackResourceDetail"]["PhysicalResourceId"].clone();
+    world.ok("sqs", "SetQueueAttributes", json!({"QueueUrl": url, "Attributes": {"VisibilityTimeout": "9"}})).await;
+    world.ok("iam", "DeleteRole", json!({"RoleName": "robin"})).await;
+    let told = status().await;
+    assert_eq!((&told["StackDriftStatus"], &told["DriftedStackResourceCount"]), (&json!("DRIFTED"), &json!(2)));
+    let drifts = world.ok("cloudformation", "DescribeStackResourceDrifts", json!({"StackName": "birds"})).await;
+    let drifts = drifts["StackResourceDrifts"].as_array().expect("a list");
+    let of = |name: &str| drifts.iter().find(|drift| drift["LogicalResourceId"] == name).expect(name);
+    assert_eq!(of("Role")["StackResourceDriftStatus"], "DELETED");
+    assert_eq!(of("Topic")["StackResourceDriftStatus"], "IN_SYNC");
+    let expect = json!([{"PropertyPath": "/VisibilityTimeout", "ExpectedValue": "45", "ActualValue": "9", "DifferenceType": "NOT_EQUAL"}]);
+    assert_eq!(of("Queue")["PropertyDifferences"], expect);
+    let filtered = json!({"StackName": "birds", "StackResourceDriftStatusFilters": ["IN_SYNC"]});
+    let filtered = world.ok("cloudformation", "DescribeStackResourceDrifts", filtered).await;
+    assert_eq!(filtered["StackResourceDrifts"].as_array().map(Vec::len), Some(1));
+    let stack = world.ok("cloudformation", "DescribeStacks", json!({"StackName": "birds"})).await;
+    assert_eq!(stack["Stacks"][0]["DriftInformation"]["StackDriftStatus"], "DRIFTED");
+}
+
+#[tokio::test]
 async fn stacks_nest() {
     let world = World::new();
     let child = |name: &str| {

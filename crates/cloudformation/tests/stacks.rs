@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use standin_cloudformation::ServiceResources;
 use standin_cloudformation::evaluate::Made;
-use standin_cloudformation::resources::{Place, Replacement, Resources, Wanted};
+use standin_cloudformation::resources::{Drift, Place, Replacement, Resources, Wanted};
 use standin_cloudformation::stacks::{Engine, SERVICE};
 use standin_core::{BoxFuture, Call, CallContext, Clock, Dice, Handler, OperationError};
 use standin_model::{Catalogue, Document, Timestamp};
@@ -73,6 +73,10 @@ impl Resources for Fragile {
             true => Box::pin(std::future::ready(Err("it is stuck".to_owned()))),
             false => self.inner.delete(place, wanted, made),
         }
+    }
+
+    fn drift<'a>(&'a self, place: &'a Place, wanted: Wanted<'a>, made: &'a Made) -> BoxFuture<'a, Drift> {
+        self.inner.drift(place, wanted, made)
     }
 
     fn takes_tags(&self, kind: &str) -> bool {

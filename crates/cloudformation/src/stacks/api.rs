@@ -15,8 +15,10 @@ use crate::resources::Resources;
 /// Operations that show something.
 const READS: &[&str] = &[
     "DescribeChangeSet",
+    "DescribeStackDriftDetectionStatus",
     "DescribeStackEvents",
     "DescribeStackResource",
+    "DescribeStackResourceDrifts",
     "DescribeStackResources",
     "DescribeStacks",
     "GetStackPolicy",
@@ -38,6 +40,8 @@ const WRITES: &[&str] = &[
     "CreateStack",
     "DeleteChangeSet",
     "DeleteStack",
+    "DetectStackDrift",
+    "DetectStackResourceDrift",
     "ExecuteChangeSet",
     "RollbackStack",
     "SetStackPolicy",
@@ -129,6 +133,8 @@ async fn read(stacks: &Stacks, context: &CallContext, input: &Document) -> Resul
     let space = &record::space(&context.account, &context.region);
     match context.operation.name {
         "DescribeChangeSet" => stacks.describe_change_set(space, input).await,
+        "DescribeStackDriftDetectionStatus" => stacks.drift_status(space, input).await,
+        "DescribeStackResourceDrifts" => stacks.resource_drifts(space, input).await,
         "DescribeStackEvents" => stacks.describe_events(space, input).await,
         "DescribeStackResource" => stacks.describe_resource(space, input).await,
         "DescribeStackResources" => stacks.describe_resources(space, input).await,
@@ -154,6 +160,8 @@ async fn write(stacks: &Stacks, context: &CallContext, input: &Document) -> Resu
         "CreateStack" => stacks.create_stack(space, place(context), input).await,
         "DeleteChangeSet" => stacks.delete_change_set(space, input).await,
         "DeleteStack" => stacks.delete_stack(space, place(context), input).await,
+        "DetectStackDrift" => stacks.detect_drift(space, place(context), input).await,
+        "DetectStackResourceDrift" => stacks.detect_resource_drift(space, place(context), input).await,
         "ExecuteChangeSet" => stacks.execute_change_set(space, place(context), input).await,
         "CancelUpdateStack" => stacks.cancel_update(space, place(context), &name()).await,
         "ContinueUpdateRollback" => stacks.continue_rollback(space, place(context), input).await,

@@ -4,6 +4,7 @@ mod api;
 mod change_sets;
 mod changes;
 mod deploy;
+mod drift;
 mod exports;
 mod nested;
 mod read;

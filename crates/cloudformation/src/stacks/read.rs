@@ -5,7 +5,7 @@ use standin_store::{Scan, Space};
 
 use super::record::{self, Stack, StackEvent, StackResource, time};
 use super::write::{shown, text, texts};
-use super::{Failure, Stacks, invalid, stored};
+use super::{Failure, Stacks, drift, invalid, stored};
 
 /// Items on a page.
 const PAGE: usize = 100;
@@ -21,12 +21,6 @@ fn put(fields: &mut Fields, name: Str, value: Option<impl Into<Document>>) {
 
 fn list(texts: &[String]) -> Document {
     Document::List(texts.iter().map(|text| Document::from(text.clone())).collect())
-}
-
-fn drift(status: Str) -> Document {
-    let mut fields = Fields::new();
-    fields.push(status, "NOT_CHECKED");
-    Document::Map(fields)
 }
 
 fn describe(stack: &Stack) -> Document {
@@ -60,7 +54,7 @@ fn describe(stack: &Stack) -> Document {
     out.push("EnableTerminationProtection", stack.termination_protection);
     put(&mut out, "ParentId", stack.parent_id.clone());
     put(&mut out, "RootId", stack.root_id.clone());
-    out.push("DriftInformation", drift("StackDriftStatus"));
+    out.push("DriftInformation", drift::shown("StackDriftStatus", stack.drift.as_ref()));
     Document::Map(out)
 }
 
@@ -86,7 +80,7 @@ fn summary(stack: &Stack) -> Document {
     put(&mut out, "StackStatusReason", stack.reason.clone());
     put(&mut out, "ParentId", stack.parent_id.clone());
     put(&mut out, "RootId", stack.root_id.clone());
-    out.push("DriftInformation", drift("StackDriftStatus"));
+    out.push("DriftInformation", drift::shown("StackDriftStatus", stack.drift.as_ref()));
     Document::Map(out)
 }
 
@@ -105,7 +99,7 @@ fn resource(stack: Option<&Stack>, resource: &StackResource, stamp: Str, detaile
     if detailed {
         put(&mut out, "Metadata", resource.metadata.as_ref().map(ToString::to_string));
     }
-    out.push("DriftInformation", drift("StackResourceDriftStatus"));
+    out.push("DriftInformation", drift::shown("StackResourceDriftStatus", resource.drift.as_ref()));
     Document::Map(out)
 }
 

@@ -62,6 +62,17 @@ pub struct Stack {
     pub last_event_ms: i64,
     /// Logical ids that a rollback that goes on leaves as they are.
     pub skipped: Vec<String>,
+    pub drift: Option<Checked>,
+}
+
+/// What was seen when it was last looked whether something is as its stack made it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Checked {
+    pub status: String,
+    pub at_ms: i64,
+    /// In the members of `PropertyDifference`.
+    pub differences: Vec<Value>,
 }
 
 impl Stack {
@@ -128,6 +139,7 @@ pub struct StackResource {
     pub replacement: Option<Box<Self>>,
     /// When what its service does with it is over; [`UNTIL_ITS_END`] where a nested stack tells.
     pub until_ms: Option<i64>,
+    pub drift: Option<Checked>,
 }
 
 /// Until the operation on a nested stack ends.
@@ -246,6 +258,11 @@ pub(crate) fn change_sets(space: &Space) -> Table {
 
 pub(crate) fn exports(space: &Space) -> Table {
     space.table("exports")
+}
+
+/// Looks for drift, by their ids.
+pub(crate) fn drifts(space: &Space) -> Table {
+    space.table("drifts")
 }
 
 /// The row of an event: the newest come first.
