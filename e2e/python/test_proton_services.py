@@ -66,6 +66,11 @@ def test_a_service_comes_to_life(proton):
     for one in (service, dev, service["pipeline"]):
         own = {key: value for key, value in proton.tags(one["arn"]).items() if not key.startswith("aws:")}
         assert own == {"team": "web"}
+    # They are copies: what becomes of one is nothing to the others.
+    client.tag_resource(resourceArn=service["pipeline"]["arn"], tags=[{"key": "stage", "value": "build"}])
+    client.untag_resource(resourceArn=arn, tagKeys=["team"])
+    kept = [{key for key in proton.tags(one["arn"]) if not key.startswith("aws:")} for one in (service, dev, service["pipeline"])]
+    assert kept == [set(), {"team"}, {"team", "stage"}]
 
     stacks = {
         "instance": client.list_service_instance_provisioned_resources(serviceName="svc", serviceInstanceName="prod"),

@@ -43,6 +43,8 @@ pub struct Extra {
     /// Whether it was updated since.
     pub modified: bool,
     pub tags: Vec<Tag>,
+    /// Of a service: those of its pipeline.
+    pub pipeline_tags: Vec<Tag>,
     pub outputs: Vec<Output>,
     pub resources: Vec<ProvisionedResource>,
     /// Of a template: the next major version, and the next minor of each major by its number.
@@ -80,6 +82,7 @@ impl Shape for Extra {
             parameters: one(fields, "parameters"),
             modified: one(fields, "modified").unwrap_or_default(),
             tags: one(fields, "tags").unwrap_or_default(),
+            pipeline_tags: one(fields, "pipelineTags").unwrap_or_default(),
             outputs: one(fields, "outputs").unwrap_or_default(),
             resources: one(fields, "resources").unwrap_or_default(),
             next_major: one(fields, "nextMajor").unwrap_or_default(),
@@ -108,6 +111,7 @@ impl Shape for Extra {
         some(&mut fields, "parameters", self.parameters.as_ref());
         some(&mut fields, "modified", Some(&self.modified).filter(|set| **set));
         many(&mut fields, "tags", &self.tags);
+        many(&mut fields, "pipelineTags", &self.pipeline_tags);
         many(&mut fields, "outputs", &self.outputs);
         many(&mut fields, "resources", &self.resources);
         some(&mut fields, "nextMajor", Some(&self.next_major).filter(|count| **count > 0));

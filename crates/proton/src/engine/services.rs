@@ -159,6 +159,7 @@ pub async fn create(tx: &mut Tx<'_>, input: &CreateServiceInput, raw: &Document)
     tx.event("Service", &service.arn, None, service.status.as_str(), &[("name", &input.name)]);
     let mut kept = Kept::new(service.clone());
     kept.extra.parameters = Some(parameters);
+    kept.extra.pipeline_tags = own_tags.iter().filter(|_| has_pipeline).cloned().collect();
     kept.extra.tags = own_tags;
     kept.extra.phase = Some(phase::CREATING.into());
     kept.extra.added = spec.instances.iter().map(|instance| instance.name.clone()).collect();

@@ -4,7 +4,7 @@ use standin_core::OperationError;
 
 use super::connections;
 use super::errors::{not_found, validation};
-use super::kept::{Kept, Linked, Resource, Template, Version};
+use super::kept::{Extra, Kept, Linked, Resource, Template, Version};
 use super::tx::{Page, Tx};
 use crate::types::*;
 
@@ -95,25 +95,39 @@ pub fn named(tx: &Tx<'_>, arn: &str) -> Option<Named> {
     })
 }
 
+/// Where a row keeps tags.
+type List = fn(&mut Extra) -> &mut Vec<Tag>;
+
 /// Reads the tags of a resource, changes them, and tells them with those of Proton.
 async fn change<T: Resource>(
     tx: &mut Tx<'_>,
     key: &str,
     edit: Option<&Edit<'_>>,
 ) -> Result<(Kept<T>, Vec<Tag>), OperationError> {
+    change_in(tx, key, edit, |extra| &mut extra.tags).await
+}
+
+/// As [`change`], of a list of tags that a row keeps.
+async fn change_in<T: Resource>(
+    tx: &mut Tx<'_>,
+    key: &str,
+    edit: Option<&Edit<'_>>,
+    list: List,
+) -> Result<(Kept<T>, Vec<Tag>), OperationError> {
     let mut kept = tx.get::<T>(key).await?;
+    let tags = list(&mut kept.extra);
     match edit {
-        Some(Edit::Add(tags)) => kept.extra.tags = merged(&kept.extra.tags, tags.to_vec())?,
+        Some(Edit::Add(more)) => *tags = merged(tags, more.to_vec())?,
         Some(Edit::Remove(keys)) => {
             keys.iter().try_for_each(|key| own(key))?;
-            kept.extra.tags.retain(|tag| !keys.contains(&tag.key));
+            tags.retain(|tag| !keys.contains(&tag.key));
         }
         None => {}
     }
+    let tags = tags.clone();
     if edit.is_some() {
         tx.put(&kept);
     }
-    let tags = kept.extra.tags.clone();
     Ok((kept, tags))
 }
 
@@ -151,7 +165,14 @@ pub async fn of(tx: &mut Tx<'_>, arn: &str, edit: Option<&Edit<'_>>) -> Result<V
             tags
         }
         Named::Service(name) | Named::Pipeline(name) => {
-            let (kept, tags) = change::<Service>(tx, name, edit).await?;
+            let list: List = match &named {
+                Named::Pipeline(_) => |extra| &mut extra.pipeline_tags,
+                _ => |extra| &mut extra.tags,
+            };
+            let (kept, tags) = change_in::<Service>(tx, name, edit, list).await?;
+            if matches!(named, Named::Pipeline(_)) && kept.value.pipeline.is_none() {
+                return Err(missing());
+            }
             system.push(("template", template(tx, true, &kept.value.template_name)));
             system.push(("service", kept.value.arn));
             tags
