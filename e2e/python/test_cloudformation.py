@@ -8,6 +8,7 @@ import pytest
 from botocore.exceptions import ClientError, WaiterError
 from conftest import Admin, make
 from protons import Proton, small
+from test_proton_durability import postgres
 
 from serve import Standin
 
@@ -310,3 +311,28 @@ def test_exports_that_are_used_stay(client):
     for name in ("user", "source"):
         cloudformation.delete_stack(StackName=name)
         cloudformation.get_waiter("stack_delete_complete").wait(StackName=name, WaiterConfig=QUICK)
+
+
+def test_two_servers_on_one_database_work_on_a_stack_once(tmp_path):
+    """Each begins stacks, either carries them on; then one is killed, and the other ends what it had begun."""
+    with postgres() as url:
+        options = ("--log", "warn", "--database", url, "--data-dir", str(tmp_path), "--transitions", "sqs=1h")
+        with Standin(*options) as one, Standin(*options) as two:
+            first = make(one, "cloudformation")
+
+            def begin(at):
+                template = birds(10).replace("bird-", f"bird-{at}-")
+                make((one, two)[at % 2], "cloudformation").create_stack(StackName=f"stack-{at}", TemplateBody=template)
+
+            with ThreadPoolExecutor(8) as pool:
+                list(pool.map(begin, range(16)))
+            assert {stack["StackStatus"] for stack in first.describe_stacks()["Stacks"]} == {"CREATE_IN_PROGRESS"}
+            one.process.kill()
+            one.process.wait(10)
+            cloudformation = make(two, "cloudformation")
+            for at in range(16):
+                assert let_time_pass(two, f"stack-{at}") == "CREATE_COMPLETE"
+                events = cloudformation.describe_stack_events(StackName=f"stack-{at}")["StackEvents"]
+                done = [event["LogicalResourceId"] for event in events if event["ResourceStatus"] == "CREATE_COMPLETE"]
+                assert len(done) == len(set(done)) == 12, done
+            assert len(topics(two)) == 160

@@ -432,7 +432,7 @@ async fn what_was_under_way_is_carried_to_its_end() {
     world.resources.left.store(i64::MAX, Ordering::Relaxed);
     world.work().await;
     assert_eq!(world.status("birds").await, "CREATE_IN_PROGRESS", "the lease lasts");
-    world.work_after(Duration::from_secs(61)).await;
+    world.work_after(Duration::from_secs(11)).await;
     assert_eq!(world.status("birds").await, "CREATE_COMPLETE");
     assert_eq!(world.physical("birds", "Topic").await, topic);
 }

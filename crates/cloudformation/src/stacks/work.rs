@@ -19,7 +19,7 @@ use crate::resources::Place;
 
 pub const QUEUE: &str = "stacks";
 /// How long a worker has between two writes before another may take the stack over.
-const LEASE_MS: i64 = 60_000;
+const LEASE_MS: i64 = 10_000;
 const BACKOFF: Backoff = Backoff { first_ms: 200, most_ms: 30_000 };
 /// How often a worker looks again at a stack that others change, before it lets it rest.
 const LOOKS_MAX: usize = 1000;
