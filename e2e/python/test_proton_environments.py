@@ -142,6 +142,17 @@ def test_an_environment_lives(proton):
         proton.update_environment()
 
 
+@pytest.mark.parametrize(("region", "partition"), [("cn-north-1", "aws-cn"), ("us-gov-west-1", "aws-us-gov")])
+def test_other_partitions(server, region, partition):
+    proton = Proton(server, region=region)
+    proton.environment_template()
+    environment = proton.environment(protonServiceRoleArn=proton.role.replace("arn:aws:", f"arn:{partition}:"))
+    assert environment["deploymentStatus"] == "SUCCEEDED"
+    (resource,) = proton.client.list_environment_provisioned_resources(environmentName="env")["provisionedResources"]
+    for arn in (environment["arn"], resource["identifier"], proton.outputs("env")["Topic"], *proton.tags(environment["arn"]).values()):
+        assert arn == proton.account or (arn.split(":")[1], arn.split(":")[3]) == (partition, region), arn
+
+
 def test_long_names_have_stacks_of_their_own(proton):
     proton.environment_template("t" * 100)
     made = [proton.environment(name, "t" * 100) for name in ("e_" * 49 + "e1", "e_" * 49 + "e2")]

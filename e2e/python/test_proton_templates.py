@@ -321,8 +321,10 @@ def test_a_bundle_that_is_not_in_s3_fails_the_registration(proton):
         version = proton.register("environment", "t", other)
         assert version["status"] == "REGISTRATION_FAILED"
         assert f"s3://{other['s3']['bucket']}/{other['s3']['key']}" in version["statusMessage"]
-    # Another account's bucket is that account's.
-    assert Proton(proton.server).account != proton.account
+    # Another account's bucket is that account's, and another region's is everybody's of the account.
+    stranger = Proton(proton.server).upload(small())
+    assert proton.register("environment", "t", stranger)["status"] == "REGISTRATION_FAILED"
+    assert proton.register("environment", "t", Proton(proton.server, proton.account, "eu-central-1").upload(small()))["status"] == "DRAFT"
 
 
 def settled(proton, kind, bundles, **more):

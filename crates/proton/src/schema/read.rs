@@ -3,6 +3,7 @@
 use fancy_regex::RegexBuilder;
 use standin_model::nearest;
 
+use super::check::check;
 use super::{Additional, ENVIRONMENT_INPUT, FILE, Kind, PIPELINE_INPUT, SERVICE_INPUT, Schema, Type};
 use crate::finding::Finding;
 use crate::yaml::{self, Node, Place};
@@ -82,6 +83,7 @@ pub fn read(text: &str, wanted: &[&str], refused: &[(&str, &str)], findings: &mu
         found.types.push((name.to_owned(), read));
     }
     reader.references(&found);
+    reader.defaults(&found, types);
     for key in wanted {
         let name = reader.input_type(schema, key, &found);
         if *key == PIPELINE_INPUT { found.pipeline = name } else { found.main = name }
@@ -122,6 +124,22 @@ impl Reader<'_> {
             Some(node) => return Some(node),
         }
         None
+    }
+
+    /// Defaults that the inputs themselves could not have.
+    fn defaults(&mut self, schema: &Schema, types: &Node) {
+        for (name, node) in types.entries().unwrap_or_default() {
+            let of = schema.types.iter().find(|(known, _)| Some(known.as_str()) == name.text());
+            let nodes = node.get("properties").and_then(Node::entries).unwrap_or_default();
+            for (property, wanted) in of.map_or(&[][..], |(_, of)| &of.properties) {
+                let node = nodes.iter().find(|(known, _)| known.text() == Some(property)).map(|(_, node)| node);
+                let Some(default) = node.and_then(|node| node.get("default")) else { continue };
+                let path = format!("the default of \"{property}\"");
+                for finding in check(schema, wanted, default, FILE, &path).findings {
+                    self.doubt("schema-default", default.place, finding.message);
+                }
+            }
+        }
     }
 
     /// The name of the type that the inputs have, where it is one that inputs can have.

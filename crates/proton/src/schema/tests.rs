@@ -224,3 +224,17 @@ fn inputs_are_fields_of_a_form() {
     assert_eq!(size, json!({"name": "size", "type": "number", "required": false, "default": 4, "limits": ["1 to 10"]}));
     assert!(found.iter().any(|field| field.path == "port.to"));
 }
+
+#[test]
+fn defaults_that_do_not_fit_are_doubted() {
+    let property = |text: &str| schema(&format!("T:\n  type: object\n  properties:\n    a: {{{text}}}"));
+    reading(&property("type: integer, default: 3, minimum: 1"), &[]);
+    reading(
+        &property("type: integer, default: \"many\""),
+        &["schema/schema.yaml:9:37: the default of \"a\" must be an integer, not a string"],
+    );
+    reading(
+        &property("type: string, enum: [x, y], default: z"),
+        &["schema/schema.yaml:9:50: the default of \"a\" is \"z\"; it must be one of \"x\", \"y\""],
+    );
+}
