@@ -285,10 +285,15 @@ fn every_run_ends_and_no_status_goes_where_it_cannot() {
         }
         let mut draw = Draw::from_seed(seed);
         let mut seen = Seen::now(&mut world);
+        let mut ended: BTreeMap<String, Value> = BTreeMap::new();
         for _ in 0..STEPS {
             step(&mut world, &seen, seed, &mut draw);
             seen = Seen::now(&mut world);
             seen.check(seed);
+            for record in seen.records.iter().filter(|record| !is_busy(&text(record, "deploymentStatus"))) {
+                let first = ended.entry(text(record, "id")).or_insert_with(|| record.clone());
+                assert_eq!(first, record, "seed {seed}: a run that has ended goes on");
+            }
         }
         world.no_fate();
         // Longer than a lease.

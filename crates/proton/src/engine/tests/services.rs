@@ -122,6 +122,35 @@ fn a_failed_instance_cancels_the_pipeline() {
     world.refused("GetService", &json!({"name": "svc"}), "ResourceNotFoundException");
 }
 
+/// A pipeline that was cancelled while it waited for the instances has ended, whatever becomes of them.
+#[test]
+fn a_cancelled_pipeline_stays_cancelled() {
+    for fate in [None, Some(Fate::Fails("no"))] {
+        let mut world = World::new();
+        world.service_template();
+        let fails = fate.is_some();
+        world.fate("service-instance/prod", Fate::Hangs);
+        world.ok("CreateService", &World::service_input("svc", TWO));
+        world.work();
+        world.ok("CancelServicePipelineDeployment", &json!({"serviceName": "svc"}));
+        world.work();
+        assert_eq!(world.service_now()["pipeline"]["deploymentStatus"], "CANCELLED");
+        world.no_fate();
+        if let Some(fate) = fate {
+            world.fate("service-instance/prod", fate);
+        }
+        world.later(2000);
+        let now = world.service_now();
+        assert_eq!(
+            (&now["status"], &now["pipeline"]["deploymentStatus"]),
+            (&json!("CREATE_FAILED"), &json!("CANCELLED"))
+        );
+        assert_eq!(world.instance_now("prod")["deploymentStatus"], if fails { "FAILED" } else { "SUCCEEDED" });
+        let id = &now["pipeline"]["lastAttemptedDeploymentId"];
+        assert_eq!(world.ok("GetDeployment", &json!({"id": id}))["deployment"]["deploymentStatus"], "CANCELLED");
+    }
+}
+
 /// Checklist 98, 99, 100, 101, 102, 103, 104.
 #[test]
 fn instances_come_and_go_with_the_spec() {
