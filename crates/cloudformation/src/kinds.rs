@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use standin_lifecycle::{Lifecycle, Part, Role, TypeIx, TypeKind, Verb};
 use standin_model::words::squash;
-use standin_model::{Catalogue, Operation, Service, Str};
+use standin_model::{Catalogue, Operation, Service, Str, misspelt};
 
 static TABLE: LazyLock<Table> =
     LazyLock::new(|| toml::from_str(include_str!("types.toml")).expect("a test reads the table"));
@@ -158,11 +158,10 @@ impl Kinds {
         let prefix = format!("AWS::{service}::");
         let inferred = lifecycle.indices().map(|ix| lifecycle.resource(ix).name.to_string());
         let listed = TABLE.types.keys().filter_map(|known| known.strip_prefix(&prefix)).map(str::to_owned);
-        // `ServiceLinkedRole` is no slip of the pen for `Role`.
-        let names: Vec<String> =
-            inferred.chain(listed).filter(|known| !own.contains(known.as_str()) && !known.contains(own)).collect();
-        let near = standin_model::nearest(own, names.iter().map(String::as_str), 1);
-        near.first().map(|near| format!("{prefix}{near}"))
+        // Types are in the singular, what operations show sometimes is not.
+        let plural = |known: &String| known.trim_end_matches('s') == own.trim_end_matches('s');
+        let names: Vec<String> = inferred.chain(listed).filter(|known| !plural(known)).collect();
+        misspelt(own, names.iter().map(String::as_str)).map(|near| format!("{prefix}{near}"))
     }
 
     fn lifecycle(&self, service: &'static Service) -> Arc<Lifecycle> {
@@ -305,5 +304,6 @@ mod tests {
         assert_eq!(kinds.near("AWS::Logs::LogGruop").as_deref(), Some("AWS::Logs::LogGroup"));
         assert_eq!(kinds.near("AWS::Logs::LogGroup"), None);
         assert_eq!(kinds.near("AWS::IAM::ServiceLinkedRole"), None);
+        assert_eq!(kinds.near("AWS::CodeBuild::SourceCredential"), None);
     }
 }

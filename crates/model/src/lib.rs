@@ -32,5 +32,5 @@ pub use ir::{
     Operation, Paginator, Protocol, Segment, Service, Shape, ShapeIx, Str, Structure, TimestampFormat, Uri, Waiter,
     WaiterState, XmlNamespace,
 };
-pub use near::nearest;
+pub use near::{misspelt, nearest};
 pub use timestamp::Timestamp;

@@ -25,6 +25,23 @@ pub fn nearest<'c>(wanted: &str, candidates: impl IntoIterator<Item = &'c str>, 
     found.into_iter().take(most).map(|(_, _, name)| name).collect()
 }
 
+/// The candidate that `wanted` is a slip of the pen for: one letter differs, or two of eight and more. Neither the name itself
+/// nor names that only begin alike are.
+pub fn misspelt<'c>(wanted: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
+    let wanted = letters(wanted);
+    if wanted.len() > NAME_CHARS_MAX {
+        return None;
+    }
+    let allowed = if wanted.len() < 8 { 1 } else { 2 };
+    let near = candidates.into_iter().filter_map(|candidate| {
+        let name = letters(candidate);
+        let fits = name.len() >= 4 && name.len().abs_diff(wanted.len()) <= allowed;
+        let letters = fits.then(|| distance(&wanted, &name)).filter(|letters| (1..=allowed).contains(letters))?;
+        Some((letters, candidate))
+    });
+    near.min().map(|(_, candidate)| candidate)
+}
+
 fn letters(name: &str) -> Vec<u8> {
     name.bytes().filter(u8::is_ascii_alphanumeric).map(|byte| byte.to_ascii_lowercase()).collect()
 }
@@ -71,6 +88,21 @@ fn distance(a: &[u8], b: &[u8]) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn slips_of_the_pen() {
+        let names = ["LogGroup", "Role", "Vpc", "RolePolicy", "VpcEndpointServicePermissions"];
+        let check = |wanted: &str, expect: Option<&str>| assert_eq!(misspelt(wanted, names), expect, "{wanted}");
+        check("LogGruop", Some("LogGroup"));
+        check("LogGroups", Some("LogGroup"));
+        check("LogGroup", None);
+        check("Roel", Some("Role"));
+        check("Rule", Some("Role"));
+        check("ServiceLinkedRole", None);
+        check("VPCEndpointServicePermissions", None);
+        check("Vpn", None);
+        check("UserPolicy", None);
+    }
 
     #[test]
     fn counts_letters_and_swaps() {
