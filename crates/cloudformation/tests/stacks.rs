@@ -362,6 +362,8 @@ async fn change_sets_tell_and_do() {
     next["Resources"]["Topic"]["Properties"] = json!({"TopicName": "owl"});
     next["Resources"]["New"] = json!({"Type": "AWS::SQS::Queue"});
     world.ok("CreateChangeSet", set("UPDATE", "two", &next)).await;
+    world.ok("CreateChangeSet", set("UPDATE", "late", &next)).await;
+    let late = json!({"StackName": "birds", "ChangeSetName": "late"});
     let two = json!({"StackName": "birds", "ChangeSetName": "two"});
     let told = world.ok("DescribeChangeSet", two.clone()).await;
     let changes: Vec<String> = told["Changes"]
@@ -379,7 +381,9 @@ async fn change_sets_tell_and_do() {
     let stack = world.stack("birds").await;
     assert_eq!(stack["StackStatus"], "UPDATE_COMPLETE");
     assert_eq!(stack["Outputs"][0]["OutputValue"], "arn:aws:sqs:eu-west-1:111122223333:owl-q");
-    assert!(world.error("DescribeChangeSet", two).await.starts_with("ChangeSetNotFoundException"));
+    for gone in [two, late] {
+        assert!(world.error("ExecuteChangeSet", gone).await.starts_with("ChangeSetNotFoundException"));
+    }
 }
 
 #[tokio::test]

@@ -250,6 +250,24 @@ impl Stacks {
         Ok(output)
     }
 
+    /// Deletes the change sets of a stack: once it changes, none of them tells any more what would happen.
+    pub(crate) async fn drop_change_sets(&self, space: &Space, uuid: &str, batch: &mut Batch) -> Result<(), Failure> {
+        let table = record::change_sets(space);
+        let prefix = format!("{uuid}/");
+        let mut after: Option<String> = None;
+        loop {
+            let scan = Scan { prefix: &prefix, after: after.as_deref(), limit: PAGE };
+            let rows = self.store.scan(&table, scan).await.map_err(stored)?;
+            for row in &rows {
+                batch.delete(&table, row.key.clone());
+            }
+            match rows.last() {
+                Some(last) if rows.len() == PAGE => after = Some(last.key.to_string()),
+                _ => return Ok(()),
+            }
+        }
+    }
+
     pub(crate) async fn delete_change_set(&self, space: &Space, input: &Document) -> Result<Fields, Failure> {
         let name = text(input, "ChangeSetName").unwrap_or_default();
         match self.need_change_set(space, &name, text(input, "StackName").as_deref()).await {
@@ -293,10 +311,12 @@ impl Stacks {
         let arguments: IndexMap<String, Argument> =
             set.parameters.iter().map(|(name, value)| (name.clone(), Argument::Value(value.value.clone()))).collect();
         let prepared = self.prepared(&place, &next, &set.template, &arguments, &stack.parameters).await?;
-        // Once begun, neither this nor any other of the stack's change sets can be executed any more.
+        next.role_arn = set.role_arn.clone().or(next.role_arn);
+        if !set.notification_arns.is_empty() {
+            next.notification_arns.clone_from(&set.notification_arns);
+        }
         let mut batch = Batch::default();
-        let table = record::change_sets(space);
-        batch.check(&table, key(&set), Some(set_version)).delete(&table, key(&set));
+        batch.check(&record::change_sets(space), key(&set), Some(set_version));
         if set.kind == "CREATE" {
             if stack.status != "REVIEW_IN_PROGRESS" {
                 return Err(invalid(format!(
@@ -310,6 +330,7 @@ impl Stacks {
             let mut run = Run::new(self, place, next, Some(version), IndexMap::new());
             run.stack_status("CREATE_IN_PROGRESS", Some("User Initiated"));
             keep_template(&mut batch, space, &stack.uuid, &set.template, &processed);
+            self.drop_change_sets(space, &stack.uuid, &mut batch).await?;
             self.begin(&mut run, batch, Linger::Yes).await.map_err(stored)?;
         } else {
             if !is_settled(&stack.status) {

@@ -276,6 +276,7 @@ impl Stacks {
             batch.put(&record::templates(space), record::template_before(&stack.uuid), row.body, none);
         }
         keep_template(&mut batch, space, &stack.uuid, body, &goal.prepared.processed);
+        self.drop_change_sets(space, &stack.uuid, &mut batch).await?;
         self.begin(&mut run, batch, linger).await.map_err(stored)?;
         Ok(stack_id(&stack.id))
     }
