@@ -154,7 +154,8 @@ impl Up {
             if !is_busy(text(service, "status")) && !is_busy(text(pipeline, "deploymentStatus")) {
                 return Ok(Some(Some(service.clone())));
             }
-            let instances = remote.proton("ListServiceInstances", &json!({ "serviceName": name }))?;
+            // A service that is being deleted may be gone by now.
+            let instances = remote.find("ListServiceInstances", &json!({ "serviceName": name }))?.unwrap_or_default();
             for instance in list(&instances, "serviceInstances") {
                 show(board, &format!("instance {name}/{}", text(instance, "name")), instance);
             }
