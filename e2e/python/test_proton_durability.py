@@ -53,6 +53,13 @@ class Diary:
                 self.enough.set()
 
 
+def settled(ask, key):
+    """What `ask` answers once its status is final. A job of a server that died waits until its lease ends, a minute later."""
+    for found in polled(ask, seconds=120):
+        if not found[key].endswith("IN_PROGRESS"):
+            return found
+
+
 def write(proton, diary, turn, writer):
     """Makes, changes and deletes environments and services until the server is gone."""
     client, dice = proton.client, random.Random(f"{SEED}/{turn}/{writer}")
@@ -61,8 +68,8 @@ def write(proton, diary, turn, writer):
         try:
             made = proton.environment(name, wait=False)
             diary.note(made["lastAttemptedDeploymentId"], ("environment", name))
-            # Some are changed or deleted while they are still busy, which is refused and must have no effect.
-            if proton.settled_environment(name)["deploymentStatus"] != "SUCCEEDED":
+            environment = settled(lambda: client.get_environment(name=name)["environment"], "deploymentStatus")
+            if environment["deploymentStatus"] != "SUCCEEDED":
                 continue
             service = f"s-{turn}-{writer}-{number}"
             made = proton.service(service, spec=service_spec({"one": (name, {}), "two": (name, {})}), wait=False)
@@ -72,7 +79,7 @@ def write(proton, diary, turn, writer):
             if dice.random() < 0.5:
                 made = client.update_environment(name=name, deploymentType="CURRENT_VERSION", spec="proton: EnvironmentSpec\nspec: {size: large}\n")
                 diary.note(made["environment"]["lastAttemptedDeploymentId"])
-            if dice.random() < 0.4 and proton.settled_service(service)["status"] == "ACTIVE":
+            if dice.random() < 0.4 and settled(lambda: client.get_service(name=service)["service"], "status")["status"] == "ACTIVE":
                 client.delete_service(name=service)
                 diary.note(deleted=("service", service))
         except ClientError as error:
