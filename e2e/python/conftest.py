@@ -23,6 +23,11 @@ ACCOUNT = "444455556666"
 REGION = "eu-west-1"
 
 
+def pytest_configure(config):
+    # What a thread of a test finds wrong fails the test.
+    config.addinivalue_line("filterwarnings", "error::pytest.PytestUnhandledThreadExceptionWarning")
+
+
 class Admin:
     """The introspection API."""
 

@@ -318,11 +318,12 @@ impl RunningServer {
 
     /// Ends when the server does, for whatever reason.
     pub async fn wait(&mut self) {
-        if let Some(task) = self.task.take()
-            && let Err(error) = task.await
-        {
+        // Kept until it is over: who gives up waiting may wait again.
+        let Some(task) = &mut self.task else { return };
+        if let Err(error) = task.await {
             tracing::error!(%error, "the listener ended by itself");
         }
+        self.task = None;
     }
 
     /// Lets requests under way finish within the grace time, then cuts them.

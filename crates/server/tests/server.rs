@@ -1,5 +1,7 @@
 //! A whole server over real sockets: what a request without any SDK sees.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 use standin_core::Fidelity;
 use standin_server::net::Limits;
@@ -269,4 +271,13 @@ async fn habits_of_other_stand_ins_work() {
     assert_eq!(kill.status, 204);
     let mut server = server;
     server.wait().await;
+}
+
+#[tokio::test]
+async fn who_gave_up_waiting_may_wait_again() {
+    let mut server = start().await;
+    for _ in 0..2 {
+        assert!(tokio::time::timeout(Duration::ZERO, server.wait()).await.is_err(), "the server is still there");
+    }
+    server.shutdown().await;
 }
