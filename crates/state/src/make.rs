@@ -116,12 +116,23 @@ impl Making<'_> {
     /// Fills in what AWS itself does where the caller gave nothing.
     pub(crate) fn default(&self, draft: &mut Draft, data: &mut Fields, parents: &[Option<Record>]) {
         let ty = self.schema.ty(self.ix);
-        let parent = parents.iter().flatten().next_back().and_then(|parent| parent.identity().part(Part::Any));
+        let within = parents.iter().flatten().next_back();
+        let parent = within.and_then(|parent| parent.identity().part(Part::Any));
         let mut draw = Draw::from_seed(standin_model::words::mix(self.context.key("default").finish(), self.salt));
-        for (member, value) in &self.schema.lifecycle.resource(self.ix).defaults {
+        let resource = self.schema.lifecycle.resource(self.ix);
+        for (member, value) in &resource.defaults {
             let given = data.clone();
             let mut fill = |text: &str| forms::fill(text, self.context, draft, &given, parent, &mut draw);
-            let Some(value) = forms::fill_all(value, &mut fill) else { continue };
+            let value = match value.as_str().and_then(of_parent) {
+                // Any value, not only a text.
+                Some(member) => {
+                    let noun = resource.parent.map(|parent| &self.schema.ty(parent).noun);
+                    let attribute = noun.map(|noun| noun.attribute(member, false)).unwrap_or_default();
+                    within.and_then(|parent| parent.data(&attribute)).cloned()
+                }
+                None => forms::fill_all(value, &mut fill),
+            };
+            let Some(value) = value else { continue };
             let attribute = ty.noun.attribute(member, matches!(value, Document::List(_)));
             if !ty.settable.contains_key(&attribute) && !ty.acted.contains(&attribute) {
                 draft.made.insert(Key::Owned(attribute), value);
@@ -425,4 +436,8 @@ pub(crate) fn body(
     fields.push(record::CREATED, now);
     fields.push(record::UPDATED, now);
     Document::Map(fields)
+}
+/// The member of what a resource lies in that a default of the form `{parent:Member}` means.
+fn of_parent(text: &str) -> Option<&str> {
+    text.strip_prefix("{parent:")?.strip_suffix('}')
 }

@@ -287,3 +287,15 @@ async fn identifiers_suit_whatever_takes_them() {
     let archive = json!({"ArchiveName": "birds"});
     check("mailmanager", "CreateArchive", archive, "/ArchiveId", ("StartArchiveSearch", "ArchiveId")).await;
 }
+
+#[tokio::test]
+async fn a_secret_has_the_value_that_it_was_made_with_until_another_is_put() {
+    let secrets = Caller::of("secretsmanager");
+    let value = async || secrets.call("GetSecretValue", json!({"SecretId": "nest"})).await["SecretString"].clone();
+    secrets.call("CreateSecret", json!({"Name": "nest", "SecretString": "one"})).await;
+    assert_eq!(value().await, "one");
+    secrets.call("UpdateSecret", json!({"SecretId": "nest", "SecretString": "two"})).await;
+    assert_eq!(value().await, "two");
+    secrets.call("PutSecretValue", json!({"SecretId": "nest", "SecretString": "three"})).await;
+    assert_eq!(value().await, "three");
+}
