@@ -6,7 +6,6 @@ use standin_core::OperationError;
 use standin_model::{Document, Fields};
 use standin_store::{Batch, IndexEntry, Scan, Space};
 
-use super::read::last_key;
 use super::record::{self, ChangeSet, time};
 use super::run::Run;
 use super::templates::{arguments, check_capabilities, kept};
@@ -16,7 +15,7 @@ use super::{Failure, Stacks, invalid, place_of, stored};
 use crate::parameters::Argument;
 use crate::resources::Place;
 
-/// Change sets on a page.
+/// Change sets that are looked at in one go.
 const PAGE: usize = 100;
 /// Why a change set without changes fails; the AWS CLI looks for these words.
 const NO_CHANGES: &str =
@@ -217,15 +216,9 @@ impl Stacks {
     }
 
     pub(crate) async fn list_change_sets(&self, space: &Space, input: &Document) -> Result<Fields, Failure> {
-        let (stack, _) = self.need(space, &text(input, "StackName").unwrap_or_default()).await?;
-        let table = record::change_sets(space);
-        let prefix = format!("{}/", stack.uuid);
-        let token = text(input, "NextToken");
-        let scan = Scan { prefix: &prefix, after: token.as_deref(), limit: PAGE };
-        let rows = self.store.scan(&table, scan).await.map_err(stored)?;
+        let (_, rows, next) = self.page_of::<ChangeSet>(space, &record::change_sets(space), input).await?;
         let mut list = Vec::with_capacity(rows.len());
-        for row in &rows {
-            let set: ChangeSet = record::read(&table, row).map_err(stored)?;
+        for set in rows {
             let mut one = Fields::new();
             one.push("StackId", set.stack_id);
             one.push("StackName", set.stack_name);
@@ -244,7 +237,7 @@ impl Stacks {
         }
         let mut output = Fields::new();
         output.push("Summaries", list);
-        if let Some(next) = last_key(&rows, PAGE) {
+        if let Some(next) = next {
             output.push("NextToken", next);
         }
         Ok(output)

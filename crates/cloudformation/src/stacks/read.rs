@@ -1,7 +1,8 @@
 //! Operations that show stacks.
 
+use serde::de::DeserializeOwned;
 use standin_model::{Document, Fields, Str};
-use standin_store::{Scan, Space};
+use standin_store::{Scan, Space, Table};
 
 use super::record::{self, Stack, StackEvent, StackResource, time};
 use super::write::{shown, text, texts};
@@ -161,16 +162,26 @@ impl Stacks {
         Ok(output)
     }
 
-    pub(crate) async fn describe_events(&self, space: &Space, input: &Document) -> Result<Fields, Failure> {
+    /// A page of the rows of the stack that a call names, and the token of the next.
+    pub(crate) async fn page_of<T: DeserializeOwned>(
+        &self,
+        space: &Space,
+        table: &Table,
+        input: &Document,
+    ) -> Result<(Stack, Vec<T>, Option<String>), Failure> {
         let (stack, _) = self.need(space, &text(input, "StackName").unwrap_or_default()).await?;
-        let table = record::events(space);
         let prefix = format!("{}/", stack.uuid);
         let token = text(input, "NextToken");
         let scan = Scan { prefix: &prefix, after: token.as_deref(), limit: PAGE };
-        let rows = self.store.scan(&table, scan).await.map_err(stored)?;
+        let rows = self.store.scan(table, scan).await.map_err(stored)?;
+        let read = rows.iter().map(|row| record::read(table, row)).collect::<Result<_, _>>().map_err(stored)?;
+        Ok((stack, read, last_key(&rows, PAGE)))
+    }
+
+    pub(crate) async fn describe_events(&self, space: &Space, input: &Document) -> Result<Fields, Failure> {
+        let (stack, rows, next) = self.page_of::<StackEvent>(space, &record::events(space), input).await?;
         let mut events = Vec::with_capacity(rows.len());
-        for row in &rows {
-            let event: StackEvent = record::read(&table, row).map_err(stored)?;
+        for event in rows {
             let mut out = Fields::new();
             out.push("StackId", stack.id.clone());
             out.push("EventId", event.id);
@@ -187,25 +198,19 @@ impl Stacks {
         }
         let mut output = Fields::new();
         output.push("StackEvents", events);
-        put(&mut output, "NextToken", last_key(&rows, PAGE));
+        put(&mut output, "NextToken", next);
         Ok(output)
     }
 
     pub(crate) async fn list_resources(&self, space: &Space, input: &Document) -> Result<Fields, Failure> {
-        let (stack, _) = self.need(space, &text(input, "StackName").unwrap_or_default()).await?;
-        let table = record::resources(space);
-        let prefix = format!("{}/", stack.uuid);
-        let token = text(input, "NextToken");
-        let scan = Scan { prefix: &prefix, after: token.as_deref(), limit: PAGE };
-        let rows = self.store.scan(&table, scan).await.map_err(stored)?;
+        let (_, rows, next) = self.page_of::<StackResource>(space, &record::resources(space), input).await?;
         let mut list = Vec::with_capacity(rows.len());
-        for row in &rows {
-            let one: StackResource = record::read(&table, row).map_err(stored)?;
+        for one in rows {
             list.push(resource(None, &one, "LastUpdatedTimestamp", false));
         }
         let mut output = Fields::new();
         output.push("StackResourceSummaries", list);
-        put(&mut output, "NextToken", last_key(&rows, PAGE));
+        put(&mut output, "NextToken", next);
         Ok(output)
     }
 
