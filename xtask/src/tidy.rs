@@ -10,6 +10,7 @@ use serde_json::Value;
 const MAY_USE: &[(&str, &[&str])] = &[
     ("standin-model", &[]),
     ("standin-core", &["standin-model"]),
+    ("standin-typed", &["standin-model"]),
     ("standin-wire", &["standin-model", "standin-core"]),
     ("standin-mock", &["standin-model", "standin-core"]),
     ("standin-store", &["standin-model", "standin-core"]),
@@ -26,6 +27,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("standin-retrylab", &["standin-model", "standin-faults"]),
     ("standin-export", &["standin-model", "standin-core", "standin-wire", "standin-mock"]),
     ("standin-proton", &["standin-model", "standin-core", "standin-store"]),
+    ("standin-mwaa", &["standin-model", "standin-core", "standin-store", "standin-typed"]),
     (
         "standin-cloudformation",
         &["standin-model", "standin-core", "standin-mock", "standin-store", "standin-lifecycle"],
@@ -45,6 +47,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "standin-s3",
             "standin-cloudformation",
             "standin-proton",
+            "standin-mwaa",
         ],
     ),
     (

@@ -9,6 +9,7 @@
 pub mod access_key;
 mod arn;
 mod call;
+mod caller;
 mod clock;
 mod dice;
 mod duration;
@@ -17,6 +18,7 @@ mod registry;
 
 pub use arn::Arn;
 pub use call::{Answer, BodySource, BoxFuture, Call, CallContext, Fidelity, Mishap, Trace, Twist};
+pub use caller::{Caller, Place};
 pub use clock::{Clock, Stopwatch};
 pub use dice::{Dice, Draw, Hasher};
 pub use duration::{duration_text, parse_duration};
