@@ -4,11 +4,12 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use standin_cloudformation::stacks::Engine;
-use standin_core::{Clock, Dice, Fidelity, Hasher, Registry, Stopwatch};
+use standin_core::{Caller, Clock, Dice, Fidelity, Hasher, Registry, Stopwatch};
 use standin_faults::Faults;
 use standin_mock::synthesis::Synthesizer;
 use standin_mock::validation::Strictness;
 use standin_model::Catalogue;
+use standin_mwaa::local::LocalConfig;
 use standin_s3::ObjectStorage;
 use standin_script::Responses;
 use standin_script::folder::Folder;
@@ -25,6 +26,7 @@ use crate::journal::Journal;
 use crate::leaks::LeakWatch;
 use crate::memo::Memo;
 use crate::metrics::Metrics;
+use crate::mwaa;
 use crate::net::{CertAuthority, Limits};
 use crate::objects;
 use crate::pass::PassOn;
@@ -44,6 +46,7 @@ pub(crate) struct App {
     pub(crate) registry: Registry,
     pub(crate) proton: Arc<standin_proton::engine::Engine>,
     pub(crate) proton_events: EventsConfig,
+    pub(crate) mwaa: Arc<standin_mwaa::engine::Engine>,
     pub(crate) resources: Arc<Resources>,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) objects: Arc<ObjectStorage>,
@@ -88,9 +91,11 @@ impl App {
             config.models.into_iter().for_each(|service| own.add(service));
             Box::leak(Box::new(own))
         };
-        let now = config.clock.now();
+        let clock = Arc::new(config.clock);
+        let now = clock.now();
         // Certificates are checked against the clients' clocks, not against a virtual one.
         let real = Clock::real().now();
+        let data_dir = config.data_dir.clone();
         let authority = config.tls.then(|| {
             Arc::new(match config.data_dir {
                 Some(folder) => CertAuthority::in_directory(folder, real),
@@ -122,7 +127,19 @@ impl App {
         sessions::register(&mut registry, &resources);
         let faults = Arc::new(config.faults);
         experiments::register(&mut registry, &resources, &faults, catalogue);
-        let (clock, dice, public_url) = (Arc::new(config.clock), Dice::new(config.seed), Arc::default());
+        let (dice, public_url) = (Dice::new(config.seed), Arc::default());
+        let local = data_dir.zip(config.search).map(|(folder, search)| LocalConfig {
+            folder: folder.join("mwaa"),
+            search,
+            endpoint: Arc::clone(&public_url),
+            now: {
+                let clock = clock.clone();
+                Arc::new(move || clock.now())
+            },
+        });
+        // Before what makes stacks, so that these can have environments.
+        let others = Caller::new(catalogue, Arc::new(registry.clone()), clock.origin(), dice);
+        let mwaa = mwaa::register(&mut registry, others, &store, &resources, local);
         let parts = stacks::Parts { catalogue, store: &store, resources: &resources, clock: &clock, dice };
         let stacks = stacks::register(&mut registry, &parts);
         let proton = proton::register(
@@ -145,6 +162,7 @@ impl App {
             registry,
             proton,
             proton_events: config.proton_events,
+            mwaa,
             resources,
             store,
             objects,

@@ -1,5 +1,6 @@
 //! What a server is told at start.
 
+use std::ffi::OsString;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -85,6 +86,8 @@ pub struct ServerConfig {
     /// Where files are kept that outlive the process: the certificate authority, and the bytes of objects unless state is
     /// in memory. In memory without it.
     pub data_dir: Option<PathBuf>,
+    /// Where programs are looked for that standin starts, as in `PATH`; `None`: it starts none.
+    pub search: Option<OsString>,
     /// Where everything is kept that calls change.
     pub store: StoreLocation,
     /// How long resources are on their way from one status to the next.
@@ -132,6 +135,7 @@ impl Default for ServerConfig {
             stateless: Stateless::default(),
             journal_size: DEFAULT_JOURNAL_SIZE,
             data_dir: None,
+            search: None,
             store: StoreLocation::Memory,
             transitions: Transitions::default(),
             clock: Clock::real(),

@@ -18,6 +18,7 @@ mod leaks;
 mod memo;
 pub mod metrics;
 mod mishap;
+mod mwaa;
 pub mod net;
 mod objects;
 mod pass;

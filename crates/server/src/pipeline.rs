@@ -24,6 +24,7 @@ use crate::leaks::{self, LeakAttempt};
 use crate::memo::{self, Kept, MemoKey};
 use crate::metrics::Observation;
 use crate::mishap::{self, Start};
+use crate::mwaa;
 use crate::net::{Arrival, Authority, Body, Front, Limits, Peer, RequestBody};
 use crate::payload::{self, Expected};
 
@@ -43,6 +44,9 @@ impl Front for Pipeline {
         let app = &self.0;
         if leaks::is_leak(app, &peer) {
             return leaks::refuse(app, request, &peer).await;
+        }
+        if mwaa::claims(&peer.authority) {
+            return mwaa::serve(app, request, &peer).await;
         }
         if admin::claims(&request) { admin::serve(app, request).await } else { serve_aws(app, request, &peer).await }
     }

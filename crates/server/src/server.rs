@@ -205,6 +205,7 @@ impl ServerBuilder {
                 )+};
             }
             work!(forget_expired, follow_files, crate::proton::work, crate::proton::events::work, crate::stacks::work);
+            work!(crate::mwaa::work, crate::mwaa::look_after);
             let served = bound.serve(front, shutdown).await;
             if !served.finished {
                 tracing::warn!(
@@ -330,6 +331,7 @@ impl RunningServer {
     pub async fn shutdown(mut self) {
         self.stop.send_replace(true);
         self.wait().await;
+        self.app.mwaa.runtime().close().await;
         self.app.store.close().await;
     }
 }

@@ -128,6 +128,7 @@ pub fn server_config(settings: &Settings) -> Result<ServerConfig, CommandError> 
         stateless,
         journal_size: settings.journal_size.unwrap_or(defaults.journal_size),
         data_dir: files(settings),
+        search: env::process("PATH"),
         store: location(settings),
         transitions: transitions(settings.transitions.as_deref().unwrap_or_default(), &models)?,
         models,

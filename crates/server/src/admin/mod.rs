@@ -127,7 +127,10 @@ async fn own(asked: Asked<'_>, rest: &[&str]) -> Reply {
             app.reset().await;
             empty()
         }
-        ("GET", ["metrics"]) => text_reply(metrics::CONTENT_TYPE, app.metrics.render() + &app.fault_metrics()),
+        ("GET", ["metrics"]) => text_reply(
+            metrics::CONTENT_TYPE,
+            app.metrics.render() + &app.fault_metrics() + &app.mwaa.exposition().await.unwrap_or_default(),
+        ),
         ("GET", ["ca"]) => match app.authority.as_ref().map(|authority| authority.ca_pem()) {
             Some(Ok(pem)) => text_reply("application/x-pem-file", pem),
             Some(Err(error)) => fail(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),

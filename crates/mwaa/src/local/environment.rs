@@ -1,0 +1,305 @@
+//! One environment's Airflow, from its first file to its last process.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use standin_core::{Arn, Place};
+use tokio::process::Command;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+
+use super::LocalConfig;
+use super::http::{self, Question};
+use super::install::Installed;
+use super::process::{Spec, Supervisor};
+use super::settings::{Around, Ports, variables};
+use super::sync::Sync;
+use crate::neighbours::Neighbours;
+use crate::runtime::Target;
+
+/// The file with its ports: clients keep addresses.
+const PORTS: &str = "ports.json";
+/// How often the folder of DAGs is compared with S3, and processes are looked after.
+const LOOK: Duration = Duration::from_secs(2);
+/// How often it is asked whether Airflow is healthy while it starts.
+const ASK: Duration = Duration::from_millis(500);
+/// How long a start may take: machines are slow, and processes of others run.
+const START_MAX: Duration = Duration::from_secs(600);
+/// Restarts of its processes after which a start has failed.
+const RESTARTS_MAX: u32 = 8;
+const ASK_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How far an environment's Airflow is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    Starting,
+    Running,
+    /// Why.
+    Failed(String),
+}
+
+/// An Airflow that is starting or runs.
+pub(super) struct Running {
+    phase: Arc<Mutex<Phase>>,
+    stop: watch::Sender<bool>,
+    task: JoinHandle<()>,
+    ports: Arc<Mutex<Option<Ports>>>,
+    /// What it was started with.
+    target: Target,
+    plan: Plan,
+}
+
+/// What does not change while it runs.
+#[derive(Clone)]
+struct Plan {
+    folder: PathBuf,
+    installed: Installed,
+    endpoint: String,
+}
+
+impl Running {
+    /// Begins to start an environment's Airflow.
+    pub(super) fn begin(
+        config: &LocalConfig,
+        neighbours: Neighbours,
+        folder: PathBuf,
+        installed: Installed,
+        target: &Target,
+    ) -> Self {
+        let endpoint = config.endpoint.get().map(ToString::to_string).unwrap_or_default();
+        let plan = Plan { folder, installed, endpoint };
+        let (stop, stopped) = watch::channel(false);
+        let (phase, ports) = (Arc::new(Mutex::new(Phase::Starting)), Arc::new(Mutex::new(None)));
+        let work = Work {
+            plan: plan.clone(),
+            neighbours,
+            target: target.clone(),
+            now: config.now.clone(),
+            phase: phase.clone(),
+            ports: ports.clone(),
+            stopped,
+        };
+        Self { phase, stop, task: tokio::spawn(work.run()), ports, target: target.clone(), plan }
+    }
+
+    pub(super) fn phase(&self) -> Phase {
+        self.phase.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The port of its web server, once it is chosen.
+    pub(super) fn port(&self) -> Option<u16> {
+        self.ports.lock().unwrap_or_else(PoisonError::into_inner).map(|ports| ports.web)
+    }
+
+    /// Whether it was started for the environment as it is now to be.
+    pub(super) fn is_for(&self, target: &Target) -> bool {
+        let (mut one, mut other) = (self.target.environment.clone(), target.environment.clone());
+        for environment in [&mut one, &mut other] {
+            // What Airflow never sees.
+            environment.status = None;
+            environment.last_update = None;
+            environment.tags = None;
+        }
+        one == other
+    }
+
+    /// `airflow` with arguments, in the environment's own surroundings.
+    pub(super) fn command(&self, arguments: &[String]) -> Command {
+        let ports = self.ports.lock().unwrap_or_else(PoisonError::into_inner).unwrap_or(Ports {
+            web: 0,
+            worker_logs: 0,
+            trigger_logs: 0,
+        });
+        let mut variables = self.plan.variables(&self.target, ports);
+        // Logs would stand before the output of commands.
+        variables.insert("AIRFLOW__LOGGING__LOGGING_LEVEL".to_owned(), "ERROR".to_owned());
+        variables.insert("PYTHONWARNINGS".to_owned(), "ignore".to_owned());
+        self.plan.spec("cli", arguments.to_vec(), variables).command()
+    }
+
+    /// Ends it; once this is over, none of its processes runs.
+    pub(super) async fn stop(self) {
+        self.stop.send_replace(true);
+        let _ = self.task.await;
+    }
+}
+
+impl Plan {
+    fn variables(&self, target: &Target, ports: Ports) -> BTreeMap<String, String> {
+        let around = Around { folder: &self.folder, bin: &self.installed.bin, ports, endpoint: &self.endpoint };
+        variables(target, &around)
+    }
+
+    fn spec(&self, name: &'static str, arguments: Vec<String>, variables: BTreeMap<String, String>) -> Spec {
+        Spec {
+            name,
+            program: self.installed.bin.join("airflow"),
+            arguments,
+            variables,
+            folder: self.folder.clone(),
+            log: self.folder.join(format!("{name}.log")),
+        }
+    }
+}
+
+struct Work {
+    plan: Plan,
+    neighbours: Neighbours,
+    target: Target,
+    now: Arc<dyn Fn() -> standin_model::Timestamp + Send + std::marker::Sync>,
+    phase: Arc<Mutex<Phase>>,
+    ports: Arc<Mutex<Option<Ports>>>,
+    stopped: watch::Receiver<bool>,
+}
+
+impl Work {
+    fn enter(&self, phase: Phase) {
+        *self.phase.lock().unwrap_or_else(PoisonError::into_inner) = phase;
+    }
+
+    async fn run(mut self) {
+        let mut supervisor = None;
+        if let Err(message) = self.live(&mut supervisor).await {
+            tracing::warn!(environment = self.target.name(), message, "an environment's Airflow failed");
+            self.enter(Phase::Failed(message));
+        }
+        if let Some(supervisor) = supervisor {
+            supervisor.stop().await;
+        }
+    }
+
+    /// Starts everything and keeps it going until it is to stop. Why it could not, in words.
+    async fn live(&mut self, supervisor: &mut Option<Supervisor>) -> Result<(), String> {
+        let folder = self.plan.folder.clone();
+        let at = |what: &'static str| move |error: io::Error| format!("{what}: {error}");
+        super::process::end_leftovers(&folder).await;
+        let ports = prepare(&folder).map_err(at("the environment's folder"))?;
+        *self.ports.lock().unwrap_or_else(PoisonError::into_inner) = Some(ports);
+        let environment = &self.target.environment;
+        let arn = environment.source_bucket_arn.clone().unwrap_or_default();
+        let bucket = Arn::parse(&arn).map_or("", |arn| arn.resource);
+        let mut dags = Sync::new(bucket, environment.dag_s3_path.as_deref().unwrap_or_default(), folder.join("dags"));
+        // First: what the scheduler finds is there when it starts.
+        dags.run(&self.neighbours, &self.place()).await.map_err(at("the folder of DAGs"))?;
+        let variables = self.plan.variables(&self.target, ports);
+        let migrate = self.plan.spec("migrate", vec!["db".to_owned(), "migrate".to_owned()], variables.clone());
+        let mut stopped = self.stopped.clone();
+        let migrated = tokio::select! {
+            output = migrate.command().output() => output.map_err(at("airflow db migrate"))?,
+            _ = stopped.wait_for(|stop| *stop) => return Ok(()),
+        };
+        if !migrated.status.success() {
+            let said = String::from_utf8_lossy(&migrated.stderr).into_owned();
+            let last = said.trim().lines().last().unwrap_or_default().to_owned();
+            return Err(format!("airflow db migrate failed: {last}"));
+        }
+        let specs = components(self.target.major(), ports)
+            .into_iter()
+            .map(|(name, arguments)| {
+                let mut variables = variables.clone();
+                variables.insert("MWAA_AIRFLOW_COMPONENT".to_owned(), name.to_owned());
+                self.plan.spec(name, arguments, variables)
+            })
+            .collect();
+        let supervisor = supervisor.insert(Supervisor::start(specs, &folder).await.map_err(at("processes"))?);
+        let until = Instant::now() + START_MAX;
+        loop {
+            if self.pause(ASK).await {
+                return Ok(());
+            }
+            let restarts = supervisor.look().map_err(at("processes"))?;
+            if healthy(&self.target, ports.web).await {
+                break;
+            }
+            if restarts >= RESTARTS_MAX || Instant::now() >= until {
+                return Err("Airflow did not become healthy; its processes' logs tell why".to_owned());
+            }
+        }
+        self.enter(Phase::Running);
+        tracing::info!(environment = self.target.name(), port = ports.web, "an environment's Airflow runs");
+        while !self.pause(LOOK).await {
+            supervisor.look().map_err(at("processes"))?;
+            if let Err(error) = dags.run(&self.neighbours, &self.place()).await {
+                tracing::warn!(%error, environment = self.target.name(), "the folder of DAGs could not be brought up to date");
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits; true where it is to stop.
+    async fn pause(&mut self, time: Duration) -> bool {
+        tokio::select! {
+            _ = self.stopped.wait_for(|stop| *stop) => true,
+            () = tokio::time::sleep(time) => false,
+        }
+    }
+
+    fn place(&self) -> Place {
+        Place {
+            partition: self.target.partition.clone(),
+            account: self.target.account.clone(),
+            region: self.target.region.clone(),
+            access_key: None,
+            now: (self.now)(),
+        }
+    }
+}
+
+/// Makes the folder of an environment; the ports that it has from then on.
+fn prepare(folder: &Path) -> io::Result<Ports> {
+    for name in ["dags", "plugins", "logs", "support"] {
+        std::fs::create_dir_all(folder.join(name))?;
+    }
+    for (name, text) in [
+        ("webserver_config.py", include_str!("support/webserver_config.py")),
+        ("standin_api_auth.py", include_str!("support/standin_api_auth.py")),
+    ] {
+        std::fs::write(folder.join("support").join(name), text)?;
+    }
+    let file = folder.join(PORTS);
+    let kept: Value =
+        std::fs::read_to_string(&file).ok().and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
+    let port = |at: usize| kept[at].as_u64().and_then(|port| u16::try_from(port).ok()).filter(|port| *port != 0);
+    if let (Some(web), Some(worker_logs), Some(trigger_logs)) = (port(0), port(1), port(2)) {
+        return Ok(Ports { web, worker_logs, trigger_logs });
+    }
+    // Held together, so that they differ.
+    let held = (0..3).map(|_| TcpListener::bind(("127.0.0.1", 0))).collect::<io::Result<Vec<_>>>()?;
+    let free = held.iter().map(|held| Ok(held.local_addr()?.port())).collect::<io::Result<Vec<u16>>>()?;
+    std::fs::write(file, json!(free).to_string())?;
+    Ok(Ports { web: free[0], worker_logs: free[1], trigger_logs: free[2] })
+}
+
+/// The processes of a version.
+fn components(major: u32, ports: Ports) -> Vec<(&'static str, Vec<String>)> {
+    let arguments = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
+    let web = ports.web.to_string();
+    let mut all = vec![("scheduler", arguments(&["scheduler"])), ("triggerer", arguments(&["triggerer"]))];
+    if major == 2 {
+        all.push(("webserver", arguments(&["webserver", "-H", "127.0.0.1", "-p", &web, "-w", "1"])));
+    } else {
+        all.push(("dag-processor", arguments(&["dag-processor"])));
+        all.push(("webserver", arguments(&["api-server"])));
+    }
+    all
+}
+
+/// Whether all parts of Airflow say that they are well.
+async fn healthy(target: &Target, port: u16) -> bool {
+    let path = if target.major() == 2 { "/health" } else { "/api/v2/monitor/health" };
+    let question = Question { port, method: "GET", target: path, headers: &[], body: None };
+    let Ok(answer) = http::ask(question, ASK_TIMEOUT).await else { return false };
+    let parts: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+    let well = |name: &str| parts[name]["status"] == "healthy";
+    let mut needed = vec!["metadatabase", "scheduler", "triggerer"];
+    if target.major() > 2 {
+        needed.push("dag_processor");
+    }
+    answer.status == 200 && needed.into_iter().all(well)
+}

@@ -1,0 +1,302 @@
+//! Apache Airflow itself, in processes of this machine: installed once per version, one folder and one set of processes per
+//! environment.
+//!
+//! # Invariants
+//! - Airflow listens on 127.0.0.1 only, and is reached through [`crate::web`] alone.
+//! - Every process carries a mark, as does all that it starts: after a crash of standin the next start ends what was left behind, and
+//!   then starts anew with the same database, keys and ports.
+
+mod environment;
+mod http;
+mod install;
+mod process;
+mod rest;
+mod settings;
+mod sync;
+
+use std::collections::{HashMap, HashSet};
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
+
+use standin_core::{BoxFuture, OperationError};
+use standin_model::Timestamp;
+use tokio::io::AsyncReadExt as _;
+use tokio::process::Command;
+
+use crate::neighbours::Neighbours;
+use crate::runtime::{Health, Output, Progress, RestCall, RestReply, Runtime, Target};
+use crate::token::Identity;
+use environment::{Phase, Running};
+use install::Installer;
+
+/// The folder of environments, each by its id.
+const ENVIRONMENTS: &str = "environments";
+/// How long a command may take.
+const COMMAND_TIMEOUT: Duration = Duration::from_secs(60);
+/// How much of what a command writes is kept, in bytes.
+const OUTPUT_BYTES_MAX: u64 = 6 * 1024 * 1024;
+/// How often a start is looked at.
+const POLL_MS: i64 = 500;
+
+/// Where and how Airflow runs.
+#[derive(Clone)]
+pub struct LocalConfig {
+    /// Where installations and environments lie.
+    pub folder: PathBuf,
+    /// Where programs are looked for, as in `PATH`.
+    pub search: OsString,
+    /// Where tasks reach standin: `http://127.0.0.1:4566`, known once it listens.
+    pub endpoint: Arc<OnceLock<Arc<str>>>,
+    /// The time of standin's clock.
+    pub now: Arc<dyn Fn() -> Timestamp + Send + Sync>,
+}
+
+/// The local runtime.
+pub struct Local {
+    config: LocalConfig,
+    neighbours: Neighbours,
+    installer: Installer,
+    running: Mutex<HashMap<String, Running>>,
+    /// Ids that belonged to no environment at the last look.
+    unknown: Mutex<HashSet<String>>,
+    /// Whether it was closed: nothing starts any more.
+    closed: AtomicBool,
+}
+
+impl Local {
+    pub fn new(config: LocalConfig, neighbours: Neighbours) -> Self {
+        let installer = Installer::new(config.folder.join("installed"), config.search.clone());
+        Self {
+            config,
+            neighbours,
+            installer,
+            running: Mutex::default(),
+            unknown: Mutex::default(),
+            closed: AtomicBool::new(false),
+        }
+    }
+
+    fn folder(&self, target: &Target) -> PathBuf {
+        self.config.folder.join(ENVIRONMENTS).join(&target.id)
+    }
+
+    fn phase(&self, id: &str) -> Option<Phase> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner).get(id).map(Running::phase)
+    }
+
+    fn take(&self, id: &str) -> Option<Running> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner).remove(id)
+    }
+
+    /// The ids of the environments that have a folder.
+    async fn folders(&self) -> Vec<String> {
+        let mut ids = Vec::new();
+        let Ok(mut folders) = tokio::fs::read_dir(self.config.folder.join(ENVIRONMENTS)).await else { return ids };
+        while let Ok(Some(folder)) = folders.next_entry().await {
+            ids.extend(folder.file_name().to_str().filter(|name| crate::host::is_id(name)).map(str::to_owned));
+        }
+        ids
+    }
+}
+
+impl Runtime for Local {
+    fn name(&self) -> &'static str {
+        "local"
+    }
+
+    fn prepare<'a>(&'a self, target: &'a Target) -> BoxFuture<'a, Progress> {
+        Box::pin(std::future::ready(self.installer.ensure(target.version())))
+    }
+
+    fn start<'a>(&'a self, target: &'a Target) -> BoxFuture<'a, Progress> {
+        Box::pin(async move {
+            match self.phase(&target.id) {
+                Some(Phase::Running) => Progress::Done,
+                Some(Phase::Starting) => Progress::Working { again_after_ms: POLL_MS },
+                Some(Phase::Failed(message)) => {
+                    if let Some(running) = self.take(&target.id) {
+                        running.stop().await;
+                    }
+                    Progress::Failed { code: "INCORRECT_CONFIGURATION".to_owned(), message }
+                }
+                None => {
+                    let Some(installed) = self.installer.find(target.version()) else {
+                        return match self.installer.ensure(target.version()) {
+                            Progress::Done => Progress::Working { again_after_ms: 1 },
+                            other => other,
+                        };
+                    };
+                    let mut all = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+                    if !self.closed.load(Ordering::Acquire) {
+                        let (neighbours, folder) = (self.neighbours.clone(), self.folder(target));
+                        let running = Running::begin(&self.config, neighbours, folder, installed, target);
+                        all.insert(target.id.clone(), running);
+                    }
+                    Progress::Working { again_after_ms: POLL_MS }
+                }
+            }
+        })
+    }
+
+    fn update<'a>(&'a self, target: &'a Target) -> BoxFuture<'a, Progress> {
+        Box::pin(async move {
+            let old = {
+                let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+                let other = running.get(&target.id).is_some_and(|running| !running.is_for(target));
+                if other { running.remove(&target.id) } else { None }
+            };
+            if let Some(old) = old {
+                old.stop().await;
+            }
+            self.start(target).await
+        })
+    }
+
+    fn stop<'a>(&'a self, target: &'a Target) -> BoxFuture<'a, Progress> {
+        Box::pin(async move {
+            if let Some(running) = self.take(&target.id) {
+                running.stop().await;
+            }
+            let folder = self.folder(target);
+            process::end_leftovers(&folder).await;
+            match tokio::fs::remove_dir_all(&folder).await {
+                Ok(()) => Progress::Done,
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => Progress::Done,
+                Err(error) => Progress::Failed {
+                    code: "INTERNAL_ERROR".to_owned(),
+                    message: format!("{}: {error}", folder.display()),
+                },
+            }
+        })
+    }
+
+    fn health<'a>(&'a self, target: &'a Target) -> BoxFuture<'a, Health> {
+        Box::pin(std::future::ready(match self.phase(&target.id) {
+            Some(Phase::Running) => Health::Healthy,
+            Some(Phase::Starting) => Health::Unhealthy("Airflow is being started".to_owned()),
+            Some(Phase::Failed(message)) => Health::Unhealthy(message),
+            None => Health::Unhealthy("Airflow does not run".to_owned()),
+        }))
+    }
+
+    fn cli<'a>(&'a self, target: &'a Target, arguments: &'a [String]) -> BoxFuture<'a, Result<Output, OperationError>> {
+        Box::pin(async move {
+            let command = {
+                let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+                running.get(&target.id).map(|running| running.command(arguments))
+            };
+            match command {
+                Some(command) => run(command).await.map_err(OperationError::internal),
+                None => Ok(Output { stdout: String::new(), stderr: "Airflow is not running yet\n".to_owned() }),
+            }
+        })
+    }
+
+    fn rest<'a>(
+        &'a self,
+        target: &'a Target,
+        call: &'a RestCall,
+        caller: &'a Identity,
+    ) -> BoxFuture<'a, Result<RestReply, OperationError>> {
+        Box::pin(async move {
+            let port = {
+                let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+                running.get(&target.id).and_then(Running::port)
+            };
+            Ok(rest::call(port, target, call, caller, (self.config.now)()).await)
+        })
+    }
+
+    fn page<'a>(
+        &'a self,
+        _: &'a Target,
+        _: &'a str,
+        _: &'a Identity,
+    ) -> BoxFuture<'a, Result<Option<String>, OperationError>> {
+        Box::pin(std::future::ready(Ok(None)))
+    }
+
+    fn is_watched(&self) -> bool {
+        true
+    }
+
+    fn retain<'a>(&'a self, ids: &'a [String]) -> BoxFuture<'a, ()> {
+        Box::pin(async move {
+            let mut unknown: HashSet<String> = {
+                let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+                running.keys().filter(|id| !ids.contains(id)).cloned().collect()
+            };
+            unknown.extend(self.folders().await.into_iter().filter(|id| !ids.contains(id)));
+            // What is unknown for the first time may have been made since the ids were read.
+            let before =
+                std::mem::replace(&mut *self.unknown.lock().unwrap_or_else(PoisonError::into_inner), unknown.clone());
+            for id in unknown.intersection(&before) {
+                if let Some(running) = self.take(id) {
+                    running.stop().await;
+                }
+                let folder = self.config.folder.join(ENVIRONMENTS).join(id);
+                process::end_leftovers(&folder).await;
+                if let Err(error) = tokio::fs::remove_dir_all(&folder).await {
+                    tracing::warn!(%error, folder = %folder.display(), "what a deleted environment left cannot be removed");
+                }
+            }
+        })
+    }
+
+    fn close(&self) -> BoxFuture<'_, ()> {
+        Box::pin(async move {
+            let all = {
+                let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+                self.closed.store(true, Ordering::Release);
+                std::mem::take(&mut *running)
+            };
+            // All at once: each may take its grace time.
+            let stops: Vec<_> = all.into_values().map(|running| tokio::spawn(running.stop())).collect();
+            for stop in stops {
+                let _ = stop.await;
+            }
+        })
+    }
+}
+
+/// Runs a command to its end; what it wrote. One that takes too long is killed with all that it has started.
+async fn run(mut command: Command) -> std::io::Result<Output> {
+    let mut child = command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()).spawn()?;
+    let group = child.id().and_then(|id| rustix::process::Pid::from_raw(i32::try_from(id).ok()?));
+    let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
+    let (mut out, mut err) = (Vec::new(), Vec::new());
+    let reading = async {
+        let first = async {
+            if let Some(stdout) = stdout {
+                stdout.take(OUTPUT_BYTES_MAX).read_to_end(&mut out).await?;
+            }
+            std::io::Result::Ok(())
+        };
+        let second = async {
+            if let Some(stderr) = stderr {
+                stderr.take(OUTPUT_BYTES_MAX).read_to_end(&mut err).await?;
+            }
+            std::io::Result::Ok(())
+        };
+        let (first, second) = tokio::join!(first, second);
+        first.and(second)
+    };
+    let ended = tokio::time::timeout(COMMAND_TIMEOUT, reading).await;
+    if let Some(group) = group {
+        // What is left of it, too.
+        let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
+    }
+    let _ = child.wait().await;
+    let mut output = Output {
+        stdout: String::from_utf8_lossy(&out).into_owned(),
+        stderr: String::from_utf8_lossy(&err).into_owned(),
+    };
+    match ended {
+        Ok(ended) => ended?,
+        Err(_) => output.stderr.push_str("standin: the command took longer than 60 seconds and was ended\n"),
+    }
+    Ok(output)
+}

@@ -1,0 +1,222 @@
+//! The variables that an environment's processes get.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::{URL_SAFE, URL_SAFE_NO_PAD};
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use sha2::Sha256;
+
+use crate::runtime::Target;
+
+/// The ports of an environment, on 127.0.0.1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Ports {
+    pub web: u16,
+    pub worker_logs: u16,
+    pub trigger_logs: u16,
+}
+
+/// What of the surroundings an environment's processes are told.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Around<'a> {
+    /// Of the environment.
+    pub folder: &'a Path,
+    /// Of the installation's programs.
+    pub bin: &'a Path,
+    pub ports: Ports,
+    /// Where tasks reach AWS: standin itself.
+    pub endpoint: &'a str,
+}
+
+/// Options that have no effect, by their beginnings: MWAA sets them itself.
+const ESSENTIAL: &[&str] = &[
+    "api.secret_key",
+    "api_auth.jwt_algorithm",
+    "api_auth.jwt_secret",
+    "celery.broker_url",
+    "celery.result_backend",
+    "core.auth_manager",
+    "core.dags_folder",
+    "core.execution_api_server_url",
+    "core.executor",
+    "core.fernet_key",
+    "core.load_examples",
+    "core.multi_team",
+    "core.plugins_folder",
+    "database.sql_alchemy_conn",
+    "execution_api.jwt_expiration_time",
+    "fab.config_file",
+    "logging.logging_config_class",
+    "operators.default_queue",
+    "scheduler.standalone_dag_processor",
+    "triggerer.queues_enabled",
+    "webserver.base_url",
+    "webserver.config_file",
+    "webserver.secret_key",
+];
+
+/// A key that only this environment has, for one purpose.
+pub(super) fn key(target: &Target, purpose: &str) -> [u8; 32] {
+    let mut mac: Hmac<Sha256> = Hmac::new_from_slice(target.secret.as_bytes()).expect("HMAC takes keys of any length");
+    mac.update(purpose.as_bytes());
+    mac.finalize().into_bytes().into()
+}
+
+/// The secret that signs the tokens of Airflow 3's API.
+pub(super) fn jwt_secret(target: &Target) -> String {
+    URL_SAFE_NO_PAD.encode(key(target, "jwt 1")) + &URL_SAFE_NO_PAD.encode(key(target, "jwt 2"))
+}
+
+/// The secret by which Airflow 2 knows that a request comes from standin.
+pub(super) fn proxy_secret(target: &Target) -> String {
+    URL_SAFE_NO_PAD.encode(key(target, "proxy"))
+}
+
+/// The variables of an environment, later ones over earlier: MWAA's defaults, the customer's options, what is essential.
+pub(super) fn variables(target: &Target, around: &Around<'_>) -> BTreeMap<String, String> {
+    let Around { folder, bin, ports, endpoint } = *around;
+    let path = |name: &str| folder.join(name).to_string_lossy().into_owned();
+    let mut variables = BTreeMap::new();
+    let mut set = |name: &str, value: String| drop(variables.insert(name.to_owned(), value));
+    // What customers may change.
+    for (name, value) in [
+        ("AIRFLOW__SCHEDULER__TASK_QUEUED_TIMEOUT", "1800"),
+        ("AIRFLOW__USAGE_DATA_COLLECTION__ENABLED", "False"),
+        ("AIRFLOW__CORE__PARALLELISM", "4"),
+        ("AIRFLOW_CONN_AWS_DEFAULT", "aws://"),
+    ] {
+        set(name, value.to_owned());
+    }
+    let options = target.environment.airflow_configuration_options.iter().flatten();
+    for (option, value) in options.filter(|(option, _)| !ESSENTIAL.contains(&option.as_str())) {
+        if let Some((section, key)) = option.split_once('.') {
+            let name = format!("AIRFLOW__{}__{}", section.to_uppercase(), key.to_uppercase().replace('.', "_"));
+            set(&name, value.clone());
+        }
+    }
+    set("AIRFLOW_HOME", folder.to_string_lossy().into_owned());
+    set("AIRFLOW__CORE__DAGS_FOLDER", path("dags"));
+    set("AIRFLOW__CORE__PLUGINS_FOLDER", path("plugins"));
+    set("AIRFLOW__CORE__LOAD_EXAMPLES", "False".to_owned());
+    set("AIRFLOW__CORE__FERNET_KEY", URL_SAFE.encode(key(target, "fernet")));
+    set("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", format!("sqlite:///{}", path("airflow.db")));
+    set("AIRFLOW__LOGGING__BASE_LOG_FOLDER", path("logs"));
+    set("AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT", ports.worker_logs.to_string());
+    set("AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT", ports.trigger_logs.to_string());
+    let web = format!("http://127.0.0.1:{}", ports.web);
+    if target.major() == 2 {
+        // SQLite takes one task at a time there, and no second process that reads DAGs.
+        set("AIRFLOW__CORE__EXECUTOR", "SequentialExecutor".to_owned());
+        set("AIRFLOW__SCHEDULER__STANDALONE_DAG_PROCESSOR", "False".to_owned());
+        set("AIRFLOW__SCHEDULER__DAG_DIR_LIST_INTERVAL", "5".to_owned());
+        set("AIRFLOW__SCHEDULER__MIN_FILE_PROCESS_INTERVAL", "5".to_owned());
+        set("AIRFLOW__WEBSERVER__SECRET_KEY", URL_SAFE_NO_PAD.encode(key(target, "sessions")));
+        set("AIRFLOW__WEBSERVER__WORKERS", "1".to_owned());
+        set("AIRFLOW__WEBSERVER__CONFIG_FILE", path("support/webserver_config.py"));
+        set("AIRFLOW__FAB__CONFIG_FILE", path("support/webserver_config.py"));
+        let session = "airflow.providers.fab.auth_manager.api.auth.backend.session";
+        set("AIRFLOW__API__AUTH_BACKENDS", format!("standin_api_auth,{session}"));
+        set("STANDIN_PROXY_SECRET", proxy_secret(target));
+    } else {
+        set("AIRFLOW__CORE__EXECUTOR", "LocalExecutor".to_owned());
+        let manager = "airflow.api_fastapi.auth.managers.simple.simple_auth_manager.SimpleAuthManager";
+        set("AIRFLOW__CORE__AUTH_MANAGER", manager.to_owned());
+        set("AIRFLOW__CORE__EXECUTION_API_SERVER_URL", format!("{web}/execution/"));
+        set("AIRFLOW__API_AUTH__JWT_SECRET", jwt_secret(target));
+        set("AIRFLOW__API__SECRET_KEY", URL_SAFE_NO_PAD.encode(key(target, "sessions")));
+        set("AIRFLOW__API__HOST", "127.0.0.1".to_owned());
+        set("AIRFLOW__API__PORT", ports.web.to_string());
+        set("AIRFLOW__API__WORKERS", "1".to_owned());
+        set("AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL", "5".to_owned());
+        set("AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL", "5".to_owned());
+    }
+    set("HOME", folder.to_string_lossy().into_owned());
+    set("PATH", format!("{}:/usr/local/bin:/usr/bin:/bin", bin.display()));
+    set("PYTHONPATH", path("support"));
+    set("PYTHONUNBUFFERED", "1".to_owned());
+    set("LANG", "C.UTF-8".to_owned());
+    set("AWS_ENDPOINT_URL", endpoint.to_owned());
+    set("AWS_ACCESS_KEY_ID", target.account.clone());
+    set("AWS_SECRET_ACCESS_KEY", "standin".to_owned());
+    set("AWS_REGION", target.region.clone());
+    set("AWS_DEFAULT_REGION", target.region.clone());
+    set("AWS_DISABLE_HOST_PREFIX_INJECTION", "true".to_owned());
+    set("AIRFLOW_ENV_NAME", target.name().to_owned());
+    variables
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::types::Environment;
+
+    fn target(version: &str, options: &[(&str, &str)]) -> Target {
+        let options = options.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        Target {
+            partition: "aws".into(),
+            account: "111122223333".into(),
+            region: "eu-west-1".into(),
+            id: "1".into(),
+            secret: "secret".into(),
+            environment: Environment {
+                name: Some("birds".into()),
+                airflow_version: Some(version.into()),
+                airflow_configuration_options: Some(options.collect()),
+                ..Environment::default()
+            },
+            pace_ms: 0,
+            now: standin_model::Timestamp::default(),
+            dice: standin_core::Dice::new(1),
+        }
+    }
+
+    fn check(version: &str, options: &[(&str, &str)], expect: &[(&str, Option<&str>)]) {
+        let around = Around {
+            folder: Path::new("/e"),
+            bin: Path::new("/v/bin"),
+            ports: Ports { web: 1, worker_logs: 2, trigger_logs: 3 },
+            endpoint: "http://127.0.0.1:4566",
+        };
+        let variables = variables(&target(version, options), &around);
+        for (name, value) in expect {
+            assert_eq!(variables.get(*name).map(String::as_str), *value, "{name}");
+        }
+    }
+
+    #[test]
+    fn options_become_variables_but_not_the_essential_ones() {
+        let options = [
+            ("core.parallelism", "9"),
+            ("foo.user", "me"),
+            ("core.executor", "Other"),
+            ("a.b.c", "x"),
+            ("nosection", "y"),
+        ];
+        check(
+            "3.0.6",
+            &options,
+            &[
+                ("AIRFLOW__CORE__PARALLELISM", Some("9")),
+                ("AIRFLOW__FOO__USER", Some("me")),
+                ("AIRFLOW__CORE__EXECUTOR", Some("LocalExecutor")),
+                ("AIRFLOW__A__B_C", Some("x")),
+                ("AIRFLOW__API__PORT", Some("1")),
+                ("AIRFLOW__CORE__EXECUTION_API_SERVER_URL", Some("http://127.0.0.1:1/execution/")),
+                ("AWS_ACCESS_KEY_ID", Some("111122223333")),
+                ("AIRFLOW__WEBSERVER__WORKERS", None),
+            ],
+        );
+        check("2.10.3", &[], &[("AIRFLOW__CORE__EXECUTOR", Some("SequentialExecutor")), ("AIRFLOW__API__PORT", None)]);
+    }
+
+    #[test]
+    fn keys_differ_by_purpose_and_environment() {
+        let one = target("3.0.6", &[]);
+        let other = Target { secret: "another".into(), ..one.clone() };
+        assert_ne!(key(&one, "a"), key(&one, "b"));
+        assert_ne!(key(&one, "a"), key(&other, "a"));
+        assert!(jwt_secret(&one).len() >= 64);
+    }
+}

@@ -1,0 +1,194 @@
+//! The services that MWAA itself is a caller of: S3 for files, CloudWatch for logs and metrics, STS for who calls, EC2 for
+//! endpoints that customers manage.
+
+use standin_core::{Arn, Caller, OperationError, Place};
+use standin_model::{Document, Fields};
+
+use crate::types::{MetricDatum, StatisticSet};
+use standin_typed::Shape as _;
+
+/// Objects of a folder that are looked at, at most: real environments allow a few thousand DAGs.
+const OBJECTS_MAX: usize = 20_000;
+/// Where CloudWatch shows the metrics of environments.
+const NAMESPACE: &str = "AmazonMWAA";
+
+/// What other services do for environments.
+#[derive(Clone)]
+pub struct Neighbours {
+    caller: Caller,
+}
+
+/// An object, as a list shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Object {
+    pub key: String,
+    /// Changes with the content.
+    pub etag: String,
+    pub size: i64,
+}
+
+/// Whether an object is there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// With the id of its version, where the bucket has versions.
+    Version(Option<String>),
+    Nothing,
+}
+
+impl Neighbours {
+    pub fn new(caller: Caller) -> Self {
+        Self { caller }
+    }
+
+    async fn call(&self, place: &Place, called: (&str, &str), input: Fields) -> Result<Document, OperationError> {
+        self.caller.call(place, called, input, "mwaa").await.map(|answer| answer.output)
+    }
+
+    /// Whether a bucket is there. One that cannot be looked at is taken to be.
+    pub async fn has_bucket(&self, place: &Place, bucket: &str) -> bool {
+        let input = fields([("Bucket", bucket)]);
+        !matches!(self.call(place, ("s3", "HeadBucket"), input).await, Err(error) if is_missing(&error))
+    }
+
+    /// The object of a key, in a version or as it is now.
+    ///
+    /// # Errors
+    /// Where S3 fails otherwise than by not finding it.
+    pub async fn find_object(
+        &self,
+        place: &Place,
+        bucket: &str,
+        key: &str,
+        version: Option<&str>,
+    ) -> Result<Found, OperationError> {
+        let mut input = fields([("Bucket", bucket), ("Key", key)]);
+        if let Some(version) = version {
+            input.push("VersionId", version.to_owned());
+        }
+        match self.call(place, ("s3", "HeadObject"), input).await {
+            Ok(output) => {
+                let id = output.get("VersionId").and_then(Document::as_str).filter(|id| *id != "null");
+                Ok(Found::Version(id.map(str::to_owned)))
+            }
+            Err(error) if is_missing(&error) || error.code.contains("Version") => Ok(Found::Nothing),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The objects whose keys begin so, sorted by key. None where the bucket is gone.
+    ///
+    /// # Errors
+    /// Where S3 fails otherwise.
+    pub async fn list(&self, place: &Place, bucket: &str, prefix: &str) -> Result<Vec<Object>, OperationError> {
+        let (mut objects, mut next) = (Vec::new(), None::<String>);
+        loop {
+            let mut input = fields([("Bucket", bucket), ("Prefix", prefix)]);
+            if let Some(token) = next.take() {
+                input.push("ContinuationToken", token);
+            }
+            let output = match self.call(place, ("s3", "ListObjectsV2"), input).await {
+                Ok(output) => output,
+                Err(error) if is_missing(&error) => return Ok(objects),
+                Err(error) => return Err(error),
+            };
+            for entry in output.get("Contents").and_then(Document::as_list).unwrap_or_default() {
+                objects.push(Object {
+                    key: text(entry, "Key"),
+                    etag: text(entry, "ETag"),
+                    size: entry.get("Size").and_then(Document::as_i64).unwrap_or_default(),
+                });
+            }
+            next = output.get("NextContinuationToken").and_then(Document::as_str).map(str::to_owned);
+            if next.is_none() || objects.len() >= OBJECTS_MAX {
+                return Ok(objects);
+            }
+        }
+    }
+
+    /// The first bytes of an object.
+    ///
+    /// # Errors
+    /// Where there is none, or S3 fails.
+    pub async fn read(
+        &self,
+        place: &Place,
+        bucket: &str,
+        key: &str,
+        bytes_max: usize,
+    ) -> Result<Vec<u8>, OperationError> {
+        let input = fields([("Bucket", bucket), ("Key", key)]);
+        self.caller.payload(place, ("s3", "GetObject"), input, key, ("Body", bytes_max)).await
+    }
+
+    /// Makes sure of a log group.
+    ///
+    /// # Errors
+    /// Where CloudWatch Logs fails otherwise than by having it already.
+    pub async fn make_log_group(&self, place: &Place, name: &str) -> Result<(), OperationError> {
+        match self.call(place, ("logs", "CreateLogGroup"), fields([("logGroupName", name)])).await {
+            Ok(_) => Ok(()),
+            Err(error) if error.code.contains("AlreadyExists") => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Hands metrics of an environment on to CloudWatch.
+    ///
+    /// # Errors
+    /// Where CloudWatch refuses them.
+    pub async fn put_metrics(&self, place: &Place, data: &[MetricDatum]) -> Result<(), OperationError> {
+        let data = data.iter().map(|datum| {
+            let mut datum = datum.clone();
+            if let Some(StatisticSet { sample_count: Some(count), .. }) = datum.statistic_values {
+                let mut document = datum.write();
+                // CloudWatch counts in fractions.
+                if let Some(Document::Map(set)) =
+                    document.as_map_mut().and_then(|fields| fields.get_mut("StatisticValues"))
+                {
+                    set.insert("SampleCount", count as f64);
+                }
+                return document;
+            }
+            datum.statistic_values = None;
+            datum.write()
+        });
+        let data: Vec<Document> = data.collect();
+        let mut input = fields([("Namespace", NAMESPACE)]);
+        input.push("MetricData", data);
+        self.call(place, ("cloudwatch", "PutMetricData"), input).await.map(drop)
+    }
+
+    /// Who calls, as MWAA tells it: `user/bob`, `assumed-role/Admin/alice`.
+    pub async fn identity(&self, place: &Place) -> String {
+        let output = self.call(place, ("sts", "GetCallerIdentity"), Fields::new()).await.unwrap_or_default();
+        let arn = text(&output, "Arn");
+        match Arn::parse(&arn).map(|arn| arn.resource) {
+            Some(resource) if !resource.is_empty() => resource.to_owned(),
+            _ => "root".to_owned(),
+        }
+    }
+
+    /// Whether there is an endpoint for each of these endpoint services.
+    pub async fn has_endpoints(&self, place: &Place, services: &[String]) -> bool {
+        let mut filter = fields([("Name", "service-name")]);
+        filter.push("Values", services.iter().map(|name| Document::from(name.clone())).collect::<Vec<_>>());
+        let mut input = Fields::new();
+        input.push("Filters", vec![Document::Map(filter)]);
+        let output = self.call(place, ("ec2", "DescribeVpcEndpoints"), input).await.unwrap_or_default();
+        let endpoints = output.get("VpcEndpoints").and_then(Document::as_list).unwrap_or_default();
+        services.iter().all(|service| endpoints.iter().any(|endpoint| text(endpoint, "ServiceName") == *service))
+    }
+}
+
+fn fields<const N: usize>(entries: [(&'static str, &str); N]) -> Fields {
+    entries.into_iter().map(|(name, value)| (name.into(), Document::from(value.to_owned()))).collect()
+}
+
+fn text(document: &Document, name: &str) -> String {
+    document.get(name).and_then(Document::as_str).unwrap_or_default().to_owned()
+}
+
+/// Whether an error of S3 says that something is not there.
+fn is_missing(error: &OperationError) -> bool {
+    ["NotFound", "NoSuch", "404"].iter().any(|part| error.code.contains(part))
+}

@@ -1,0 +1,111 @@
+//! The runtimes of a server, and which of them an environment has.
+
+use std::sync::Arc;
+
+use standin_core::{BoxFuture, OperationError};
+
+use crate::runtime::{Health, Output, Progress, RestCall, RestReply, Runtime, Target};
+use crate::token::Identity;
+
+/// The tag by which an environment chooses its runtime.
+pub const TAG: &str = "standin:runtime";
+
+/// Hands everything on to the runtime of the environment: the one that its tag names, else the server's usual one.
+pub struct Runtimes {
+    all: Vec<Arc<dyn Runtime>>,
+}
+
+impl Runtimes {
+    /// The first of them is the usual one.
+    pub fn new(usual: Arc<dyn Runtime>, others: Vec<Arc<dyn Runtime>>) -> Self {
+        Self { all: std::iter::once(usual).chain(others).collect() }
+    }
+
+    fn of(&self, target: &Target) -> &dyn Runtime {
+        let tag = target.environment.tags.as_ref().and_then(|tags| tags.get(TAG));
+        let named = tag.and_then(|name| self.all.iter().find(|runtime| runtime.name() == name));
+        &**named.unwrap_or(&self.all[0])
+    }
+
+    /// Why an environment cannot have what its tag names.
+    fn missing(&self, target: &Target) -> Option<Progress> {
+        let tag = target.environment.tags.as_ref()?.get(TAG)?;
+        if self.all.iter().any(|runtime| runtime.name() == tag) {
+            return None;
+        }
+        let names: Vec<&str> = self.all.iter().map(|runtime| runtime.name()).collect();
+        let message = format!("this server has no runtime {tag} (tag {TAG}); it has {}", names.join(", "));
+        Some(Progress::Failed { code: "INCORRECT_CONFIGURATION".to_owned(), message })
+    }
+}
+
+impl Runtime for Runtimes {
+    fn name(&self) -> &'static str {
+        self.all[0].name()
+    }
+
+    fn prepare<'a>(&'a self, target: &'a Target) -> BoxFuture<'a, Progress> {
+        match self.missing(target) {
+            Some(failed) => Box::pin(std::future::ready(failed)),
+            None => self.of(target).prepare(target),
+        }
+    }
+
+    fn start<'a>(&'a self, target: &'a Target) -> BoxFuture<'a, Progress> {
+        self.of(target).start(target)
+    }
+
+    fn update<'a>(&'a self, target: &'a Target) -> BoxFuture<'a, Progress> {
+        self.of(target).update(target)
+    }
+
+    fn stop<'a>(&'a self, target: &'a Target) -> BoxFuture<'a, Progress> {
+        self.of(target).stop(target)
+    }
+
+    fn health<'a>(&'a self, target: &'a Target) -> BoxFuture<'a, Health> {
+        self.of(target).health(target)
+    }
+
+    fn cli<'a>(&'a self, target: &'a Target, arguments: &'a [String]) -> BoxFuture<'a, Result<Output, OperationError>> {
+        self.of(target).cli(target, arguments)
+    }
+
+    fn rest<'a>(
+        &'a self,
+        target: &'a Target,
+        call: &'a RestCall,
+        caller: &'a Identity,
+    ) -> BoxFuture<'a, Result<RestReply, OperationError>> {
+        self.of(target).rest(target, call, caller)
+    }
+
+    fn page<'a>(
+        &'a self,
+        target: &'a Target,
+        path: &'a str,
+        visitor: &'a Identity,
+    ) -> BoxFuture<'a, Result<Option<String>, OperationError>> {
+        self.of(target).page(target, path, visitor)
+    }
+
+    fn is_watched(&self) -> bool {
+        self.all.iter().any(|runtime| runtime.is_watched())
+    }
+
+    fn retain<'a>(&'a self, ids: &'a [String]) -> BoxFuture<'a, ()> {
+        Box::pin(async move {
+            for runtime in &self.all {
+                runtime.retain(ids).await;
+            }
+        })
+    }
+
+    fn close(&self) -> BoxFuture<'_, ()> {
+        Box::pin(async move {
+            for runtime in &self.all {
+                runtime.close().await;
+            }
+        })
+    }
+}

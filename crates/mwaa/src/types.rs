@@ -1,0 +1,7 @@
+//! The types of MWAA's API: a struct for every structure, an enum for every enumeration, all from the catalogue.
+
+#![allow(clippy::all, clippy::pedantic, reason = "written by build.rs")]
+
+use standin_typed::prelude::*;
+
+include!(concat!(env!("OUT_DIR"), "/types.rs"));

@@ -1,0 +1,116 @@
+//! MWAA: its engine, the worker that does its jobs, and the hosts of environments' web servers.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use standin_core::{Caller, Registry};
+use standin_mwaa::engine::{Engine, QUEUE, SERVICE};
+use standin_mwaa::local::{Local, LocalConfig};
+use standin_mwaa::neighbours::Neighbours;
+use standin_mwaa::runtime::Runtime;
+use standin_mwaa::runtimes::Runtimes;
+use standin_mwaa::simulated::Simulated;
+use standin_mwaa::{host, web};
+use standin_state::Resources;
+use standin_store::{Store, jobs};
+
+use crate::app::App;
+use crate::gate::Gate;
+use crate::net::{Authority, Body, Peer, RequestBody, Scheme};
+use crate::payload::{self, Expected};
+
+/// How long the worker sleeps at most: the clock may be moved while it does.
+const SLEEP: Duration = Duration::from_millis(250);
+/// How often what runs is looked after.
+const LOOK: Duration = Duration::from_secs(2);
+/// How long it rests after the store has failed.
+const REST: Duration = Duration::from_secs(1);
+
+/// Registers the engine for all operations of MWAA. What `others` calls are the services that environments use.
+pub(crate) fn register(
+    registry: &mut Registry,
+    others: Caller,
+    store: &Arc<dyn Store>,
+    resources: &Arc<Resources>,
+    local: Option<LocalConfig>,
+) -> Arc<Engine> {
+    let neighbours = Neighbours::new(others);
+    let simulated = Arc::new(Simulated::new(store.clone(), neighbours.clone()));
+    let local = local.map(|config| Arc::new(Local::new(config, neighbours.clone())) as Arc<dyn Runtime>);
+    let runtime = Arc::new(Runtimes::new(simulated, local.into_iter().collect()));
+    let pace = resources.clone();
+    let engine = Engine::new(store.clone(), neighbours, runtime).with_pace(move || pace.transitions(SERVICE));
+    let engine = Arc::new(engine);
+    let gate = Gate { service: SERVICE, engine: engine.clone(), resources: resources.clone() };
+    registry.service(SERVICE, Arc::new(gate));
+    engine
+}
+
+/// Looks after what runs for environments, as long as the server runs.
+pub(crate) async fn look_after(app: &App) -> std::convert::Infallible {
+    if !app.mwaa.is_watched() {
+        std::future::pending::<()>().await;
+    }
+    loop {
+        if let Err(error) = app.mwaa.look_after(app.clock.now(), app.dice).await {
+            tracing::warn!(%error, "environments could not be looked after: the store failed");
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+/// Does MWAA's jobs as they become due, as long as the server runs.
+pub(crate) async fn work(app: &App) -> std::convert::Infallible {
+    let mut wakeups = app.store.wakeups();
+    let owner = format!("standin-{}", std::process::id());
+    loop {
+        let now = app.clock.now();
+        match app.mwaa.work(now, app.dice, &owner).await {
+            Ok(0) => {
+                let due = jobs::next_due(&*app.store, QUEUE).await.ok().flatten();
+                let until = due.map_or(SLEEP, |due| {
+                    Duration::from_millis(u64::try_from(due - now.as_millis()).unwrap_or(1)).min(SLEEP)
+                });
+                tokio::select! {
+                    _ = wakeups.changed() => {}
+                    () = tokio::time::sleep(until.max(Duration::from_millis(5))) => {}
+                }
+            }
+            Ok(_) => {}
+            Err(error) => {
+                tracing::warn!(error = error.chain(), "MWAA's jobs wait: the store failed");
+                tokio::time::sleep(REST).await;
+            }
+        }
+    }
+}
+
+/// Whether a request is for the web server of an environment rather than for an AWS service.
+pub(crate) fn claims(authority: &Authority) -> bool {
+    host::environment_of(&authority.host).is_some()
+}
+
+/// Answers a request for which [`claims`] is true.
+pub(crate) async fn serve(app: &App, request: Request<RequestBody>, peer: &Peer) -> Response<Body> {
+    let (parts, body) = request.into_parts();
+    let id = host::environment_of(&peer.authority.host).unwrap_or_default();
+    let body = match payload::collect(body, &parts.headers, Expected::FORM, &app.limits).await {
+        Ok(body) => body,
+        Err(error) => {
+            let mut refusal = Response::new(Body::from(Bytes::from(error.message)));
+            *refusal.status_mut() = http::StatusCode::from_u16(error.status.unwrap_or(400)).unwrap_or_default();
+            return refusal;
+        }
+    };
+    let visit = web::Visit {
+        parts: &parts,
+        body: &body,
+        id,
+        secure: peer.authority.scheme == Scheme::Https,
+        now: app.clock.now(),
+        dice: app.dice,
+    };
+    web::serve(&app.mwaa, visit).await.map(Body::from)
+}
