@@ -1,0 +1,137 @@
+"""MWAA with a real Airflow: installed, started, driven and ended by standin.
+
+Takes minutes and the Python registry, so it runs where STANDIN_TEST_AIRFLOW names the versions to try: `2.10.3,3.0.6`."""
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from botocore.exceptions import ClientError
+
+from conftest import REGION, make
+from serve import Standin
+from test_mwaa import BUCKET, Site, create
+
+VERSIONS = [version for version in os.environ.get("STANDIN_TEST_AIRFLOW", "").split(",") if version]
+pytestmark = pytest.mark.skipif(not VERSIONS, reason="STANDIN_TEST_AIRFLOW names no version of Airflow")
+STARTS_SECONDS = 900
+RUNS_SECONDS = 300
+
+DAG = '''
+import os
+from datetime import datetime
+
+import boto3
+from airflow.decorators import dag, task
+
+
+@dag(dag_id="{name}", start_date=datetime(2024, 1, 1), schedule=None, catchup=False)
+def pipeline():
+    @task
+    def write():
+        boto3.client("s3").put_object(Bucket="{bucket}", Key="said/{name}", Body=os.environ["AIRFLOW_ENV_NAME"].encode())
+
+    @task
+    def again():
+        return boto3.client("sts").get_caller_identity()["Account"]
+
+    write() >> again()
+
+
+pipeline()
+'''
+
+
+def wait(what, seconds, look):
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        if (seen := look()) is not None:
+            return seen
+        time.sleep(0.5)
+    raise AssertionError(f"{what} did not happen within {seconds} s")
+
+
+def at_rest(mwaa, name):
+    environment = mwaa.get_environment(Name=name)["Environment"]
+    return environment if not environment["Status"].endswith("ING") and environment["Status"] != "CREATING_SNAPSHOT" else None
+
+
+def airflows(data):
+    """The processes that run out of a folder: id and command line."""
+    found = {}
+    for entry in Path("/proc").iterdir():
+        try:
+            if entry.name.isdigit() and os.readlink(entry / "cwd").startswith(str(data)):
+                found[int(entry.name)] = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+        except OSError:
+            pass
+    return found
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_real_airflow(tmp_path, version):
+    name, old = f"real-{version.replace('.', '-')}", version.startswith("2")
+    arguments = ("--log", "info", "--data-dir", str(tmp_path))
+    run = lambda run_id: {"dag_run_id": run_id, **({} if old else {"logical_date": None})}
+    with Standin(*arguments) as server:
+        s3, mwaa = make(server, "s3"), make(server, "mwaa")
+        s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
+        s3.put_object(Bucket=BUCKET, Key="dags/hello.py", Body=DAG.format(name="hello", bucket=BUCKET).encode())
+        started = time.monotonic()
+        create(mwaa, name, AirflowVersion=version, Tags={"standin:runtime": "local"})
+        environment = wait("AVAILABLE", STARTS_SECONDS, lambda: at_rest(mwaa, name))
+        print(f"\n{version}: create to {environment['Status']} in {time.monotonic() - started:.1f} s")
+        assert environment["Status"] == "AVAILABLE", environment["LastUpdate"]
+        site = Site(server, environment["WebserverUrl"])
+        call = lambda method, path, **more: mwaa.invoke_rest_api(Name=name, Method=method, Path=path, **more)["RestApiResponse"]
+        shown = lambda dag: (lambda ids: dag in ids or None)([one["dag_id"] for one in call("GET", "/dags")["dags"]])
+        wait("the DAG", RUNS_SECONDS, lambda: shown("hello"))
+        assert call("GET", "/version")["version"] == version
+        assert site.airflow(mwaa, name, "version")[0].strip().endswith(version)
+
+        call("PATCH", "/dags/hello", Body={"is_paused": False})
+        call("POST", "/dags/hello/dagRuns", Body=run("r1"))
+        ended = lambda run_id: (lambda state: state if state in ("success", "failed") else None)(call("GET", f"/dags/hello/dagRuns/{run_id}")["state"])
+        began = time.monotonic()
+        assert wait("the end of the run", RUNS_SECONDS, lambda: ended("r1")) == "success"
+        print(f"{version}: a run of two tasks in {time.monotonic() - began:.1f} s")
+        assert s3.get_object(Bucket=BUCKET, Key="said/hello")["Body"].read().decode() == name
+        with pytest.raises(mwaa.exceptions.RestApiClientException):
+            call("GET", "/dags/nobody")
+
+        began = time.monotonic()
+        s3.put_object(Bucket=BUCKET, Key="dags/more.py", Body=DAG.format(name="more", bucket=BUCKET).encode())
+        wait("the second DAG", RUNS_SECONDS, lambda: shown("more"))
+        print(f"{version}: a new DAG after {time.monotonic() - began:.1f} s")
+
+        # The scheduler dies: it is started again.
+        scheduler = next(id for id, line in airflows(tmp_path).items() if line.strip().endswith("airflow scheduler"))
+        os.kill(scheduler, signal.SIGKILL)
+        call("POST", "/dags/hello/dagRuns", Body=run("r2"))
+        assert wait("the end of the second run", RUNS_SECONDS, lambda: ended("r2")) == "success"
+
+        # standin dies: the next one ends what it left, and starts the environment again, with all that it knew.
+        os.kill(server.process.pid, signal.SIGKILL)
+        server.process.wait()
+    left = set(airflows(tmp_path))
+    assert left
+    with Standin(*arguments) as server:
+        mwaa = make(server, "mwaa")
+        assert mwaa.get_environment(Name=name)["Environment"]["Status"] == "AVAILABLE"
+        ready = lambda: (lambda answer: answer if "state" in answer else None)(quiet(lambda: call("GET", "/dags/hello/dagRuns/r1")))
+        assert wait("the restart", STARTS_SECONDS, ready)["state"] == "success"
+        assert not left & set(airflows(tmp_path))
+        mwaa.delete_environment(Name=name)
+        wait("the end", 60, lambda: None if quiet(lambda: mwaa.get_environment(Name=name)) else True)
+        assert not airflows(tmp_path)
+
+
+def quiet(call):
+    """What a call answers; nothing where it fails."""
+    try:
+        return call()
+    except ClientError:
+        return {}
