@@ -32,8 +32,10 @@ def refusal(call):
     return caught.value.code, json.loads(caught.value.read())["error"]
 
 
-def environment(mwaa, name="heron"):
-    mwaa.create_environment(
+def environment(stateful, name="heron"):
+    bucket = {"LocationConstraint": REGION}
+    make(stateful, "s3").create_bucket(Bucket="birds", CreateBucketConfiguration=bucket)
+    make(stateful, "mwaa").create_environment(
         Name=name,
         DagS3Path="dags",
         ExecutionRoleArn="arn:aws:iam::444455556666:role/mwaa",
@@ -46,7 +48,7 @@ def environment(mwaa, name="heron"):
 
 def test_merge_changes_what_is_stored(stateful, rules):
     mwaa = make(stateful, "mwaa")
-    environment(mwaa)
+    environment(stateful)
     rules(
         service="mwaa",
         operation="GetEnvironment",
@@ -62,7 +64,7 @@ def test_merge_changes_what_is_stored(stateful, rules):
 
 def test_jinja_over_the_stored_resource(stateful, rules):
     mwaa = make(stateful, "mwaa")
-    environment(mwaa, "stork")
+    environment(stateful, "stork")
     rules(
         service="mwaa",
         operation="GetEnvironment",
