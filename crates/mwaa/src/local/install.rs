@@ -148,7 +148,7 @@ impl Work {
     /// What the images of MWAA have beside Airflow itself.
     fn wanted(&self) -> String {
         let mut text = format!(
-            "apache-airflow=={}\napache-airflow-providers-amazon\napache-airflow-providers-fab\napache-airflow-providers-postgres\npsycopg2-binary\n",
+            "apache-airflow=={}\napache-airflow-providers-amazon\napache-airflow-providers-fab\napache-airflow-providers-postgres\npsycopg2-binary\nstatsd\n",
             self.recipe.version
         );
         if self.recipe.version.starts_with('3') {
