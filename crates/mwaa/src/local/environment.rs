@@ -178,7 +178,7 @@ impl Work {
     async fn live(&mut self, supervisor: &mut Option<Supervisor>) -> Result<(), String> {
         let folder = self.plan.folder.clone();
         let at = |what: &'static str| move |error: io::Error| format!("{what}: {error}");
-        super::process::end_leftovers(&folder).await;
+        super::leftovers::end_leftovers(&folder).await;
         let ports = prepare(&folder).map_err(at("the environment's folder"))?;
         *self.ports.lock().unwrap_or_else(PoisonError::into_inner) = Some(ports);
         let environment = &self.target.environment;
@@ -213,7 +213,7 @@ impl Work {
             if self.pause(ASK).await {
                 return Ok(());
             }
-            let restarts = supervisor.look().map_err(at("processes"))?;
+            let restarts = supervisor.look().await.map_err(at("processes"))?;
             if healthy(&self.target, ports.web).await {
                 break;
             }
@@ -224,7 +224,7 @@ impl Work {
         self.enter(Phase::Running);
         tracing::info!(environment = self.target.name(), port = ports.web, "an environment's Airflow runs");
         while !self.pause(LOOK).await {
-            supervisor.look().map_err(at("processes"))?;
+            supervisor.look().await.map_err(at("processes"))?;
             if let Err(error) = dags.run(&self.neighbours, &self.place()).await {
                 tracing::warn!(%error, environment = self.target.name(), "the folder of DAGs could not be brought up to date");
             }

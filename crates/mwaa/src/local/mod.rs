@@ -9,6 +9,7 @@
 mod environment;
 mod http;
 mod install;
+mod leftovers;
 mod process;
 mod rest;
 mod settings;
@@ -161,7 +162,7 @@ impl Runtime for Local {
                 running.stop().await;
             }
             let folder = self.folder(target);
-            process::end_leftovers(&folder).await;
+            leftovers::end_leftovers(&folder).await;
             match tokio::fs::remove_dir_all(&folder).await {
                 Ok(()) => Progress::Done,
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => Progress::Done,
@@ -238,7 +239,7 @@ impl Runtime for Local {
                     running.stop().await;
                 }
                 let folder = self.config.folder.join(ENVIRONMENTS).join(id);
-                process::end_leftovers(&folder).await;
+                leftovers::end_leftovers(&folder).await;
                 if let Err(error) = tokio::fs::remove_dir_all(&folder).await {
                     tracing::warn!(%error, folder = %folder.display(), "what a deleted environment left cannot be removed");
                 }

@@ -4,22 +4,17 @@
 //! them too (on Linux).
 
 use std::collections::BTreeMap;
-use std::ffi::{OsStr, OsString};
-use std::os::unix::ffi::OsStrExt as _;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process, kill_process_group, test_kill_process_group};
+use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
 use tokio::process::{Child, Command};
 use tokio::time::Instant;
 
-/// The variable that marks processes: the folder of their environment, and the name of the process.
-const MARK: &str = "STANDIN_MWAA_PROCESS";
-/// How long processes have to end by themselves.
-const GRACE: Duration = Duration::from_secs(10);
-/// How often it is looked whether they have.
-const LOOK: Duration = Duration::from_millis(50);
+use super::leftovers::{GRACE, LOOK, MARK, end_leftovers, kill_marked};
+
 /// How long a process that ended rests: twice as long each time, up to the most.
 const REST: Duration = Duration::from_secs(1);
 const REST_MAX: Duration = Duration::from_secs(60);
@@ -102,12 +97,12 @@ impl Supervisor {
             restarts: 0,
         });
         let mut supervisor = Self { processes: processes.collect(), folder: folder.to_owned() };
-        supervisor.look()?;
+        supervisor.look().await?;
         Ok(supervisor)
     }
 
     /// Starts again what has ended and had its rest; how often processes were started again since the start.
-    pub(super) fn look(&mut self) -> std::io::Result<u32> {
+    pub(super) async fn look(&mut self) -> std::io::Result<u32> {
         let now = Instant::now();
         for kept in &mut self.processes {
             if let Some(child) = &mut kept.child {
@@ -116,7 +111,8 @@ impl Supervisor {
                 kept.child = None;
                 // What it had started would be in the way of its successor.
                 signal(kept.group.as_slice(), Signal::KILL);
-                end_marked(|mark| mark == kept.spec.mark());
+                let mark = kept.spec.mark();
+                kill_marked(|other| other == mark).await;
                 kept.rest = if kept.started.elapsed() >= STEADY { REST } else { (kept.rest * 2).min(REST_MAX) };
                 kept.due = now + kept.rest;
                 kept.restarts += 1;
@@ -159,7 +155,7 @@ impl Supervisor {
                 let _ = child.wait().await;
             }
         }
-        end_marked(|mark| Path::new(mark).starts_with(&self.folder));
+        kill_marked(|mark| Path::new(mark).starts_with(&self.folder)).await;
     }
 }
 
@@ -172,49 +168,6 @@ fn signal(groups: &[Pid], signal: Signal) {
         // One that is gone is what was wanted.
         let _ = kill_process_group(*group, signal);
     }
-}
-
-/// Kills the processes whose mark is wanted; how many there were.
-fn end_marked(wanted: impl Fn(&OsStr) -> bool) -> usize {
-    let ids = marked(wanted);
-    for id in &ids {
-        // One that is gone is what was wanted.
-        let _ = kill_process(*id, Signal::KILL);
-    }
-    ids.len()
-}
-
-/// The processes whose mark is wanted.
-fn marked(wanted: impl Fn(&OsStr) -> bool) -> Vec<Pid> {
-    let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };
-    let ids = entries.flatten().filter_map(|entry| {
-        let id = entry.file_name().to_str()?.parse().ok()?;
-        // Only those of the same user can be read, and only those can be ours.
-        let variables = std::fs::read(entry.path().join("environ")).ok()?;
-        let mut variables = variables.split(|byte| *byte == 0);
-        let mark = variables.find_map(|line| line.strip_prefix(MARK.as_bytes())?.strip_prefix(b"="))?;
-        Pid::from_raw(id).filter(|_| wanted(OsStr::from_bytes(mark)))
-    });
-    ids.collect()
-}
-
-/// Ends what an earlier standin left running for the environment of a folder: first as Airflow wants it, so that it writes down what it
-/// has to, then for good.
-pub(super) async fn end_leftovers(folder: &Path) {
-    let of_folder = |mark: &OsStr| Path::new(mark).starts_with(folder);
-    let left = marked(of_folder);
-    if left.is_empty() {
-        return;
-    }
-    tracing::info!(processes = left.len(), "processes of Airflow that were left behind are ended");
-    for id in left {
-        let _ = kill_process(id, Signal::TERM);
-    }
-    let until = Instant::now() + GRACE;
-    while Instant::now() < until && !marked(of_folder).is_empty() {
-        tokio::time::sleep(LOOK).await;
-    }
-    end_marked(of_folder);
 }
 
 #[cfg(test)]
@@ -276,8 +229,15 @@ mod tests {
         let id = left.ids()[0];
         // As after a crash: nobody stops it. Its parent takes note of its end, as the system does for those without one.
         let mut child = left.processes.into_iter().find_map(|kept| kept.child).expect("it runs");
-        let (_, ended) = tokio::join!(end_leftovers(&ours), child.wait());
-        assert!(!ended.expect("it is ours").success() && !runs(id));
+        let leftovers = async {
+            end_leftovers(&ours).await;
+            // Whom it did not find would never end.
+            let found = !runs(id);
+            let _ = kill_process_group(group(id).expect("an id"), Signal::KILL);
+            found
+        };
+        let (found, ended) = tokio::join!(leftovers, child.wait());
+        assert!(found && !ended.expect("it is ours").success());
         assert!(runs(alone.ids()[0]));
         alone.stop().await;
         [ours, others].into_iter().for_each(|folder| std::fs::remove_dir_all(folder).expect("it is ours"));
@@ -293,12 +253,12 @@ mod tests {
         while runs(id) {
             std::thread::yield_now();
         }
-        while supervisor.look().expect("it can be started") == 0 {
+        while supervisor.look().await.expect("it can be started") == 0 {
             std::thread::yield_now();
         }
         assert_eq!(supervisor.ids(), Vec::<u32>::new(), "it rests");
         tokio::time::advance(REST * 2).await;
-        supervisor.look().expect("it can be started");
+        supervisor.look().await.expect("it can be started");
         assert_eq!(supervisor.ids().len(), 1);
         supervisor.stop().await;
         std::fs::remove_dir_all(folder).expect("it is ours");
