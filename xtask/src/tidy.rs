@@ -26,7 +26,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("standin-s3", &["standin-model", "standin-core", "standin-wire", "standin-store"]),
     ("standin-retrylab", &["standin-model", "standin-faults"]),
     ("standin-export", &["standin-model", "standin-core", "standin-wire", "standin-mock"]),
-    ("standin-proton", &["standin-model", "standin-core", "standin-store"]),
+    ("standin-proton", &["standin-model", "standin-core", "standin-store", "standin-typed"]),
     ("standin-mwaa", &["standin-model", "standin-core", "standin-store", "standin-typed"]),
     (
         "standin-cloudformation",

@@ -20,7 +20,6 @@ pub struct Place {
     /// Of the stack; its resources get them, too.
     pub tags: IndexMap<String, String>,
     pub now: Timestamp,
-    pub origin: Timestamp,
     pub dice: Dice,
 }
 

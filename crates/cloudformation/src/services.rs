@@ -4,10 +4,10 @@
 //! Called through a registry whose handlers remember, a bucket of a stack is a bucket that S3 lists; through one that only
 //! makes answers up, the same code simulates.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use serde_json::{Map, Value};
-use standin_core::{Answer, BoxFuture, Call, CallContext, Dice, Draw, OperationError, Registry};
+use standin_core::{Answer, BoxFuture, Caller, Clock, Dice, Draw, OperationError, Registry};
 use standin_lifecycle::{Form, Step};
 use standin_mock::synthesis::Synthesizer;
 use standin_model::words::squash;
@@ -30,16 +30,15 @@ pub(crate) const NAME: &str = "-name";
 
 /// See the module.
 pub struct ServiceResources {
-    catalogue: &'static Catalogue,
     pub(crate) kinds: Kinds,
-    registry: Arc<Registry>,
+    caller: Caller,
     pace: Arc<dyn Fn(&str) -> i64 + Send + Sync>,
 }
 
 impl ServiceResources {
-    /// Makes resources through the handlers of a registry.
-    pub fn new(catalogue: &'static Catalogue, registry: Arc<Registry>) -> Self {
-        Self { catalogue, kinds: Kinds::new(catalogue), registry, pace: Arc::new(|_| 0) }
+    /// Makes the resources of the catalogue's types through calls.
+    pub fn new(catalogue: &'static Catalogue, caller: Caller) -> Self {
+        Self { kinds: Kinds::new(catalogue), caller, pace: Arc::new(|_| 0) }
     }
 
     /// With services that take time for what they do, in milliseconds by their catalogue id.
@@ -51,7 +50,8 @@ impl ServiceResources {
 
     /// Makes resources that are nowhere: their ids, ARNs and attributes have the right form and agree with each other.
     pub fn simulated(catalogue: &'static Catalogue) -> Self {
-        Self::new(catalogue, Arc::new(Registry::new(Arc::new(Synthesizer::new(catalogue)))))
+        let registry = Arc::new(Registry::new(Arc::new(Synthesizer::new(catalogue))));
+        Self::new(catalogue, Caller::new(catalogue, registry, Clock::real().origin(), Dice::new(0)))
     }
 
     /// The resource type that was probably meant, where there is none of that name among those of its service that are known.
@@ -79,32 +79,20 @@ impl ServiceResources {
         salt: u64,
     ) -> Result<Answer, OperationError> {
         let dice = Dice::new(standin_model::words::mix(place.dice.seed(), salt));
-        let mut key = dice.key("stack resource");
-        key.text(&place.stack_id).text(operation.name);
-        let context = CallContext {
-            request_id: uuid(&mut key.draw()).into(),
-            ordinal: 0,
-            service,
-            operation,
-            protocol: service.protocol(),
-            partition: partition(&place.partition),
-            account: place.account.as_str().into(),
-            region: place.region.as_str().into(),
+        let base_url = Arc::new(OnceLock::from(Arc::from(place.base_url.as_str())));
+        let caller = self.caller.clone().with_dice(dice).with_base_url(base_url);
+        let of_account = standin_core::Place {
+            partition: place.partition.clone(),
+            account: place.account.clone(),
+            region: place.region.clone(),
             access_key: None,
-            base_url: place.base_url.as_str().into(),
             now: place.now,
-            origin: place.origin,
-            dice,
-            mishap: None,
         };
-        let handler = self.registry.find(&context);
-        let mut call = Call { context, input: Document::Map(input), body: None };
-        handler.handle(&mut call).await
+        caller.call_known(&of_account, (service, operation), input, &place.stack_id).await
     }
 
     pub(crate) fn operation(&self, service: &str, operation: &str) -> Option<(&'static Service, &'static Operation)> {
-        let service = self.catalogue.newest(service)?.open().ok()?;
-        Some((service, service.operation(operation)?))
+        self.caller.operation(service, operation)
     }
 
     async fn make(&self, place: &Place, wanted: Wanted<'_>) -> Result<Made, String> {
@@ -620,10 +608,4 @@ pub(crate) fn hex(draw: &mut Draw, digits: usize) -> String {
 pub(crate) fn uuid(draw: &mut Draw) -> String {
     let text = hex(draw, 32);
     format!("{}-{}-4{}-a{}-{}", &text[..8], &text[8..12], &text[13..16], &text[17..20], &text[20..])
-}
-
-/// The partition's name for the life of the process.
-fn partition(name: &str) -> &'static str {
-    let known = Catalogue::shared().partitions().all().iter().find(|partition| partition.id == name);
-    known.map_or("aws", |partition| partition.id)
 }

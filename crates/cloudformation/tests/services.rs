@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use standin_cloudformation::ServiceResources;
 use standin_cloudformation::stacks::Engine;
-use standin_core::{BodySource, BoxFuture, Call, CallContext, Clock, Dice, OperationError, Registry};
+use standin_core::{BodySource, BoxFuture, Call, CallContext, Caller, Clock, Dice, OperationError, Registry};
 use standin_mock::synthesis::Synthesizer;
 use standin_model::{Catalogue, Document, Timestamp};
 use standin_s3::{MemoryBlobs, ObjectStorage};
@@ -27,7 +27,9 @@ impl World {
         for operation in standin_s3::Engine::operations() {
             registry.operation("s3", &operation, s3.clone());
         }
-        let makers = ServiceResources::new(Catalogue::shared(), Arc::new(registry.clone()));
+        let others = Arc::new(registry.clone());
+        let caller = Caller::new(Catalogue::shared(), others, Timestamp::from_seconds(1_767_225_600), Dice::new(7));
+        let makers = ServiceResources::new(Catalogue::shared(), caller);
         let engine = {
             let clock = Arc::new(Clock::frozen_at(Timestamp::from_seconds(1_800_000_000)));
             Arc::new(Engine::new(store, Arc::new(makers), clock, Dice::new(7)))

@@ -1,10 +1,13 @@
 //! Services that call each other.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use standin_model::{Catalogue, Document, Fields, Timestamp};
+use standin_model::{Catalogue, Document, Fields, Operation, Service, Timestamp};
 
 use crate::{Answer, Call, CallContext, Dice, OperationError, Registry};
+
+/// Where the server is found as long as it does not listen.
+const NOWHERE: &str = "http://localhost";
 
 /// Calls operations of other services through their handlers, as a service does for its user: no socket, no protocol.
 #[derive(Clone)]
@@ -14,6 +17,7 @@ pub struct Caller {
     /// The reference of synthesised timestamps.
     origin: Timestamp,
     dice: Dice,
+    base_url: Arc<OnceLock<Arc<str>>>,
 }
 
 /// Where and when something is called, and for whom.
@@ -31,7 +35,27 @@ pub struct Place {
 
 impl Caller {
     pub fn new(catalogue: &'static Catalogue, registry: Arc<Registry>, origin: Timestamp, dice: Dice) -> Self {
-        Self { catalogue, registry, origin, dice }
+        Self { catalogue, registry, origin, dice, base_url: Arc::default() }
+    }
+
+    /// With what URLs in answers begin with: scheme, host and port, known at the latest when the server listens.
+    #[must_use]
+    pub fn with_base_url(mut self, base_url: Arc<OnceLock<Arc<str>>>) -> Self {
+        self.base_url = base_url;
+        self
+    }
+
+    /// With draws of its own.
+    #[must_use]
+    pub fn with_dice(mut self, dice: Dice) -> Self {
+        self.dice = dice;
+        self
+    }
+
+    /// An operation by the catalogue's id of its service and its name.
+    pub fn operation(&self, service: &str, operation: &str) -> Option<(&'static Service, &'static Operation)> {
+        let service = self.catalogue.newest(service)?.open().ok()?;
+        Some((service, service.operation(operation)?))
     }
 
     /// Calls `service:operation`. `nonce` makes its draws its own: what the call is for.
@@ -46,8 +70,21 @@ impl Caller {
         nonce: &str,
     ) -> Result<Answer, OperationError> {
         let unknown = || OperationError::internal(format!("the catalogue has no {service}:{operation}"));
-        let service = self.catalogue.newest(service).ok_or_else(unknown)?.open().map_err(OperationError::internal)?;
-        let operation = service.operation(operation).ok_or_else(unknown)?;
+        let called = self.operation(service, operation).ok_or_else(unknown)?;
+        self.call_known(place, called, input, nonce).await
+    }
+
+    /// Calls an operation that [`Self::operation`] found.
+    ///
+    /// # Errors
+    /// Those of the operation.
+    pub async fn call_known(
+        &self,
+        place: &Place,
+        (service, operation): (&'static Service, &'static Operation),
+        input: Fields,
+        nonce: &str,
+    ) -> Result<Answer, OperationError> {
         let known = self.catalogue.partitions().all().iter().find(|known| known.id == place.partition);
         let mut key = self.dice.key("caller");
         key.text(nonce).text(service.id).text(operation.name).number(place.now.as_millis().cast_unsigned());
@@ -62,7 +99,7 @@ impl Caller {
             account: place.account.as_str().into(),
             region: place.region.as_str().into(),
             access_key: place.access_key.clone(),
-            base_url: "http://localhost".into(),
+            base_url: self.base_url.get().cloned().unwrap_or_else(|| NOWHERE.into()),
             now: place.now,
             origin: self.origin,
             dice: self.dice,

@@ -1,9 +1,7 @@
 //! The services that Proton itself is a caller of: S3 for bundles, CloudFormation for stacks, through their handlers.
 
-use std::sync::{Arc, OnceLock};
-
-use standin_core::{Answer, BoxFuture, Call, CallContext, Dice, OperationError, Registry};
-use standin_model::{Catalogue, Document, Fields, Timestamp};
+use standin_core::{BoxFuture, Caller, OperationError, Place};
+use standin_model::{Document, Fields, Timestamp};
 
 use crate::archive::ARCHIVE_BYTES_MAX;
 use crate::engine::provision::{BundleSource, Made, Order, Progress, Provisioner};
@@ -11,67 +9,17 @@ use crate::render::Rendered;
 
 /// How soon a stack is looked at again: after as long as it has been at it, within these bounds.
 const POLL_MS: std::ops::RangeInclusive<i64> = 10..=500;
-/// Where the server is found as long as it does not listen.
-const NOWHERE: &str = "http://localhost";
 /// The tag by which a stack tells whose run it is in.
 const RUN_TAG: &str = "proton:deployment";
 
-/// Calls operations of other services as the account that something happens in.
+/// What other services do for Proton, as the account that something happens in.
 pub struct Neighbours {
-    catalogue: &'static Catalogue,
-    registry: Arc<Registry>,
-    /// The reference of synthesised timestamps.
-    origin: Timestamp,
-    dice: Dice,
-    public_url: Arc<OnceLock<Arc<str>>>,
+    caller: Caller,
 }
 
 impl Neighbours {
-    /// `public_url` is known once the server listens: what is made begins its URLs with it.
-    pub fn new(
-        catalogue: &'static Catalogue,
-        registry: Arc<Registry>,
-        origin: Timestamp,
-        dice: Dice,
-        public_url: Arc<OnceLock<Arc<str>>>,
-    ) -> Self {
-        Self { catalogue, registry, origin, dice, public_url }
-    }
-
-    async fn call(
-        &self,
-        (partition, account, region): (&str, &str, &str),
-        (service, operation): (&str, &str),
-        input: Fields,
-        nonce: &str,
-        now: Timestamp,
-    ) -> Result<Answer, OperationError> {
-        let unknown = || OperationError::internal(format!("the catalogue has no {service}:{operation}"));
-        let service = self.catalogue.newest(service).ok_or_else(unknown)?.open().map_err(OperationError::internal)?;
-        let operation = service.operation(operation).ok_or_else(unknown)?;
-        let known = self.catalogue.partitions().all().iter().find(|known| known.id == partition);
-        let mut key = self.dice.key("proton-neighbour");
-        key.text(nonce).text(operation.name).number(now.as_millis().cast_unsigned());
-        let mut draw = key.draw();
-        let context = CallContext {
-            request_id: format!("{:016x}{:016x}", draw.next_u64(), draw.next_u64()).into(),
-            ordinal: 0,
-            service,
-            operation,
-            protocol: service.protocol(),
-            partition: known.map_or("aws", |known| known.id),
-            account: account.into(),
-            region: region.into(),
-            access_key: None,
-            base_url: self.public_url.get().cloned().unwrap_or_else(|| NOWHERE.into()),
-            now,
-            origin: self.origin,
-            dice: self.dice,
-            mishap: None,
-        };
-        let handler = self.registry.find(&context);
-        let mut call = Call { context, input: Document::Map(input), body: None };
-        handler.handle(&mut call).await
+    pub fn new(caller: Caller) -> Self {
+        Self { caller }
     }
 
     async fn of_stack(&self, order: &Order, operation: &str, more: Fields) -> Result<Document, OperationError> {
@@ -80,10 +28,9 @@ impl Neighbours {
         for (name, value) in more.iter() {
             input.push(name.clone(), value.clone());
         }
-        let place = (order.partition.as_str(), order.account.as_str(), order.region.as_str());
-        self.call(place, ("cloudformation", operation), input, &order.deployment_id, order.now)
-            .await
-            .map(|answer| answer.output)
+        let place = place(&order.partition, &order.account, &order.region, order.now);
+        let called = ("cloudformation", operation);
+        self.caller.call(&place, called, input, &order.deployment_id).await.map(|answer| answer.output)
     }
 
     /// The stack of an order, where there is one that is not deleted.
@@ -213,6 +160,10 @@ impl Neighbours {
     }
 }
 
+fn place(partition: &str, account: &str, region: &str, now: Timestamp) -> Place {
+    Place { partition: partition.into(), account: account.into(), region: region.into(), access_key: None, now }
+}
+
 fn failed(reason: impl Into<String>) -> Progress {
     Progress::Failed { reason: reason.into() }
 }
@@ -324,22 +275,11 @@ impl BundleSource for Neighbours {
             input.push("Bucket", bucket.to_owned());
             input.push("Key", key.to_owned());
             let nonce = format!("{bucket}/{key}");
-            let answer = self.call(("aws", account, region), ("s3", "GetObject"), input, &nonce, now).await;
-            let mut answer = answer.map_err(|error| error.message)?;
-            let mut bytes = match answer.output.get("Body") {
-                Some(Document::Blob(bytes)) => bytes.to_vec(),
-                _ => Vec::new(),
-            };
-            if let Some(body) = &mut answer.body {
-                while let Some(piece) = body.next().await {
-                    bytes.extend_from_slice(&piece.map_err(|error| error.to_string())?);
-                    // The archive is refused for its size; the rest does not matter.
-                    if bytes.len() > ARCHIVE_BYTES_MAX {
-                        break;
-                    }
-                }
-            }
-            Ok(bytes)
+            // An archive of more bytes is refused for its size; the rest does not matter.
+            let payload = ("Body", ARCHIVE_BYTES_MAX + 1);
+            let place = place("aws", account, region, now);
+            let bytes = self.caller.payload(&place, ("s3", "GetObject"), input, &nonce, payload).await;
+            bytes.map_err(|error| error.message)
         })
     }
 }

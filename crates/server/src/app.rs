@@ -35,6 +35,7 @@ use crate::sessions;
 use crate::stacks;
 use crate::state::State;
 use crate::tape::Tape;
+use crate::worker;
 
 /// Slots that count how often the same request came. Two requests that share a slot only skip numbers.
 const REPEAT_SLOTS: usize = 1 << 14;
@@ -64,6 +65,8 @@ pub(crate) struct App {
     pub(crate) clock: Arc<Clock>,
     /// Where the server is found, once it listens.
     pub(crate) public_url: Arc<OnceLock<Arc<str>>>,
+    /// Names this server as the one that does jobs.
+    pub(crate) owner: Arc<str>,
     pub(crate) dice: Dice,
     pub(crate) started: Stopwatch,
     pub(crate) validation: Strictness,
@@ -127,7 +130,7 @@ impl App {
         sessions::register(&mut registry, &resources);
         let faults = Arc::new(config.faults);
         experiments::register(&mut registry, &resources, &faults, catalogue);
-        let (dice, public_url) = (Dice::new(config.seed), Arc::default());
+        let (dice, public_url) = (Dice::new(config.seed), Arc::<OnceLock<_>>::default());
         let local = data_dir.zip(config.search).map(|(folder, search)| LocalConfig {
             folder: folder.join("mwaa"),
             search,
@@ -137,24 +140,18 @@ impl App {
                 Arc::new(move || clock.now())
             },
         });
+        // Calls what is registered so far.
+        let caller = |registry: &Registry| {
+            Caller::new(catalogue, Arc::new(registry.clone()), clock.origin(), dice).with_base_url(public_url.clone())
+        };
         // Before what makes stacks, so that these can have environments.
-        let others = Caller::new(catalogue, Arc::new(registry.clone()), clock.origin(), dice);
+        let others = caller(&registry);
         let mwaa = mwaa::register(&mut registry, others, &store, &resources, local);
-        let parts = stacks::Parts { catalogue, store: &store, resources: &resources, clock: &clock, dice };
-        let stacks = stacks::register(&mut registry, &parts);
-        let proton = proton::register(
-            &mut registry,
-            &proton::Parts {
-                catalogue,
-                store: &store,
-                resources: &resources,
-                origin: clock.origin(),
-                dice,
-                quotas: config.proton_quotas,
-                first,
-                public_url: &public_url,
-            },
-        );
+        let others = caller(&registry);
+        let parts = stacks::Parts { catalogue, others, store: &store, resources: &resources, clock: &clock, dice };
+        let stacks = stacks::register(&mut registry, parts);
+        let others = caller(&registry);
+        let proton = proton::register(&mut registry, others, &store, &resources, config.proton_quotas, first);
         Self {
             catalogue,
             index: Index::new(catalogue),
@@ -178,6 +175,7 @@ impl App {
             metrics: Arc::new(Metrics::new(now)),
             clock,
             public_url,
+            owner: worker::owner().into(),
             dice,
             started: Stopwatch::start(),
             validation: config.validation,

@@ -32,6 +32,7 @@ mod sessions;
 mod stacks;
 mod state;
 mod tape;
+mod worker;
 
 pub use config::{DEFAULT_ACCOUNT, DEFAULT_JOURNAL_SIZE, DEFAULT_REGION, ServerConfig, Stateless, Transitions};
 pub use init::{InitReport, InitStage, ScriptState};

@@ -14,19 +14,16 @@ use standin_mwaa::runtimes::Runtimes;
 use standin_mwaa::simulated::Simulated;
 use standin_mwaa::{host, web};
 use standin_state::Resources;
-use standin_store::{Store, jobs};
+use standin_store::Store;
 
 use crate::app::App;
 use crate::gate::Gate;
 use crate::net::{Authority, Body, Peer, RequestBody, Scheme};
 use crate::payload::{self, Expected};
+use crate::worker::Worker;
 
-/// How long the worker sleeps at most: the clock may be moved while it does.
-const SLEEP: Duration = Duration::from_millis(250);
 /// How often what runs is looked after.
 const LOOK: Duration = Duration::from_secs(2);
-/// How long it rests after the store has failed.
-const REST: Duration = Duration::from_secs(1);
 
 /// Registers the engine for all operations of MWAA. What `others` calls are the services that environments use.
 pub(crate) fn register(
@@ -63,27 +60,11 @@ pub(crate) async fn look_after(app: &App) -> std::convert::Infallible {
 
 /// Does MWAA's jobs as they become due, as long as the server runs.
 pub(crate) async fn work(app: &App) -> std::convert::Infallible {
-    let mut wakeups = app.store.wakeups();
-    let owner = format!("standin-{}", std::process::id());
+    let mut worker = Worker::new(app, QUEUE);
     loop {
         let now = app.clock.now();
-        match app.mwaa.work(now, app.dice, &owner).await {
-            Ok(0) => {
-                let due = jobs::next_due(&*app.store, QUEUE).await.ok().flatten();
-                let until = due.map_or(SLEEP, |due| {
-                    Duration::from_millis(u64::try_from(due - now.as_millis()).unwrap_or(1)).min(SLEEP)
-                });
-                tokio::select! {
-                    _ = wakeups.changed() => {}
-                    () = tokio::time::sleep(until.max(Duration::from_millis(5))) => {}
-                }
-            }
-            Ok(_) => {}
-            Err(error) => {
-                tracing::warn!(error = error.chain(), "MWAA's jobs wait: the store failed");
-                tokio::time::sleep(REST).await;
-            }
-        }
+        let done = app.mwaa.work(now, app.dice, &app.owner).await;
+        worker.rest(app, now, done).await;
     }
 }
 

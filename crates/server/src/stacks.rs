@@ -6,19 +6,16 @@ use std::time::Duration;
 use standin_cloudformation::ServiceResources;
 pub(crate) use standin_cloudformation::stacks::QUEUE;
 use standin_cloudformation::stacks::{Engine, SERVICE};
-use standin_core::{Clock, Dice, Registry};
+use standin_core::{Caller, Clock, Dice, Registry};
 use standin_model::Catalogue;
 use standin_state::Resources;
-use standin_store::{Store, jobs};
+use standin_store::Store;
 use tokio::task::JoinSet;
 
 use crate::app::App;
 use crate::gate::Gate;
+use crate::worker::Worker;
 
-/// How long the worker sleeps at most: the clock may be moved while it does.
-const SLEEP: Duration = Duration::from_millis(250);
-/// How long it rests after the store has failed.
-const REST: Duration = Duration::from_secs(1);
 /// How long a call that begins something stays for its end: who waits for a stack with a client's waiter looks at once, and
 /// then not for half a minute.
 const GRACE: Duration = Duration::from_millis(250);
@@ -28,18 +25,19 @@ const WORKED_ON_MAX: usize = 32;
 /// What the engine is made of.
 pub(crate) struct Parts<'p> {
     pub(crate) catalogue: &'static Catalogue,
+    /// Makes the resources of stacks.
+    pub(crate) others: Caller,
     pub(crate) store: &'p Arc<dyn Store>,
     pub(crate) resources: &'p Arc<Resources>,
     pub(crate) clock: &'p Arc<Clock>,
     pub(crate) dice: Dice,
 }
 
-/// Lets stacks be answered here; the rest of CloudFormation stays with the registry's fallback. What is registered so far makes
-/// the resources of stacks.
-pub(crate) fn register(registry: &mut Registry, parts: &Parts<'_>) -> Arc<Engine> {
+/// Lets stacks be answered here; the rest of CloudFormation stays with the registry's fallback.
+pub(crate) fn register(registry: &mut Registry, parts: Parts<'_>) -> Arc<Engine> {
     let paced = parts.resources.clone();
     let pace = move |service: &str| i64::try_from(paced.transitions(service).as_millis()).unwrap_or(i64::MAX);
-    let makers = ServiceResources::new(parts.catalogue, Arc::new(registry.clone())).with_pace(pace);
+    let makers = ServiceResources::new(parts.catalogue, parts.others).with_pace(pace);
     let engine = Engine::new(parts.store.clone(), Arc::new(makers), parts.clock.clone(), parts.dice);
     let engine = Arc::new(engine.with_grace(GRACE));
     let gate = Arc::new(Gate { service: SERVICE, engine: engine.clone(), resources: parts.resources.clone() });
@@ -60,21 +58,19 @@ pub(crate) async fn resume(engine: &Engine, base_url: &str) {
 
 /// Carries operations on stacks on, as long as the server runs.
 pub(crate) async fn work(app: &App) -> std::convert::Infallible {
-    let mut wakeups = app.store.wakeups();
-    let owner: Arc<str> = format!("standin-{}", std::process::id()).into();
+    let mut worker = Worker::new(app, QUEUE);
     let mut tasks = JoinSet::new();
     loop {
-        wakeups.mark_unchanged();
+        worker.look();
         let room = WORKED_ON_MAX - tasks.len();
         let claimed = match room {
             0 => Ok(Vec::new()),
-            room => app.stacks.claim(&owner, room).await,
+            room => app.stacks.claim(&app.owner, room).await,
         };
         let claimed = match claimed {
             Ok(jobs) => jobs,
             Err(error) => {
-                tracing::warn!(%error, "operations on stacks wait: the store failed");
-                tokio::time::sleep(REST).await;
+                worker.failed(&error).await;
                 continue;
             }
         };
@@ -85,15 +81,9 @@ pub(crate) async fn work(app: &App) -> std::convert::Infallible {
             }
             continue;
         }
-        let due = jobs::next_due(&*app.store, QUEUE).await.ok().flatten();
-        let until = due.map_or(SLEEP, |due| {
-            let ms = u64::try_from(due - app.clock.now().as_millis()).unwrap_or(1);
-            Duration::from_millis(ms.max(1)).min(SLEEP)
-        });
         tokio::select! {
-            _ = wakeups.changed() => {}
+            () = worker.wait(&*app.store, app.clock.now()) => {}
             Some(_) = tasks.join_next() => {}
-            () = tokio::time::sleep(until) => {}
         }
     }
 }

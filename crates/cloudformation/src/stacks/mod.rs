@@ -85,7 +85,6 @@ pub(crate) fn place(context: &CallContext) -> Place {
         base_url: context.base_url.to_string(),
         tags: IndexMap::new(),
         now: context.now,
-        origin: context.origin,
         dice: context.dice,
     }
 }

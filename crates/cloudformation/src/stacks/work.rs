@@ -195,7 +195,6 @@ impl Stacks {
             base_url: text("baseUrl"),
             tags: stack.tags.clone(),
             now: self.clock.now(),
-            origin: self.clock.origin(),
             dice: self.dice,
         };
         let place = place_of(place, &stack);

@@ -224,9 +224,8 @@ impl Delivery<'_> {
         }
         // The world outside knows nothing of a clock that stands still.
         let clock = Clock::real();
-        let owner = format!("standin-{}", std::process::id());
         let now_ms = clock.now().as_millis();
-        let claim = Claim { queue: &self.queue, owner: &owner, now_ms, lease_ms: LEASE_MS, limit: 1 };
+        let claim = Claim { queue: &self.queue, owner: &self.app.owner, now_ms, lease_ms: LEASE_MS, limit: 1 };
         let Some(mut job) = store.claim(claim).await?.into_iter().next() else {
             if store.get(&jobs::table(self.queue.as_str()), KEY).await?.is_none() {
                 // A reset dropped it; what happened before is of no interest any more.
