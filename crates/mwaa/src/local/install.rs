@@ -2,48 +2,34 @@
 
 use std::collections::HashMap;
 use std::ffi::OsString;
+use std::fs::{File, TryLockError};
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio::process::Command;
 
+use super::leftovers::{MARK, end_leftovers};
+use super::locks::{Contents, Recipe};
 use crate::runtime::Progress;
-
-/// The Pythons that a version runs on, and the day up to which its dependencies are resolved: that of its published constraints
-/// and a week.
-struct Recipe {
-    version: &'static str,
-    /// Minor versions of Python 3.
-    pythons: (u32, u32),
-    before: &'static str,
-}
-
-const fn recipe(version: &'static str, pythons: (u32, u32), before: &'static str) -> Recipe {
-    Recipe { version, pythons, before }
-}
-
-const RECIPES: &[Recipe] = &[
-    recipe("2.9.2", (8, 12), "2024-06-12"),
-    recipe("2.10.1", (8, 12), "2024-09-10"),
-    recipe("2.10.3", (8, 12), "2024-11-12"),
-    recipe("2.11.0", (9, 12), "2025-05-26"),
-    recipe("2.11.2", (10, 12), "2026-03-16"),
-    recipe("3.0.6", (9, 12), "2025-09-02"),
-    recipe("3.2.1", (10, 14), "2026-05-01"),
-    recipe("3.3.1", (10, 14), "2026-08-18"),
-];
 
 /// Written last: what has it is whole.
 const MARKER: &str = "installed";
-/// How often an installation is looked at.
+/// How often an installation is looked at, in milliseconds.
 const POLL_MS: i64 = 500;
+/// How often it is looked whether another process has ended what only one may do.
+const WAIT: Duration = Duration::from_millis(200);
 /// How much of what a tool said is told on.
 const TOLD_CHARS: usize = 600;
 
 /// An installed Airflow.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Installed {
+    /// What tells it from others: the version, the Python and a hash of what was installed.
+    pub name: String,
+    pub folder: PathBuf,
     /// The folder of its programs.
     pub bin: PathBuf,
     /// What was installed, a `name==version` a line: the constraints of everything that users add.
@@ -91,8 +77,8 @@ impl Installer {
             }
             None => {}
         }
-        let Some(recipe) = RECIPES.iter().find(|recipe| recipe.version == version) else {
-            let known: Vec<&str> = RECIPES.iter().map(|recipe| recipe.version).collect();
+        let Some(recipe) = Recipe::find(version) else {
+            let known: Vec<&str> = Recipe::all().map(|recipe| recipe.version).collect();
             let message = format!("Airflow {version} cannot be installed here; what can is {}", known.join(", "));
             return Progress::Failed { code: "INCORRECT_CONFIGURATION".to_owned(), message };
         };
@@ -114,63 +100,64 @@ impl Installer {
 struct Work {
     folder: PathBuf,
     search: OsString,
-    recipe: &'static Recipe,
+    recipe: Recipe,
 }
 
 impl Work {
     async fn install(&self) -> Result<Installed, String> {
         let (python, minor) = self.python().await?;
-        let folder = self.folder.join(format!("{}-python3.{minor}", self.recipe.version));
+        let name = self.recipe.installation(minor);
+        let folder = self.folder.join(&name);
         let (venv, lock) = (folder.join("venv"), folder.join("lock.txt"));
-        let installed = Installed { bin: venv.join("bin"), lock: lock.clone() };
+        let installed = Installed { bin: venv.join("bin"), lock: lock.clone(), folder: folder.clone(), name };
+        let failed = |error: io::Error| format!("{}: {error}", folder.display());
         if folder.join(MARKER).exists() {
             return Ok(installed);
         }
-        // What is there was left unfinished.
+        let _mine = exclusive(&self.folder.join(format!("{}.lock", installed.name))).await.map_err(failed)?;
+        if folder.join(MARKER).exists() {
+            return Ok(installed);
+        }
+        // What is there was left unfinished, perhaps by somebody whose tools still run.
+        end_leftovers(&folder).await;
         let _ = tokio::fs::remove_dir_all(&folder).await;
-        let failed = |error: std::io::Error| format!("{}: {error}", folder.display());
         tokio::fs::create_dir_all(&folder).await.map_err(failed)?;
         let uv = self.uv(&python).await?;
         tracing::info!(version = self.recipe.version, python = %python.display(), "Airflow is being installed");
-        self.run(&uv, &["venv", "--quiet", "--python", &text(&python), &text(&venv)]).await?;
-        let wanted = folder.join("wanted.txt");
-        tokio::fs::write(&wanted, self.wanted()).await.map_err(failed)?;
+        let run = async |arguments: &[&str]| self.run(&uv, arguments, Some(&folder)).await;
+        run(&["venv", "--quiet", "--python", &text(&python), &text(&venv)]).await?;
         let inside = text(&venv.join("bin/python"));
-        let compile = ["pip", "compile", "--quiet", "--no-header", "--no-annotate", "--python", &inside];
-        let (wanted, lock) = (text(&wanted), text(&lock));
-        let dated = ["--exclude-newer", self.recipe.before, &wanted, "--output-file", &lock];
-        self.run(&uv, &[&compile[..], &dated[..]].concat()).await?;
-        self.run(&uv, &["pip", "install", "--quiet", "--no-deps", "--python", &inside, "--requirement", &lock]).await?;
+        match self.recipe.contents(minor) {
+            Contents::Locked(pins) => tokio::fs::write(&lock, pins).await.map_err(failed)?,
+            Contents::Wanted(text_of) => {
+                let wanted = folder.join("wanted.txt");
+                tokio::fs::write(&wanted, text_of).await.map_err(failed)?;
+                let compile = ["pip", "compile", "--quiet", "--no-header", "--no-annotate", "--python", &inside];
+                let (wanted, lock) = (text(&wanted), text(&lock));
+                let dated = ["--exclude-newer", self.recipe.before, &wanted, "--output-file", &lock];
+                run(&[&compile[..], &dated[..]].concat()).await?;
+            }
+        }
+        let lock = text(&lock);
+        run(&["pip", "install", "--quiet", "--no-deps", "--python", &inside, "--requirement", &lock]).await?;
         tokio::fs::write(folder.join(MARKER), "").await.map_err(failed)?;
         Ok(installed)
     }
 
-    /// What the images of MWAA have beside Airflow itself.
-    fn wanted(&self) -> String {
-        let mut text = format!(
-            "apache-airflow=={}\napache-airflow-providers-amazon\napache-airflow-providers-fab\napache-airflow-providers-postgres\npsycopg2-binary\nstatsd\n",
-            self.recipe.version
-        );
-        if self.recipe.version.starts_with('3') {
-            text.push_str("apache-airflow-providers-standard\nasyncpg\n");
-        }
-        text
-    }
-
-    /// A Python that the version runs on: the newest that is there.
+    /// A Python that the version runs on.
     async fn python(&self) -> Result<(PathBuf, u32), String> {
-        let (oldest, newest) = self.recipe.pythons;
-        for minor in (oldest..=newest).rev() {
+        for minor in self.recipe.pythons() {
             for name in [format!("python3.{minor}"), "python3".to_owned(), "python".to_owned()] {
                 let Some(program) = find(&self.search, &name) else { continue };
                 let asked = ["-c", "import sys, ensurepip; print(*sys.version_info[:2])"];
-                if let Ok(said) = self.run(&program, &asked).await
+                if let Ok(said) = self.run(&program, &asked, None).await
                     && said.trim() == format!("3 {minor}")
                 {
                     return Ok((program, minor));
                 }
             }
         }
+        let (oldest, newest) = self.recipe.pythons;
         Err(format!("it runs on Python 3.{oldest} to 3.{newest}, of which none is on the PATH; install one of them"))
     }
 
@@ -181,17 +168,26 @@ impl Work {
         }
         let tools = self.folder.join("tools");
         let uv = tools.join("bin/uv");
-        if self.run(&uv, &["--version"]).await.is_err() {
-            self.run(python, &["-m", "venv", "--clear", &text(&tools)]).await?;
+        let failed = |error: io::Error| format!("{}: {error}", tools.display());
+        let _mine = exclusive(&self.folder.join("tools.lock")).await.map_err(failed)?;
+        if self.run(&uv, &["--version"], None).await.is_err() {
+            self.run(python, &["-m", "venv", "--clear", &text(&tools)], None).await?;
             let pip = tools.join("bin/pip");
-            self.run(&pip, &["install", "--quiet", "--disable-pip-version-check", "uv"]).await?;
+            let install = ["install", "--quiet", "--disable-pip-version-check", "uv"];
+            self.run(&pip, &install, None).await.map_err(|error| {
+                format!("`uv` is not on the PATH, and could not be had from the Python registry: {error}")
+            })?;
         }
         Ok(uv)
     }
 
-    /// Runs a tool to its end; what it wrote, or why it failed.
-    async fn run(&self, program: &Path, arguments: &[&str]) -> Result<String, String> {
-        let output = Command::new(program)
+    /// Runs a tool to its end; what it wrote, or why it failed. What works on a folder is marked by it.
+    async fn run(&self, program: &Path, arguments: &[&str], folder: Option<&Path>) -> Result<String, String> {
+        let mut command = Command::new(program);
+        if let Some(folder) = folder {
+            command.env(MARK, folder.join("install"));
+        }
+        let output = command
             .args(arguments)
             .stdin(Stdio::null())
             .kill_on_drop(true)
@@ -214,6 +210,32 @@ impl Work {
     }
 }
 
+/// Waits until no other process and no other task has a file's lock, and takes it. It is free again once the file is closed, or its
+/// owner is gone, in whatever way. The file holds the owner's process id.
+pub(super) async fn exclusive(path: &Path) -> io::Result<File> {
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder)?;
+    }
+    let mut file = File::options().create(true).truncate(false).write(true).open(path)?;
+    let mut told = false;
+    loop {
+        match file.try_lock() {
+            Ok(()) => break,
+            Err(TryLockError::WouldBlock) => {
+                if !std::mem::replace(&mut told, true) {
+                    let owner = std::fs::read_to_string(path).unwrap_or_default();
+                    tracing::info!(lock = %path.display(), owner = owner.trim(), "another process is at it");
+                }
+                tokio::time::sleep(WAIT).await;
+            }
+            Err(TryLockError::Error(error)) => return Err(error),
+        }
+    }
+    file.set_len(0)?;
+    writeln!(file, "{}", std::process::id())?;
+    Ok(file)
+}
+
 /// Finds a program in the folders of a search path.
 pub(super) fn find(search: &OsString, name: &str) -> Option<PathBuf> {
     std::env::split_paths(search).map(|folder| folder.join(name)).find(|path| path.is_file())
@@ -226,16 +248,6 @@ fn text(path: &Path) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::versions::{VERSIONS, numbers};
-
-    #[test]
-    fn recipes_are_of_versions_that_are_offered() {
-        for recipe in RECIPES {
-            assert!(VERSIONS.iter().any(|version| version.name == recipe.version), "{}", recipe.version);
-            assert!(recipe.pythons.0 <= recipe.pythons.1);
-        }
-        assert!(RECIPES.is_sorted_by_key(|recipe| numbers(recipe.version)));
-    }
 
     #[test]
     fn unknown_versions_fail_at_once() {
@@ -256,5 +268,19 @@ mod tests {
         };
         let Progress::Failed { message, .. } = ended else { panic!("{ended:?}") };
         assert!(message.contains("Python 3.9 to 3.12, of which none is on the PATH"), "{message}");
+    }
+
+    #[tokio::test]
+    async fn only_one_at_a_time_has_a_lock() {
+        let path = std::env::temp_dir().join(format!("standin-mwaa-{}-lock/a.lock", std::process::id()));
+        let first = exclusive(&path).await.expect("nobody else has it");
+        let second = exclusive(&path);
+        tokio::pin!(second);
+        let polled = std::future::poll_fn(|context| std::task::Poll::Ready(second.as_mut().poll(context).is_pending()));
+        assert!(polled.await);
+        assert_eq!(std::fs::read_to_string(&path).expect("it is there").trim(), std::process::id().to_string());
+        drop(first);
+        second.await.expect("it is free");
+        std::fs::remove_dir_all(path.parent().expect("it has one")).expect("it is ours");
     }
 }

@@ -10,6 +10,7 @@ mod environment;
 mod http;
 mod install;
 mod leftovers;
+mod locks;
 mod process;
 mod rest;
 mod settings;
