@@ -13,28 +13,43 @@ pub const TAG: &str = "standin:runtime";
 /// Hands everything on to the runtime of the environment: the one that its tag names, else the server's usual one.
 pub struct Runtimes {
     all: Vec<Arc<dyn Runtime>>,
+    usual: &'static str,
 }
 
 impl Runtimes {
     /// The first of them is the usual one.
     pub fn new(usual: Arc<dyn Runtime>, others: Vec<Arc<dyn Runtime>>) -> Self {
-        Self { all: std::iter::once(usual).chain(others).collect() }
+        Self { usual: usual.name(), all: std::iter::once(usual).chain(others).collect() }
+    }
+
+    /// With another usual one. Where there is none of this name, environments that do not choose cannot be made.
+    #[must_use]
+    pub fn with_usual(self, name: &'static str) -> Self {
+        Self { usual: name, ..self }
+    }
+
+    /// The name of the runtime that an environment wants.
+    fn wanted<'t>(&self, target: &'t Target) -> &'t str {
+        target.environment.tags.as_ref().and_then(|tags| tags.get(TAG)).map_or(self.usual, String::as_str)
     }
 
     fn of(&self, target: &Target) -> &dyn Runtime {
-        let tag = target.environment.tags.as_ref().and_then(|tags| tags.get(TAG));
-        let named = tag.and_then(|name| self.all.iter().find(|runtime| runtime.name() == name));
+        let wanted = self.wanted(target);
+        let named = self.all.iter().find(|runtime| runtime.name() == wanted);
         &**named.unwrap_or(&self.all[0])
     }
 
-    /// Why an environment cannot have what its tag names.
+    /// Why an environment cannot have what it wants.
     fn missing(&self, target: &Target) -> Option<Progress> {
-        let tag = target.environment.tags.as_ref()?.get(TAG)?;
-        if self.all.iter().any(|runtime| runtime.name() == tag) {
+        let wanted = self.wanted(target);
+        if self.all.iter().any(|runtime| runtime.name() == wanted) {
             return None;
         }
         let names: Vec<&str> = self.all.iter().map(|runtime| runtime.name()).collect();
-        let message = format!("this server has no runtime {tag} (tag {TAG}); it has {}", names.join(", "));
+        let message = format!(
+            "this server has no runtime {wanted} (tag {TAG}, or the setting mwaa-runtime); it has {}",
+            names.join(", ")
+        );
         Some(Progress::Failed { code: "INCORRECT_CONFIGURATION".to_owned(), message })
     }
 }

@@ -132,6 +132,7 @@ impl App {
         experiments::register(&mut registry, &resources, &faults, catalogue);
         let (dice, public_url) = (Dice::new(config.seed), Arc::<OnceLock<_>>::default());
         let local = data_dir.zip(config.search).map(|(folder, search)| LocalConfig {
+            installations: config.mwaa.installations.unwrap_or_else(|| folder.join("mwaa/installed")),
             folder: folder.join("mwaa"),
             search,
             endpoint: Arc::clone(&public_url),
@@ -146,7 +147,8 @@ impl App {
         };
         // Before what makes stacks, so that these can have environments.
         let others = caller(&registry);
-        let mwaa = mwaa::register(&mut registry, others, &store, &resources, local);
+        let runs = mwaa::Runs { local, usual: config.mwaa.runtime };
+        let mwaa = mwaa::register(&mut registry, others, &store, &resources, runs);
         let others = caller(&registry);
         let parts = stacks::Parts { catalogue, others, store: &store, resources: &resources, clock: &clock, dice };
         let stacks = stacks::register(&mut registry, parts);

@@ -111,6 +111,23 @@ pub struct ServerConfig {
     pub proton_quotas: Quotas,
     /// What becomes of Proton's events.
     pub proton_events: EventsConfig,
+    /// What runs Airflow for environments of MWAA.
+    pub mwaa: MwaaConfig,
+}
+
+/// What runs Airflow for environments of MWAA.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MwaaConfig {
+    /// The runtime of environments whose tag names none.
+    pub runtime: &'static str,
+    /// The folder of installed versions, which servers may share; without it, one in the data directory.
+    pub installations: Option<PathBuf>,
+}
+
+impl Default for MwaaConfig {
+    fn default() -> Self {
+        Self { runtime: "simulated", installations: None }
+    }
 }
 
 impl Default for ServerConfig {
@@ -148,6 +165,7 @@ impl Default for ServerConfig {
             replay: None,
             proton_quotas: Quotas::default(),
             proton_events: EventsConfig::default(),
+            mwaa: MwaaConfig::default(),
         }
     }
 }

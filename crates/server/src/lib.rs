@@ -34,7 +34,9 @@ mod state;
 mod tape;
 mod worker;
 
-pub use config::{DEFAULT_ACCOUNT, DEFAULT_JOURNAL_SIZE, DEFAULT_REGION, ServerConfig, Stateless, Transitions};
+pub use config::{
+    DEFAULT_ACCOUNT, DEFAULT_JOURNAL_SIZE, DEFAULT_REGION, MwaaConfig, ServerConfig, Stateless, Transitions,
+};
 pub use init::{InitReport, InitStage, ScriptState};
 pub use leaks::{LeakAttempt, LeakWatch};
 pub use pass::{CredentialSource, OwnedKeys, Upstream};

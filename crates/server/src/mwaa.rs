@@ -25,18 +25,25 @@ use crate::worker::Worker;
 /// How often what runs is looked after.
 const LOOK: Duration = Duration::from_secs(2);
 
+/// What runs Airflow.
+pub(crate) struct Runs {
+    pub local: Option<LocalConfig>,
+    /// The runtime of environments whose tag names none.
+    pub usual: &'static str,
+}
+
 /// Registers the engine for all operations of MWAA. What `others` calls are the services that environments use.
 pub(crate) fn register(
     registry: &mut Registry,
     others: Caller,
     store: &Arc<dyn Store>,
     resources: &Arc<Resources>,
-    local: Option<LocalConfig>,
+    runs: Runs,
 ) -> Arc<Engine> {
     let neighbours = Neighbours::new(others);
     let simulated = Arc::new(Simulated::new(store.clone(), neighbours.clone()));
-    let local = local.map(|config| Arc::new(Local::new(config, neighbours.clone())) as Arc<dyn Runtime>);
-    let runtime = Arc::new(Runtimes::new(simulated, local.into_iter().collect()));
+    let local = runs.local.map(|config| Arc::new(Local::new(config, neighbours.clone())) as Arc<dyn Runtime>);
+    let runtime = Arc::new(Runtimes::new(simulated, local.into_iter().collect()).with_usual(runs.usual));
     let pace = resources.clone();
     let engine = Engine::new(store.clone(), neighbours, runtime).with_pace(move || pace.transitions(SERVICE));
     let engine = Arc::new(engine);

@@ -67,6 +67,10 @@ variables! { STANDIN:
     MOCKOON = "STANDIN_MOCKOON";
     /// `--proton`
     PROTON = "STANDIN_PROTON";
+    /// `--mwaa-runtime`
+    MWAA_RUNTIME = "STANDIN_MWAA_RUNTIME";
+    /// `--mwaa`
+    MWAA = "STANDIN_MWAA";
     /// `--record`
     RECORD = "STANDIN_RECORD";
     /// `--upstream`

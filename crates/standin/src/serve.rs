@@ -97,6 +97,14 @@ pub fn server_config(settings: &Settings) -> Result<ServerConfig, CommandError> 
     };
     let cors = CorsPolicy::parse(settings.cors_origin.iter().flatten().map(String::as_str));
     let clock = settings.clock.map_or(defaults.clock, |time| Clock::frozen_at(time.0));
+    let mwaa = config::mwaa(settings.mwaa.as_deref().unwrap_or_default(), settings.mwaa_runtime);
+    let data_dir = files(settings);
+    if mwaa.runtime == config::MwaaRuntime::Local.name() && data_dir.is_none() {
+        return Err(CommandError::usage(anyhow::anyhow!(
+            "mwaa-runtime: a local Airflow is kept in the data directory"
+        ))
+        .hint("--data-dir names one"));
+    }
     let (proton_quotas, proton_events) = config::proton(settings.proton.as_deref().unwrap_or_default())?;
     let (responses, responses_dir) = responses(settings.responses.as_deref().unwrap_or_default(), clock.now())?;
     Ok(ServerConfig {
@@ -127,7 +135,7 @@ pub fn server_config(settings: &Settings) -> Result<ServerConfig, CommandError> 
         overlays: overlays(settings.overlay.as_deref().unwrap_or_default())?,
         stateless,
         journal_size: settings.journal_size.unwrap_or(defaults.journal_size),
-        data_dir: files(settings),
+        data_dir,
         search: env::process("PATH"),
         store: location(settings),
         transitions: transitions(settings.transitions.as_deref().unwrap_or_default(), &models)?,
@@ -154,6 +162,7 @@ pub fn server_config(settings: &Settings) -> Result<ServerConfig, CommandError> 
         s3: settings.s3.as_deref().map(elsewhere::read).transpose()?,
         proton_quotas,
         proton_events,
+        mwaa,
     })
 }
 

@@ -46,8 +46,10 @@ const POLL_MS: i64 = 500;
 /// Where and how Airflow runs.
 #[derive(Clone)]
 pub struct LocalConfig {
-    /// Where installations and environments lie.
+    /// Where environments lie.
     pub folder: PathBuf,
+    /// Where installed versions lie; servers may share them.
+    pub installations: PathBuf,
     /// Where programs are looked for, as in `PATH`.
     pub search: OsString,
     /// Where tasks reach standin: `http://127.0.0.1:4566`, known once it listens.
@@ -70,7 +72,7 @@ pub struct Local {
 
 impl Local {
     pub fn new(config: LocalConfig, neighbours: Neighbours) -> Self {
-        let installer = Installer::new(config.folder.join("installed"), config.search.clone());
+        let installer = Installer::new(config.installations.clone(), config.search.clone());
         Self {
             config,
             neighbours,

@@ -13,7 +13,7 @@ use standin_core::parse_duration;
 use standin_faults::{Preset, Rule, presets};
 use standin_model::Timestamp;
 
-use super::{MockoonSetting, ProtonSetting};
+use super::{MockoonSetting, MwaaRuntime, MwaaSetting, ProtonSetting};
 use crate::env;
 
 /// The port that every peer listens on.
@@ -150,6 +150,19 @@ pub struct Settings {
     #[serde(default, deserialize_with = "proton_from_table")]
     pub proton: Option<Vec<ProtonSetting>>,
 
+    /// What runs the Airflow of MWAA's environments that do not say so by their tag standin:runtime [default: simulated]
+    ///
+    /// Also a line of the file's table `[mwaa]`: `runtime = "local"`.
+    #[arg(long, value_name = "RUNTIME", env = env::MWAA_RUNTIME)]
+    pub mwaa_runtime: Option<MwaaRuntime>,
+
+    /// Set something of MWAA, as in installations=/var/cache/airflow
+    ///
+    /// A line of the file's table `[mwaa]`. May be given several times. docs/configuration.md lists what there is.
+    #[arg(long, value_name = "NAME=VALUE", env = env::MWAA)]
+    #[serde(default, deserialize_with = "mwaa_from_table")]
+    pub mwaa: Option<Vec<MwaaSetting>>,
+
     /// Answer some calls as the files of this folder say
     ///
     /// SERVICE/OPERATION….yaml; changes count at once. Tables `[[responses]]` in the standin.toml.
@@ -258,8 +271,12 @@ impl Settings {
             (Some(above), Some(below)) => Some(below.into_iter().chain(above).collect()),
             (above, below) => above.or(below),
         };
+        let mwaa = match (self.mwaa, below.mwaa) {
+            (Some(above), Some(below)) => Some(below.into_iter().chain(above).collect()),
+            (above, below) => above.or(below),
+        };
         macro_rules! layered {
-            ($($field:ident),+ $(,)?) => { Self { limits, transitions, responses, proton, $($field: self.$field.or(below.$field)),+ } };
+            ($($field:ident),+ $(,)?) => { Self { limits, transitions, responses, proton, mwaa, $($field: self.$field.or(below.$field)),+ } };
         }
         layered!(
             listen,
@@ -279,6 +296,7 @@ impl Settings {
             replay,
             replay_match,
             mockoon,
+            mwaa_runtime,
             seed,
             account,
             region,
@@ -574,6 +592,10 @@ fn responses_from_tables<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Ve
 
 fn proton_from_table<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Vec<ProtonSetting>>, D::Error> {
     Ok(Some(vec![ProtonSetting::deserialize(from)?]))
+}
+
+fn mwaa_from_table<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Vec<MwaaSetting>>, D::Error> {
+    Ok(Some(vec![MwaaSetting::deserialize(from)?]))
 }
 
 fn limits_from_table<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Vec<Limit>>, D::Error> {

@@ -1,0 +1,91 @@
+//! `[mwaa]`: what runs the Airflow of environments, and where installations of it lie.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use clap::ValueEnum;
+use serde::Deserialize;
+use standin_server::MwaaConfig;
+
+/// What runs the Airflow of environments.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MwaaRuntime {
+    /// A model of Airflow, made from the files of DAGs: there at once, for tests
+    Simulated,
+    /// Airflow itself, in processes of this machine
+    Local,
+    /// Airflow itself, in containers
+    Docker,
+}
+
+impl MwaaRuntime {
+    /// As the tag `standin:runtime` has it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Simulated => "simulated",
+            Self::Local => "local",
+            Self::Docker => "docker",
+        }
+    }
+}
+
+/// What is said of MWAA in one place: the table of the file, or one flag, which is a line of that table.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct MwaaSetting {
+    pub runtime: Option<MwaaRuntime>,
+    pub installations: Option<PathBuf>,
+}
+
+impl FromStr for MwaaSetting {
+    type Err = String;
+
+    /// Reads `NAME=VALUE`. Values are texts, with or without quotes.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (name, value) = text.split_once('=').ok_or_else(|| format!("{text:?} is not NAME=VALUE"))?;
+        let value = value.trim().trim_matches('"');
+        let table = toml::Table::from_iter([(name.trim().to_owned(), toml::Value::String(value.to_owned()))]);
+        Self::deserialize(table).map_err(|error| error.message().to_owned())
+    }
+}
+
+/// What all settings together make; the last word counts.
+pub fn mwaa(settings: &[MwaaSetting], runtime: Option<MwaaRuntime>) -> MwaaConfig {
+    let mut config = MwaaConfig::default();
+    for MwaaSetting { runtime, installations } in settings {
+        config.runtime = runtime.map_or(config.runtime, MwaaRuntime::name);
+        config.installations = installations.clone().or(config.installations);
+    }
+    config.runtime = runtime.map_or(config.runtime, MwaaRuntime::name);
+    config
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_and_tables_say_the_same() {
+        let table: MwaaSetting = toml::from_str("runtime = \"local\"\ninstallations = \"/a b\"").expect("valid");
+        let lines: Vec<MwaaSetting> = ["runtime=docker", "runtime = \"local\"", "installations=/a b"]
+            .map(|line| line.parse().expect("valid"))
+            .into();
+        assert_eq!(mwaa(&[table], None), mwaa(&lines, None));
+        assert_eq!(mwaa(&lines, None).runtime, "local");
+        assert_eq!(mwaa(&lines, Some(MwaaRuntime::Simulated)).runtime, "simulated");
+        assert_eq!(mwaa(&[], None), MwaaConfig::default());
+    }
+
+    #[test]
+    fn mistakes_are_told() {
+        for (text, expect) in [
+            ("runtime=podman", "unknown variant `podman`"),
+            ("runtimes=local", "unknown field"),
+            ("local", "NAME=VALUE"),
+        ] {
+            let error = text.parse::<MwaaSetting>().expect_err(text);
+            assert!(error.contains(expect), "{error}");
+        }
+    }
+}
