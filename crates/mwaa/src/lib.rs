@@ -14,8 +14,10 @@ pub mod host;
 #[cfg(unix)]
 pub mod local;
 pub mod neighbours;
+mod paging;
 pub mod runtime;
 pub mod runtimes;
+pub mod serverless;
 pub mod simulated;
 pub mod token;
 pub mod types;

@@ -168,6 +168,23 @@ impl Neighbours {
         }
     }
 
+    /// The first bytes of an object in a version, or as it is now.
+    ///
+    /// # Errors
+    /// Where there is none, or S3 fails.
+    pub async fn read_beginning(
+        &self,
+        place: &Place,
+        (bucket, key, version): (&str, &str, Option<&str>),
+        bytes_max: usize,
+    ) -> Result<Vec<u8>, OperationError> {
+        let mut input = fields([("Bucket", bucket), ("Key", key)]);
+        if let Some(version) = version {
+            input.push("VersionId", version.to_owned());
+        }
+        self.caller.payload(place, ("s3", "GetObject"), input, key, ("Body", bytes_max)).await
+    }
+
     /// Whether there is an endpoint for each of these endpoint services.
     pub async fn has_endpoints(&self, place: &Place, services: &[String]) -> bool {
         let mut filter = fields([("Name", "service-name")]);

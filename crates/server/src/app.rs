@@ -150,6 +150,8 @@ impl App {
         let runs = mwaa::Runs { local, usual: config.mwaa.runtime };
         let mwaa = mwaa::register(&mut registry, others, &store, &resources, runs);
         let others = caller(&registry);
+        mwaa::register_serverless(&mut registry, others, &store, &resources);
+        let others = caller(&registry);
         let parts = stacks::Parts { catalogue, others, store: &store, resources: &resources, clock: &clock, dice };
         let stacks = stacks::register(&mut registry, parts);
         let others = caller(&registry);

@@ -12,7 +12,7 @@ use standin_mwaa::neighbours::Neighbours;
 use standin_mwaa::runtime::Runtime;
 use standin_mwaa::runtimes::Runtimes;
 use standin_mwaa::simulated::Simulated;
-use standin_mwaa::{host, web};
+use standin_mwaa::{host, serverless, web};
 use standin_state::Resources;
 use standin_store::Store;
 
@@ -50,6 +50,22 @@ pub(crate) fn register(
     let gate = Gate { service: SERVICE, engine: engine.clone(), resources: resources.clone() };
     registry.service(SERVICE, Arc::new(gate));
     engine
+}
+
+/// Registers the engine of MWAA Serverless; what it leaves out stays with the registry's fallback.
+pub(crate) fn register_serverless(
+    registry: &mut Registry,
+    others: Caller,
+    store: &Arc<dyn Store>,
+    resources: &Arc<Resources>,
+) {
+    let pace = resources.clone();
+    let engine = serverless::Engine::new(store.clone(), Neighbours::new(others))
+        .with_pace(move || pace.transitions(serverless::SERVICE));
+    let gate = Arc::new(Gate { service: serverless::SERVICE, engine: Arc::new(engine), resources: resources.clone() });
+    for operation in serverless::Engine::operations() {
+        registry.operation(serverless::SERVICE, operation, gate.clone());
+    }
 }
 
 /// Looks after what runs for environments, as long as the server runs.

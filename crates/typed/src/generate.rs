@@ -32,9 +32,17 @@ impl Types {
     /// # Panics
     /// Where the catalogue has no such service, or the folder cannot be written to: the build is to fail.
     pub fn write(self) {
+        self.write_as("types.rs");
+    }
+
+    /// [`Self::write`] under another name: for crates with several services.
+    ///
+    /// # Panics
+    /// As [`Self::write`].
+    pub fn write_as(self, file: &str) {
         println!("cargo::rerun-if-changed=build.rs");
         let out = env::var_os("OUT_DIR").expect("cargo sets it");
-        fs::write(Path::new(&out).join("types.rs"), self.text()).expect("the folder can be written to");
+        fs::write(Path::new(&out).join(file), self.text()).expect("the folder can be written to");
     }
 
     /// The text of the module: a struct for every structure that operations take or give, an enum for every enumeration, an

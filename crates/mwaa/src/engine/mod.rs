@@ -29,6 +29,7 @@ use standin_store::{Batch, Scan, Selector, Space, Store, StoreError, Table};
 use standin_typed::Shape as _;
 
 use crate::neighbours::Neighbours;
+use crate::paging::Listing;
 use crate::runtime::{Progress, Runtime, Target};
 use crate::types::{
     DeleteEnvironmentOutput, EnvironmentStatus, GetEnvironmentOutput, Input, ListEnvironmentsInput,
@@ -88,13 +89,13 @@ impl Scope {
         self.space().table(kept::TABLE)
     }
 
-    fn arn(&self, service: &str, resource: &str) -> String {
+    pub(crate) fn arn(&self, service: &str, resource: &str) -> String {
         let Place { partition, account, region, .. } = &self.place;
         format!("arn:{partition}:{service}:{region}:{account}:{resource}")
     }
 
     /// Draws for one purpose of this call.
-    fn draw(&self, purpose: &str) -> standin_core::Draw {
+    pub(crate) fn draw(&self, purpose: &str) -> standin_core::Draw {
         let mut key = self.dice.key("mwaa");
         // Request ids come again after a restart; the time does not.
         key.text(purpose).text(&self.nonce).text(&self.place.account).number(self.now().as_millis().cast_unsigned());
@@ -103,7 +104,7 @@ impl Scope {
 }
 
 /// What an operation answers, and what is to be committed first.
-type Decided = (Document, Batch);
+pub(crate) type Decided = (Document, Batch);
 
 impl Engine {
     pub fn new(store: Arc<dyn Store>, neighbours: Neighbours, runtime: Arc<dyn Runtime>) -> Self {
@@ -189,28 +190,13 @@ impl Engine {
 
     async fn list(&self, scope: &Scope, input: &ListEnvironmentsInput) -> Result<Decided, OperationError> {
         let wanted = usize::try_from(input.max_results.unwrap_or(LISTED)).unwrap_or(PAGE);
-        let mut after = match input.next_token.as_deref().filter(|token| !token.is_empty()) {
-            Some(token) => Some(tokens::place_of(token)?),
-            None => None,
-        };
-        let (mut names, mut more): (Vec<String>, bool) = (Vec::new(), false);
-        'pages: loop {
-            let scan = Scan { prefix: "", after: after.as_deref(), limit: PAGE };
-            let rows = self.store.scan(&scope.environments(), scan).await.map_err(OperationError::internal)?;
-            for row in &rows {
-                if names.len() == wanted {
-                    more = true;
-                    break 'pages;
-                }
-                names.push(row.key.to_string());
-            }
-            match rows.last() {
-                Some(last) if rows.len() == PAGE => after = Some(last.key.to_string()),
-                _ => break,
-            }
-        }
-        let next_token = names.last().filter(|_| more).map(|last| tokens::token_of(last));
-        Ok((ListEnvironmentsOutput { environments: names, next_token }.write(), Batch::default()))
+        let (table, token) = (scope.environments(), input.next_token.as_deref());
+        let listing = Listing { table: &table, prefix: "", token, wanted };
+        let page = listing.page(&*self.store, |_| true).await?;
+        let page = page.ok_or_else(|| validation("Invalid NextToken: it was not returned by ListEnvironments"))?;
+        let environments = page.rows.iter().map(|row| row.key.to_string()).collect();
+        let output = ListEnvironmentsOutput { environments, next_token: page.next_token };
+        Ok((output.write(), Batch::default()))
     }
 
     async fn delete(&self, scope: &Scope, name: &str) -> Result<Decided, OperationError> {
@@ -366,7 +352,8 @@ impl Handler for Engine {
     }
 }
 
-fn scope(context: &CallContext) -> Scope {
+/// Where and when a call happens, and who asks.
+pub(crate) fn scope(context: &CallContext) -> Scope {
     Scope {
         place: Place {
             partition: context.partition.to_owned(),

@@ -1,7 +1,5 @@
-//! CreateCliToken and CreateWebLoginToken, and the tokens of lists.
+//! CreateCliToken and CreateWebLoginToken.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest as _, Sha256};
 use standin_core::OperationError;
 use standin_store::Batch;
@@ -74,21 +72,6 @@ fn shortened(name: &str) -> String {
     format!("{kept}-{digest}")
 }
 
-/// The token of the names after one.
-pub(super) fn token_of(name: &str) -> String {
-    URL_SAFE_NO_PAD.encode(format!("after/{name}"))
-}
-
-/// The name that a list goes on after.
-///
-/// # Errors
-/// `ValidationException` where the token is none of ours.
-pub(super) fn place_of(token: &str) -> Result<String, OperationError> {
-    let bytes = URL_SAFE_NO_PAD.decode(token).ok().and_then(|bytes| String::from_utf8(bytes).ok());
-    let name = bytes.and_then(|text| text.strip_prefix("after/").map(str::to_owned));
-    name.ok_or_else(|| validation("Invalid NextToken: it was not returned by ListEnvironments"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -98,13 +81,5 @@ mod tests {
         let long = |end: &str| format!("assumed-role/{}/{end}", "a".repeat(60));
         assert_eq!(shortened(&long("x")).chars().count(), USER_CHARS_MAX);
         assert_ne!(shortened(&long("x")), shortened(&long("y")));
-    }
-
-    #[test]
-    fn tokens_of_lists_lead_back() {
-        assert_eq!(place_of(&token_of("birds")).ok().as_deref(), Some("birds"));
-        for wrong in ["", "birds", "!", "YWZ0ZXI"] {
-            assert!(place_of(wrong).is_err(), "{wrong}");
-        }
     }
 }
