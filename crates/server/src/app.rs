@@ -135,6 +135,7 @@ impl App {
             installations: config.mwaa.installations.unwrap_or_else(|| folder.join("mwaa/installed")),
             folder: folder.join("mwaa"),
             search,
+            database: config.mwaa.database,
             endpoint: Arc::clone(&public_url),
             now: {
                 let clock = clock.clone();

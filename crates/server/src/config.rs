@@ -11,6 +11,7 @@ use standin_faults::Faults;
 use standin_lifecycle::Overlay;
 use standin_mock::validation::Strictness;
 use standin_model::Service;
+use standin_mwaa::local::DatabaseChoice;
 use standin_proton::engine::Quotas;
 use standin_script::Responses;
 use standin_script::folder::Folder;
@@ -122,11 +123,13 @@ pub struct MwaaConfig {
     pub runtime: &'static str,
     /// The folder of installed versions, which servers may share; without it, one in the data directory.
     pub installations: Option<PathBuf>,
+    /// Where environments have Airflow's metadata.
+    pub database: DatabaseChoice,
 }
 
 impl Default for MwaaConfig {
     fn default() -> Self {
-        Self { runtime: "simulated", installations: None }
+        Self { runtime: "simulated", installations: None, database: DatabaseChoice::Auto }
     }
 }
 

@@ -45,6 +45,7 @@ pub use proton::webhook::Secret as WebhookSecret;
 pub use saved::BLOB_LINE as SAVED_BYTES_LINE;
 pub use server::{RunningServer, Server, ServerBuilder};
 pub use standin_mock::validation::Strictness;
+pub use standin_mwaa::local::DatabaseChoice;
 pub use standin_proton::engine::Quotas as ProtonQuotas;
 pub use standin_store::{Durability, StoreLocation};
 pub use tape::{RecordConfig, ReplayConfig};

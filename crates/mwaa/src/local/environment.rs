@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::io;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
+use rustix::process::Signal;
 use serde_json::{Value, json};
 use standin_core::{Arn, Place};
 use tokio::process::Command;
@@ -15,8 +16,9 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::LocalConfig;
+use super::database::{Asker, Database, Databases, Owner};
 use super::http::{self, Question};
-use super::install::Installed;
+use super::install::{Installed, Installer};
 use super::process::{Spec, Supervisor};
 use super::settings::{Around, Ports, variables};
 use super::sync::Sync;
@@ -61,26 +63,29 @@ struct Plan {
     folder: PathBuf,
     installed: Installed,
     endpoint: String,
+    /// Once it is open.
+    database: Arc<OnceLock<Database>>,
+}
+
+/// What all environments have in common.
+pub(super) struct Shared {
+    pub config: LocalConfig,
+    pub neighbours: Neighbours,
+    pub installer: Installer,
+    pub databases: Databases,
 }
 
 impl Running {
     /// Begins to start an environment's Airflow.
-    pub(super) fn begin(
-        config: &LocalConfig,
-        neighbours: Neighbours,
-        folder: PathBuf,
-        installed: Installed,
-        target: &Target,
-    ) -> Self {
-        let endpoint = config.endpoint.get().map(ToString::to_string).unwrap_or_default();
-        let plan = Plan { folder, installed, endpoint };
+    pub(super) fn begin(shared: &Arc<Shared>, folder: PathBuf, installed: Installed, target: &Target) -> Self {
+        let endpoint = shared.config.endpoint.get().map(ToString::to_string).unwrap_or_default();
+        let plan = Plan { folder, installed, endpoint, database: Arc::default() };
         let (stop, stopped) = watch::channel(false);
         let (phase, ports) = (Arc::new(Mutex::new(Phase::Starting)), Arc::new(Mutex::new(None)));
         let work = Work {
             plan: plan.clone(),
-            neighbours,
+            shared: shared.clone(),
             target: target.clone(),
-            now: config.now.clone(),
             phase: phase.clone(),
             ports: ports.clone(),
             stopped,
@@ -132,8 +137,12 @@ impl Running {
 
 impl Plan {
     fn variables(&self, target: &Target, ports: Ports) -> BTreeMap<String, String> {
-        let around = Around { folder: &self.folder, bin: &self.installed.bin, ports, endpoint: &self.endpoint };
-        variables(target, &around)
+        self.variables_with(self.database.get(), target, ports)
+    }
+
+    fn variables_with(&self, database: Option<&Database>, target: &Target, ports: Ports) -> BTreeMap<String, String> {
+        let (bin, endpoint) = (&self.installed.bin, &self.endpoint);
+        variables(target, &Around { folder: &self.folder, bin, ports, endpoint, database })
     }
 
     fn spec(&self, name: &'static str, arguments: Vec<String>, variables: BTreeMap<String, String>) -> Spec {
@@ -144,15 +153,16 @@ impl Plan {
             variables,
             folder: self.folder.clone(),
             log: self.folder.join(format!("{name}.log")),
+            user: None,
+            ends_on: Signal::TERM,
         }
     }
 }
 
 struct Work {
     plan: Plan,
-    neighbours: Neighbours,
+    shared: Arc<Shared>,
     target: Target,
-    now: Arc<dyn Fn() -> standin_model::Timestamp + Send + std::marker::Sync>,
     phase: Arc<Mutex<Phase>>,
     ports: Arc<Mutex<Option<Ports>>>,
     stopped: watch::Receiver<bool>,
@@ -186,20 +196,15 @@ impl Work {
         let bucket = Arn::parse(&arn).map_or("", |arn| arn.resource);
         let mut dags = Sync::new(bucket, environment.dag_s3_path.as_deref().unwrap_or_default(), folder.join("dags"));
         // First: what the scheduler finds is there when it starts.
-        dags.run(&self.neighbours, &self.place()).await.map_err(at("the folder of DAGs"))?;
-        let variables = self.plan.variables(&self.target, ports);
-        let migrate = self.plan.spec("migrate", vec!["db".to_owned(), "migrate".to_owned()], variables.clone());
+        dags.run(&self.shared.neighbours, &self.place()).await.map_err(at("the folder of DAGs"))?;
         let mut stopped = self.stopped.clone();
-        let migrated = tokio::select! {
-            output = migrate.command().output() => output.map_err(at("airflow db migrate"))?,
+        let database = tokio::select! {
+            database = self.open(ports) => database?,
             _ = stopped.wait_for(|stop| *stop) => return Ok(()),
         };
-        if !migrated.status.success() {
-            let said = String::from_utf8_lossy(&migrated.stderr).into_owned();
-            let last = said.trim().lines().last().unwrap_or_default().to_owned();
-            return Err(format!("airflow db migrate failed: {last}"));
-        }
-        let specs = components(self.target.major(), ports)
+        let database = self.plan.database.get_or_init(|| database).clone();
+        let variables = self.plan.variables(&self.target, ports);
+        let specs = components(self.target.major(), ports, &database)
             .into_iter()
             .map(|(name, arguments)| {
                 let mut variables = variables.clone();
@@ -214,7 +219,7 @@ impl Work {
                 return Ok(());
             }
             let restarts = supervisor.look().await.map_err(at("processes"))?;
-            if healthy(&self.target, ports.web).await {
+            if healthy(&self.target, ports.web, &database).await {
                 break;
             }
             if restarts >= RESTARTS_MAX || Instant::now() >= until {
@@ -225,11 +230,30 @@ impl Work {
         tracing::info!(environment = self.target.name(), port = ports.web, "an environment's Airflow runs");
         while !self.pause(LOOK).await {
             supervisor.look().await.map_err(at("processes"))?;
-            if let Err(error) = dags.run(&self.neighbours, &self.place()).await {
+            if let Err(error) = dags.run(&self.shared.neighbours, &self.place()).await {
                 tracing::warn!(%error, environment = self.target.name(), "the folder of DAGs could not be brought up to date");
             }
         }
         Ok(())
+    }
+
+    /// The environment's database, brought up to date.
+    async fn open(&self, ports: Ports) -> Result<Database, String> {
+        let migrate = |database: &Database, owner: Owner| {
+            let mut target = self.target.clone();
+            if owner == Owner::Template {
+                // What others begin with has nothing of this environment.
+                target.environment.airflow_configuration_options = None;
+            }
+            let mut variables = self.plan.variables_with(Some(database), &target, ports);
+            // They would be encrypted with this environment's key.
+            variables.insert("AIRFLOW__DATABASE__LOAD_DEFAULT_CONNECTIONS".to_owned(), "False".to_owned());
+            let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
+            vec![self.plan.spec("migrate", words(&["db", "migrate"]), variables).command()]
+        };
+        let Plan { folder, installed, .. } = &self.plan;
+        let asker = Asker { folder, id: &self.target.id, installed, migrate: &migrate };
+        self.shared.databases.open(&self.shared.installer, &asker).await
     }
 
     /// Waits; true where it is to stop.
@@ -246,7 +270,7 @@ impl Work {
             account: self.target.account.clone(),
             region: self.target.region.clone(),
             access_key: None,
-            now: (self.now)(),
+            now: (self.shared.config.now)(),
         }
     }
 }
@@ -276,29 +300,40 @@ fn prepare(folder: &Path) -> io::Result<Ports> {
     Ok(Ports { web: free[0], worker_logs: free[1], trigger_logs: free[2] })
 }
 
-/// The processes of a version.
-fn components(major: u32, ports: Ports) -> Vec<(&'static str, Vec<String>)> {
+/// Whether DAGs are read by a process of their own: always, but with Airflow 2 on SQLite, which takes no second one.
+fn has_dag_processor(major: u32, database: &Database) -> bool {
+    major > 2 || !database.is_sqlite()
+}
+
+/// The processes of a version; first what takes longest to start.
+fn components(major: u32, ports: Ports, database: &Database) -> Vec<(&'static str, Vec<String>)> {
     let arguments = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
     let web = ports.web.to_string();
-    let mut all = vec![("scheduler", arguments(&["scheduler"])), ("triggerer", arguments(&["triggerer"]))];
-    if major == 2 {
-        all.push(("webserver", arguments(&["webserver", "-H", "127.0.0.1", "-p", &web, "-w", "1"])));
+    let webserver = if major == 2 {
+        arguments(&["webserver", "-H", "127.0.0.1", "-p", &web, "-w", "1"])
     } else {
+        arguments(&["api-server"])
+    };
+    let mut all = vec![
+        ("webserver", webserver),
+        ("scheduler", arguments(&["scheduler"])),
+        ("triggerer", arguments(&["triggerer"])),
+    ];
+    if has_dag_processor(major, database) {
         all.push(("dag-processor", arguments(&["dag-processor"])));
-        all.push(("webserver", arguments(&["api-server"])));
     }
     all
 }
 
 /// Whether all parts of Airflow say that they are well.
-async fn healthy(target: &Target, port: u16) -> bool {
+async fn healthy(target: &Target, port: u16, database: &Database) -> bool {
     let path = if target.major() == 2 { "/health" } else { "/api/v2/monitor/health" };
     let question = Question { port, method: "GET", target: path, headers: &[], body: None };
     let Ok(answer) = http::ask(question, ASK_TIMEOUT).await else { return false };
     let parts: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
     let well = |name: &str| parts[name]["status"] == "healthy";
     let mut needed = vec!["metadatabase", "scheduler", "triggerer"];
-    if target.major() > 2 {
+    if has_dag_processor(target.major(), database) {
         needed.push("dag_processor");
     }
     answer.status == 200 && needed.into_iter().all(well)

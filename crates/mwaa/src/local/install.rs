@@ -17,6 +17,8 @@ use crate::runtime::Progress;
 
 /// Written last: what has it is whole.
 const MARKER: &str = "installed";
+/// The package of the Python registry that has PostgreSQL's programs.
+const POSTGRES: &str = "pgserver";
 /// How often an installation is looked at, in milliseconds.
 const POLL_MS: i64 = 500;
 /// How often it is looked whether another process has ended what only one may do.
@@ -94,6 +96,27 @@ impl Installer {
         });
         Progress::Working { again_after_ms: POLL_MS }
     }
+
+    /// The folder of PostgreSQL's programs, from the Python registry.
+    pub(super) async fn postgres(&self, installed: &Installed) -> Result<PathBuf, String> {
+        let folder = self.folder.join(POSTGRES);
+        let bin = folder.join("pgserver/pginstall/bin");
+        let failed = |error: io::Error| format!("{}: {error}", folder.display());
+        let _mine = exclusive(&self.folder.join("pgserver.lock")).await.map_err(failed)?;
+        if folder.join(MARKER).exists() {
+            return Ok(bin);
+        }
+        end_leftovers(&folder).await;
+        let _ = tokio::fs::remove_dir_all(&folder).await;
+        let python = installed.bin.join("python");
+        let tools = Tools { folder: &self.folder, search: &self.search };
+        let uv = tools.uv(&python).await?;
+        let (python, to) = (text(&python), text(&folder));
+        let install = ["pip", "install", "--quiet", "--no-deps", "--python", &python, "--target", &to, POSTGRES];
+        run(&uv, &install, Some(&folder)).await?;
+        tokio::fs::write(folder.join(MARKER), "").await.map_err(failed)?;
+        Ok(bin)
+    }
 }
 
 /// One installation. What goes wrong is told in words.
@@ -122,9 +145,9 @@ impl Work {
         end_leftovers(&folder).await;
         let _ = tokio::fs::remove_dir_all(&folder).await;
         tokio::fs::create_dir_all(&folder).await.map_err(failed)?;
-        let uv = self.uv(&python).await?;
+        let uv = Tools { folder: &self.folder, search: &self.search }.uv(&python).await?;
         tracing::info!(version = self.recipe.version, python = %python.display(), "Airflow is being installed");
-        let run = async |arguments: &[&str]| self.run(&uv, arguments, Some(&folder)).await;
+        let run = async |arguments: &[&str]| run(&uv, arguments, Some(&folder)).await;
         run(&["venv", "--quiet", "--python", &text(&python), &text(&venv)]).await?;
         let inside = text(&venv.join("bin/python"));
         match self.recipe.contents(minor) {
@@ -150,7 +173,7 @@ impl Work {
             for name in [format!("python3.{minor}"), "python3".to_owned(), "python".to_owned()] {
                 let Some(program) = find(&self.search, &name) else { continue };
                 let asked = ["-c", "import sys, ensurepip; print(*sys.version_info[:2])"];
-                if let Ok(said) = self.run(&program, &asked, None).await
+                if let Ok(said) = run(&program, &asked, None).await
                     && said.trim() == format!("3 {minor}")
                 {
                     return Ok((program, minor));
@@ -160,54 +183,62 @@ impl Work {
         let (oldest, newest) = self.recipe.pythons;
         Err(format!("it runs on Python 3.{oldest} to 3.{newest}, of which none is on the PATH; install one of them"))
     }
+}
 
+/// The tools that are there, or that were got.
+struct Tools<'t> {
+    folder: &'t Path,
+    search: &'t OsString,
+}
+
+impl Tools<'_> {
     /// The installer: the one that is there, or one of our own.
     async fn uv(&self, python: &Path) -> Result<PathBuf, String> {
-        if let Some(found) = find(&self.search, "uv") {
+        if let Some(found) = find(self.search, "uv") {
             return Ok(found);
         }
         let tools = self.folder.join("tools");
         let uv = tools.join("bin/uv");
         let failed = |error: io::Error| format!("{}: {error}", tools.display());
         let _mine = exclusive(&self.folder.join("tools.lock")).await.map_err(failed)?;
-        if self.run(&uv, &["--version"], None).await.is_err() {
-            self.run(python, &["-m", "venv", "--clear", &text(&tools)], None).await?;
+        if run(&uv, &["--version"], None).await.is_err() {
+            run(python, &["-m", "venv", "--clear", &text(&tools)], None).await?;
             let pip = tools.join("bin/pip");
             let install = ["install", "--quiet", "--disable-pip-version-check", "uv"];
-            self.run(&pip, &install, None).await.map_err(|error| {
+            run(&pip, &install, None).await.map_err(|error| {
                 format!("`uv` is not on the PATH, and could not be had from the Python registry: {error}")
             })?;
         }
         Ok(uv)
     }
+}
 
-    /// Runs a tool to its end; what it wrote, or why it failed. What works on a folder is marked by it.
-    async fn run(&self, program: &Path, arguments: &[&str], folder: Option<&Path>) -> Result<String, String> {
-        let mut command = Command::new(program);
-        if let Some(folder) = folder {
-            command.env(MARK, folder.join("install"));
-        }
-        let output = command
-            .args(arguments)
-            .stdin(Stdio::null())
-            .kill_on_drop(true)
-            .output()
-            .await
-            .map_err(|error| format!("{}: {error}", program.display()))?;
-        if output.status.success() {
-            return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
-        }
-        let said = String::from_utf8_lossy(&output.stderr);
-        let said = said.trim();
-        // The end tells the cause.
-        let start = said.char_indices().rev().nth(TOLD_CHARS).map_or(0, |(at, _)| at);
-        let name = program.file_name().unwrap_or_default().to_string_lossy();
-        Err(format!(
-            "`{name} {}` failed: {}",
-            arguments.iter().take(2).copied().collect::<Vec<_>>().join(" "),
-            &said[start..]
-        ))
+/// Runs a tool to its end; what it wrote, or why it failed. What works on a folder is marked by it.
+async fn run(program: &Path, arguments: &[&str], folder: Option<&Path>) -> Result<String, String> {
+    let mut command = Command::new(program);
+    if let Some(folder) = folder {
+        command.env(MARK, folder.join("install"));
     }
+    let output = command
+        .args(arguments)
+        .stdin(Stdio::null())
+        .kill_on_drop(true)
+        .output()
+        .await
+        .map_err(|error| format!("{}: {error}", program.display()))?;
+    if output.status.success() {
+        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+    }
+    let said = String::from_utf8_lossy(&output.stderr);
+    let said = said.trim();
+    // The end tells the cause.
+    let start = said.char_indices().rev().nth(TOLD_CHARS).map_or(0, |(at, _)| at);
+    let name = program.file_name().unwrap_or_default().to_string_lossy();
+    Err(format!(
+        "`{name} {}` failed: {}",
+        arguments.iter().take(2).copied().collect::<Vec<_>>().join(" "),
+        &said[start..]
+    ))
 }
 
 /// Waits until no other process and no other task has a file's lock, and takes it. It is free again once the file is closed, or its

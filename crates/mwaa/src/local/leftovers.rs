@@ -97,20 +97,25 @@ pub(super) async fn kill_marked(wanted: impl Fn(&OsStr) -> bool) {
         }
         tokio::time::sleep(SETTLE).await;
     }
-    tracing::warn!("processes of Airflow that were killed are still there");
+    tracing::warn!("processes that were killed are still there");
 }
 
 /// Ends what an earlier standin left running for the environment of a folder: first as Airflow wants it, so that it writes down what it
 /// has to, then for good.
 pub(super) async fn end_leftovers(folder: &Path) {
+    end_leftovers_with(folder, Signal::TERM).await;
+}
+
+/// As [`end_leftovers`], where something else than Airflow runs, which ends on another signal.
+pub(super) async fn end_leftovers_with(folder: &Path, signal: Signal) {
     let of_folder = |mark: &OsStr| Path::new(mark).starts_with(folder);
     let left = marked(of_folder).await;
     if left.is_empty() {
         return;
     }
-    tracing::info!(processes = left.len(), "processes of Airflow that were left behind are ended");
+    tracing::info!(processes = left.len(), "processes that were left behind are ended");
     for id in left {
-        let _ = kill_process(id, Signal::TERM);
+        let _ = kill_process(id, signal);
     }
     let until = Instant::now() + GRACE;
     while Instant::now() < until && !marked(of_folder).await.is_empty() {

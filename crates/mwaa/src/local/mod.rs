@@ -6,11 +6,13 @@
 //! - Every process carries a mark, as does all that it starts: after a crash of standin the next start ends what was left behind, and
 //!   then starts anew with the same database, keys and ports.
 
+mod database;
 mod environment;
 mod http;
 mod install;
 mod leftovers;
 mod locks;
+mod postgres;
 mod process;
 mod rest;
 mod settings;
@@ -31,7 +33,9 @@ use tokio::process::Command;
 use crate::neighbours::Neighbours;
 use crate::runtime::{Health, Output, Progress, RestCall, RestReply, Runtime, Target};
 use crate::token::Identity;
-use environment::{Phase, Running};
+pub use database::DatabaseChoice;
+use database::Databases;
+use environment::{Phase, Running, Shared};
 use install::Installer;
 
 /// The folder of environments, each by its id.
@@ -52,6 +56,8 @@ pub struct LocalConfig {
     pub installations: PathBuf,
     /// Where programs are looked for, as in `PATH`.
     pub search: OsString,
+    /// Where environments have their metadata.
+    pub database: DatabaseChoice,
     /// Where tasks reach standin: `http://127.0.0.1:4566`, known once it listens.
     pub endpoint: Arc<OnceLock<Arc<str>>>,
     /// The time of standin's clock.
@@ -60,9 +66,7 @@ pub struct LocalConfig {
 
 /// The local runtime.
 pub struct Local {
-    config: LocalConfig,
-    neighbours: Neighbours,
-    installer: Installer,
+    shared: Arc<Shared>,
     running: Mutex<HashMap<String, Running>>,
     /// Ids that belonged to no environment at the last look.
     unknown: Mutex<HashSet<String>>,
@@ -73,10 +77,9 @@ pub struct Local {
 impl Local {
     pub fn new(config: LocalConfig, neighbours: Neighbours) -> Self {
         let installer = Installer::new(config.installations.clone(), config.search.clone());
+        let databases = Databases::new(config.folder.clone(), config.search.clone(), config.database.clone());
         Self {
-            config,
-            neighbours,
-            installer,
+            shared: Arc::new(Shared { config, neighbours, installer, databases }),
             running: Mutex::default(),
             unknown: Mutex::default(),
             closed: AtomicBool::new(false),
@@ -84,7 +87,7 @@ impl Local {
     }
 
     fn folder(&self, target: &Target) -> PathBuf {
-        self.config.folder.join(ENVIRONMENTS).join(&target.id)
+        self.shared.config.folder.join(ENVIRONMENTS).join(&target.id)
     }
 
     fn phase(&self, id: &str) -> Option<Phase> {
@@ -95,10 +98,25 @@ impl Local {
         self.running.lock().unwrap_or_else(PoisonError::into_inner).remove(id)
     }
 
+    /// Removes all that an environment has which does not run any more.
+    async fn remove(&self, id: &str) -> Result<(), String> {
+        let folder = self.shared.config.folder.join(ENVIRONMENTS).join(id);
+        leftovers::end_leftovers(&folder).await;
+        if let Err(error) = self.shared.databases.forget(&folder, id).await {
+            tracing::warn!(error, environment = id, "the database of an environment stays");
+        }
+        match tokio::fs::remove_dir_all(&folder).await {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(format!("{}: {error}", folder.display())),
+            _ => Ok(()),
+        }
+    }
+
     /// The ids of the environments that have a folder.
     async fn folders(&self) -> Vec<String> {
         let mut ids = Vec::new();
-        let Ok(mut folders) = tokio::fs::read_dir(self.config.folder.join(ENVIRONMENTS)).await else { return ids };
+        let Ok(mut folders) = tokio::fs::read_dir(self.shared.config.folder.join(ENVIRONMENTS)).await else {
+            return ids;
+        };
         while let Ok(Some(folder)) = folders.next_entry().await {
             ids.extend(folder.file_name().to_str().filter(|name| crate::host::is_id(name)).map(str::to_owned));
         }
@@ -112,7 +130,7 @@ impl Runtime for Local {
     }
 
     fn prepare<'a>(&'a self, target: &'a Target) -> BoxFuture<'a, Progress> {
-        Box::pin(std::future::ready(self.installer.ensure(target.version())))
+        Box::pin(std::future::ready(self.shared.installer.ensure(target.version())))
     }
 
     fn start<'a>(&'a self, target: &'a Target) -> BoxFuture<'a, Progress> {
@@ -127,16 +145,15 @@ impl Runtime for Local {
                     Progress::Failed { code: "INCORRECT_CONFIGURATION".to_owned(), message }
                 }
                 None => {
-                    let Some(installed) = self.installer.find(target.version()) else {
-                        return match self.installer.ensure(target.version()) {
+                    let Some(installed) = self.shared.installer.find(target.version()) else {
+                        return match self.shared.installer.ensure(target.version()) {
                             Progress::Done => Progress::Working { again_after_ms: 1 },
                             other => other,
                         };
                     };
                     let mut all = self.running.lock().unwrap_or_else(PoisonError::into_inner);
                     if !self.closed.load(Ordering::Acquire) {
-                        let (neighbours, folder) = (self.neighbours.clone(), self.folder(target));
-                        let running = Running::begin(&self.config, neighbours, folder, installed, target);
+                        let running = Running::begin(&self.shared, self.folder(target), installed, target);
                         all.insert(target.id.clone(), running);
                     }
                     Progress::Working { again_after_ms: POLL_MS }
@@ -164,15 +181,9 @@ impl Runtime for Local {
             if let Some(running) = self.take(&target.id) {
                 running.stop().await;
             }
-            let folder = self.folder(target);
-            leftovers::end_leftovers(&folder).await;
-            match tokio::fs::remove_dir_all(&folder).await {
+            match self.remove(&target.id).await {
                 Ok(()) => Progress::Done,
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => Progress::Done,
-                Err(error) => Progress::Failed {
-                    code: "INTERNAL_ERROR".to_owned(),
-                    message: format!("{}: {error}", folder.display()),
-                },
+                Err(message) => Progress::Failed { code: "INTERNAL_ERROR".to_owned(), message },
             }
         })
     }
@@ -210,7 +221,7 @@ impl Runtime for Local {
                 let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
                 running.get(&target.id).and_then(Running::port)
             };
-            Ok(rest::call(port, target, call, caller, (self.config.now)()).await)
+            Ok(rest::call(port, target, call, caller, (self.shared.config.now)()).await)
         })
     }
 
@@ -241,10 +252,8 @@ impl Runtime for Local {
                 if let Some(running) = self.take(id) {
                     running.stop().await;
                 }
-                let folder = self.config.folder.join(ENVIRONMENTS).join(id);
-                leftovers::end_leftovers(&folder).await;
-                if let Err(error) = tokio::fs::remove_dir_all(&folder).await {
-                    tracing::warn!(%error, folder = %folder.display(), "what a deleted environment left cannot be removed");
+                if let Err(error) = self.remove(id).await {
+                    tracing::warn!(error, "what a deleted environment left cannot be removed");
                 }
             }
         })
@@ -262,6 +271,7 @@ impl Runtime for Local {
             for stop in stops {
                 let _ = stop.await;
             }
+            self.shared.databases.close().await;
         })
     }
 }

@@ -21,6 +21,13 @@ const REST_MAX: Duration = Duration::from_secs(60);
 /// What ran so long starts again at once when it ends.
 const STEADY: Duration = Duration::from_secs(60);
 
+/// Another user than standin's own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct User {
+    pub id: u32,
+    pub group: u32,
+}
+
 /// What is to run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Spec {
@@ -32,6 +39,10 @@ pub(super) struct Spec {
     pub folder: PathBuf,
     /// Where its output goes; appended.
     pub log: PathBuf,
+    /// As whom, if not as standin's user.
+    pub user: Option<User>,
+    /// What it is asked to end with.
+    pub ends_on: Signal,
 }
 
 impl Spec {
@@ -49,6 +60,9 @@ impl Spec {
             .stdin(Stdio::null())
             .process_group(0)
             .kill_on_drop(true);
+        if let Some(User { id, group }) = self.user {
+            command.uid(id).gid(group);
+        }
         command
     }
 
@@ -135,7 +149,10 @@ impl Supervisor {
     /// Ends all processes, and what they have started.
     pub(super) async fn stop(mut self) {
         let groups: Vec<Pid> = self.ids().into_iter().filter_map(group).collect();
-        signal(&groups, Signal::TERM);
+        for kept in &self.processes {
+            let group = kept.child.as_ref().and_then(Child::id).and_then(group);
+            signal(group.as_slice(), kept.spec.ends_on);
+        }
         let until = Instant::now() + GRACE;
         while Instant::now() < until {
             // A child that nobody waits for would count as running.
@@ -182,6 +199,8 @@ mod tests {
             variables: BTreeMap::from([("PATH".to_owned(), "/usr/bin:/bin".to_owned())]),
             folder: folder.to_owned(),
             log: folder.join("log"),
+            user: None,
+            ends_on: Signal::TERM,
         }
     }
 

@@ -8,7 +8,9 @@ use base64::engine::general_purpose::{URL_SAFE, URL_SAFE_NO_PAD};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 
+use super::database::Database;
 use crate::runtime::Target;
+use crate::versions;
 
 /// The ports of an environment, on 127.0.0.1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,7 +30,14 @@ pub(super) struct Around<'a> {
     pub ports: Ports,
     /// Where tasks reach AWS: standin itself.
     pub endpoint: &'a str,
+    /// Of the environment, where it has one already.
+    pub database: Option<&'a Database>,
 }
+
+/// Tasks that one core of this machine is given: each is a process of Python, and costs about 100 MB.
+const TASKS_PER_CORE: i64 = 2;
+/// Tasks that any machine is given.
+const TASKS_LEAST: i64 = 4;
 
 /// Options that have no effect, by their beginnings: MWAA sets them itself.
 const ESSENTIAL: &[&str] = &[
@@ -57,6 +66,18 @@ const ESSENTIAL: &[&str] = &[
     "webserver.secret_key",
 ];
 
+/// How many tasks run at a time: those of all workers that an environment may have, as far as this machine goes.
+fn parallelism(target: &Target) -> i64 {
+    let environment = &target.environment;
+    let class = environment.environment_class.as_deref().unwrap_or(versions::DEFAULT_CLASS);
+    let class = versions::class(class).or_else(|| versions::class(versions::DEFAULT_CLASS));
+    let (each, usual) = class.map_or((1, 1), |class| (class.tasks_per_worker, class.max_workers.usual));
+    let workers = environment.max_workers.map_or(usual, i64::from);
+    let cores = std::thread::available_parallelism().map_or(1, |cores| i64::try_from(cores.get()).unwrap_or(1));
+    let most = (cores * TASKS_PER_CORE).max(TASKS_LEAST);
+    each.saturating_mul(workers).clamp(1, most)
+}
+
 /// A key that only this environment has, for one purpose.
 pub(super) fn key(target: &Target, purpose: &str) -> [u8; 32] {
     let mut mac: Hmac<Sha256> = Hmac::new_from_slice(target.secret.as_bytes()).expect("HMAC takes keys of any length");
@@ -76,7 +97,7 @@ pub(super) fn proxy_secret(target: &Target) -> String {
 
 /// The variables of an environment, later ones over earlier: MWAA's defaults, the customer's options, what is essential.
 pub(super) fn variables(target: &Target, around: &Around<'_>) -> BTreeMap<String, String> {
-    let Around { folder, bin, ports, endpoint } = *around;
+    let Around { folder, bin, ports, endpoint, database } = *around;
     let path = |name: &str| folder.join(name).to_string_lossy().into_owned();
     let mut variables = BTreeMap::new();
     let mut set = |name: &str, value: String| drop(variables.insert(name.to_owned(), value));
@@ -84,11 +105,11 @@ pub(super) fn variables(target: &Target, around: &Around<'_>) -> BTreeMap<String
     for (name, value) in [
         ("AIRFLOW__SCHEDULER__TASK_QUEUED_TIMEOUT", "1800"),
         ("AIRFLOW__USAGE_DATA_COLLECTION__ENABLED", "False"),
-        ("AIRFLOW__CORE__PARALLELISM", "4"),
         ("AIRFLOW_CONN_AWS_DEFAULT", "aws://"),
     ] {
         set(name, value.to_owned());
     }
+    set("AIRFLOW__CORE__PARALLELISM", parallelism(target).to_string());
     let options = target.environment.airflow_configuration_options.iter().flatten();
     for (option, value) in options.filter(|(option, _)| !ESSENTIAL.contains(&option.as_str())) {
         if let Some((section, key)) = option.split_once('.') {
@@ -101,15 +122,18 @@ pub(super) fn variables(target: &Target, around: &Around<'_>) -> BTreeMap<String
     set("AIRFLOW__CORE__PLUGINS_FOLDER", path("plugins"));
     set("AIRFLOW__CORE__LOAD_EXAMPLES", "False".to_owned());
     set("AIRFLOW__CORE__FERNET_KEY", URL_SAFE.encode(key(target, "fernet")));
-    set("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", format!("sqlite:///{}", path("airflow.db")));
+    if let Some(Database { url }) = database {
+        set("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", url.clone());
+    }
     set("AIRFLOW__LOGGING__BASE_LOG_FOLDER", path("logs"));
     set("AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT", ports.worker_logs.to_string());
     set("AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT", ports.trigger_logs.to_string());
     let web = format!("http://127.0.0.1:{}", ports.web);
     if target.major() == 2 {
         // SQLite takes one task at a time there, and no second process that reads DAGs.
-        set("AIRFLOW__CORE__EXECUTOR", "SequentialExecutor".to_owned());
-        set("AIRFLOW__SCHEDULER__STANDALONE_DAG_PROCESSOR", "False".to_owned());
+        let sqlite = database.is_some_and(Database::is_sqlite);
+        set("AIRFLOW__CORE__EXECUTOR", if sqlite { "SequentialExecutor" } else { "LocalExecutor" }.to_owned());
+        set("AIRFLOW__SCHEDULER__STANDALONE_DAG_PROCESSOR", if sqlite { "False" } else { "True" }.to_owned());
         set("AIRFLOW__SCHEDULER__DAG_DIR_LIST_INTERVAL", "5".to_owned());
         set("AIRFLOW__SCHEDULER__MIN_FILE_PROCESS_INTERVAL", "5".to_owned());
         set("AIRFLOW__WEBSERVER__SECRET_KEY", URL_SAFE_NO_PAD.encode(key(target, "sessions")));
@@ -172,12 +196,13 @@ mod tests {
         }
     }
 
-    fn check(version: &str, options: &[(&str, &str)], expect: &[(&str, Option<&str>)]) {
+    fn check((version, database): (&str, &str), options: &[(&str, &str)], expect: &[(&str, Option<&str>)]) {
         let around = Around {
             folder: Path::new("/e"),
             bin: Path::new("/v/bin"),
             ports: Ports { web: 1, worker_logs: 2, trigger_logs: 3 },
             endpoint: "http://127.0.0.1:4566",
+            database: Some(&Database { url: database.to_owned() }),
         };
         let variables = variables(&target(version, options), &around);
         for (name, value) in expect {
@@ -195,7 +220,7 @@ mod tests {
             ("nosection", "y"),
         ];
         check(
-            "3.0.6",
+            ("3.0.6", "sqlite:///a.db"),
             &options,
             &[
                 ("AIRFLOW__CORE__PARALLELISM", Some("9")),
@@ -208,7 +233,25 @@ mod tests {
                 ("AIRFLOW__WEBSERVER__WORKERS", None),
             ],
         );
-        check("2.10.3", &[], &[("AIRFLOW__CORE__EXECUTOR", Some("SequentialExecutor")), ("AIRFLOW__API__PORT", None)]);
+        let executor = "AIRFLOW__CORE__EXECUTOR";
+        let (processor, api) = ("AIRFLOW__SCHEDULER__STANDALONE_DAG_PROCESSOR", ("AIRFLOW__API__PORT", None));
+        let degraded = [(executor, Some("SequentialExecutor")), (processor, Some("False")), api];
+        check(("2.10.3", "sqlite:///a.db"), &[], &degraded);
+        let whole = [(executor, Some("LocalExecutor")), (processor, Some("True")), api];
+        check(("2.10.3", "postgresql+psycopg2://a@h/b"), &[], &whole);
+    }
+
+    #[test]
+    fn as_many_tasks_run_as_the_class_and_the_machine_allow() {
+        let of = |class: &str, workers| {
+            let mut target = target("3.0.6", &[]);
+            target.environment.environment_class = Some(class.to_owned());
+            target.environment.max_workers = Some(workers);
+            parallelism(&target)
+        };
+        assert_eq!(of("mw1.micro", 1), 3);
+        assert!(of("mw1.2xlarge", 25) >= TASKS_LEAST && of("mw1.2xlarge", 25) < 2000);
+        assert_eq!(of("mw1.small", 25), of("mw1.2xlarge", 25), "the machine is the bound of both");
     }
 
     #[test]

@@ -4,8 +4,9 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::ValueEnum;
-use serde::Deserialize;
-use standin_server::MwaaConfig;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
+use standin_server::{DatabaseChoice, MwaaConfig};
 
 /// What runs the Airflow of environments.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Deserialize)]
@@ -36,6 +37,12 @@ impl MwaaRuntime {
 pub struct MwaaSetting {
     pub runtime: Option<MwaaRuntime>,
     pub installations: Option<PathBuf>,
+    #[serde(default, deserialize_with = "database")]
+    pub database: Option<DatabaseChoice>,
+}
+
+fn database<'d, D: Deserializer<'d>>(deserializer: D) -> Result<Option<DatabaseChoice>, D::Error> {
+    String::deserialize(deserializer)?.parse().map(Some).map_err(D::Error::custom)
 }
 
 impl FromStr for MwaaSetting {
@@ -53,8 +60,9 @@ impl FromStr for MwaaSetting {
 /// What all settings together make; the last word counts.
 pub fn mwaa(settings: &[MwaaSetting], runtime: Option<MwaaRuntime>) -> MwaaConfig {
     let mut config = MwaaConfig::default();
-    for MwaaSetting { runtime, installations } in settings {
+    for MwaaSetting { runtime, installations, database } in settings {
         config.runtime = runtime.map_or(config.runtime, MwaaRuntime::name);
+        config.database = database.clone().unwrap_or(config.database);
         config.installations = installations.clone().or(config.installations);
     }
     config.runtime = runtime.map_or(config.runtime, MwaaRuntime::name);
@@ -75,11 +83,14 @@ mod tests {
         assert_eq!(mwaa(&lines, None).runtime, "local");
         assert_eq!(mwaa(&lines, Some(MwaaRuntime::Simulated)).runtime, "simulated");
         assert_eq!(mwaa(&[], None), MwaaConfig::default());
+        let line: MwaaSetting = "database=postgresql://a:b@h:1/c?x=y".parse().expect("valid");
+        assert_eq!(mwaa(&[line], None).database, DatabaseChoice::At("postgresql://a:b@h:1/c?x=y".to_owned()));
     }
 
     #[test]
     fn mistakes_are_told() {
         for (text, expect) in [
+            ("database=mysql://a/b", "none of auto, sqlite"),
             ("runtime=podman", "unknown variant `podman`"),
             ("runtimes=local", "unknown field"),
             ("local", "NAME=VALUE"),
