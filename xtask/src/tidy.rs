@@ -27,6 +27,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("standin-retrylab", &["standin-model", "standin-faults"]),
     ("standin-export", &["standin-model", "standin-core", "standin-wire", "standin-mock"]),
     ("standin-proton", &["standin-model", "standin-core", "standin-store", "standin-typed"]),
+    ("standin-cloudwatch", &["standin-model", "standin-core", "standin-store", "standin-typed"]),
     ("standin-mwaa", &["standin-model", "standin-core", "standin-store", "standin-typed"]),
     (
         "standin-cloudformation",
@@ -48,6 +49,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "standin-cloudformation",
             "standin-proton",
             "standin-mwaa",
+            "standin-cloudwatch",
         ],
     ),
     (

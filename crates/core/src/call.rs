@@ -100,6 +100,12 @@ pub trait BodySource: Send {
     }
 }
 
+/// Events that are told while they happen: the answer of an operation with an event stream.
+pub trait EventSource: Send {
+    /// The next event, a map with one entry named after the event's member of the stream's union; `None` at the end.
+    fn next(&mut self) -> BoxFuture<'_, Option<Document>>;
+}
+
 /// How true an answer is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Fidelity {
@@ -134,6 +140,8 @@ pub struct Answer {
     pub output: Document,
     /// Replaces the output's streaming payload member.
     pub body: Option<Box<dyn BodySource>>,
+    /// Come behind those of the output's event stream.
+    pub events: Option<Box<dyn EventSource>>,
     /// Replaces the operation's HTTP status where the model has no member for it (206 for a part of an object).
     pub status: Option<u16>,
     /// Headers that the model does not know.
@@ -144,6 +152,6 @@ pub struct Answer {
 
 impl Answer {
     pub fn new(output: Document, fidelity: Fidelity) -> Self {
-        Self { output, body: None, status: None, headers: Vec::new(), fidelity, trace: Trace::new() }
+        Self { output, body: None, events: None, status: None, headers: Vec::new(), fidelity, trace: Trace::new() }
     }
 }

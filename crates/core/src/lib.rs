@@ -17,7 +17,7 @@ mod error;
 mod registry;
 
 pub use arn::Arn;
-pub use call::{Answer, BodySource, BoxFuture, Call, CallContext, Fidelity, Mishap, Trace, Twist};
+pub use call::{Answer, BodySource, BoxFuture, Call, CallContext, EventSource, Fidelity, Mishap, Trace, Twist};
 pub use caller::{Caller, Place};
 pub use clock::{Clock, Stopwatch};
 pub use dice::{Dice, Draw, Hasher};

@@ -10,7 +10,7 @@ use standin_typed::Shape as _;
 /// Objects of a folder that are looked at, at most: real environments allow a few thousand DAGs.
 const OBJECTS_MAX: usize = 20_000;
 /// Where CloudWatch shows the metrics of environments.
-const NAMESPACE: &str = "AmazonMWAA";
+pub const NAMESPACE: &str = "AmazonMWAA";
 
 /// What other services do for environments.
 #[derive(Clone)]

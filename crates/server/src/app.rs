@@ -4,12 +4,14 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use standin_cloudformation::stacks::Engine;
+use standin_cloudwatch::metrics::Metrics as CloudWatch;
 use standin_core::{Caller, Clock, Dice, Fidelity, Hasher, Registry, Stopwatch};
 use standin_faults::Faults;
 use standin_mock::synthesis::Synthesizer;
 use standin_mock::validation::Strictness;
 use standin_model::Catalogue;
 use standin_mwaa::local::LocalConfig;
+use standin_mwaa::neighbours::NAMESPACE;
 use standin_s3::ObjectStorage;
 use standin_script::Responses;
 use standin_script::folder::Folder;
@@ -17,6 +19,7 @@ use standin_state::{Mode, Resources};
 use standin_store::Store;
 use standin_store::history::History;
 
+use crate::cloudwatch;
 use crate::config::{ServerConfig, Stateless};
 use crate::coverage::Coverage;
 use crate::experiments;
@@ -48,6 +51,7 @@ pub(crate) struct App {
     pub(crate) proton: Arc<standin_proton::engine::Engine>,
     pub(crate) proton_events: EventsConfig,
     pub(crate) mwaa: Arc<standin_mwaa::engine::Engine>,
+    pub(crate) cloudwatch: Arc<CloudWatch>,
     pub(crate) resources: Arc<Resources>,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) objects: Arc<ObjectStorage>,
@@ -146,6 +150,8 @@ impl App {
         let caller = |registry: &Registry| {
             Caller::new(catalogue, Arc::new(registry.clone()), clock.origin(), dice).with_base_url(public_url.clone())
         };
+        let groups = caller(&registry);
+        let cloudwatch = cloudwatch::register(&mut registry, groups, &store, &resources);
         // Before what makes stacks, so that these can have environments.
         let others = caller(&registry);
         let runs = mwaa::Runs { local, usual: config.mwaa.runtime };
@@ -165,6 +171,7 @@ impl App {
             proton,
             proton_events: config.proton_events,
             mwaa,
+            cloudwatch,
             resources,
             store,
             objects,
@@ -266,6 +273,12 @@ impl App {
             text.push_str(&format!("standin_faults_injected_total{{rule=\"{id}\"}} {}\n", state.hit));
         }
         text
+    }
+
+    /// The newest of what environments of MWAA have told CloudWatch.
+    pub(crate) async fn airflow_metrics(&self) -> String {
+        let told = self.cloudwatch.exposition(NAMESPACE, "standin_airflow", self.clock.now()).await;
+        told.unwrap_or_default()
     }
 
     /// Forgets what was asked: journal, coverage, canned answers and counters.

@@ -7,6 +7,7 @@
 
 mod admin;
 mod app;
+mod cloudwatch;
 mod config;
 mod coverage;
 mod experiments;
@@ -15,6 +16,7 @@ mod identify;
 mod init;
 mod journal;
 mod leaks;
+mod live;
 mod memo;
 pub mod metrics;
 mod mishap;

@@ -21,6 +21,7 @@ use crate::app::App;
 use crate::identify::{Identity, Unidentified};
 use crate::journal::{Attempt, LONG_BODY_BYTES, Outcome, Record, kept_message, shorten};
 use crate::leaks::{self, LeakAttempt};
+use crate::live;
 use crate::memo::{self, Kept, MemoKey};
 use crate::metrics::Observation;
 use crate::mishap::{self, Start};
@@ -480,7 +481,7 @@ fn finish(
         other => (other, Trace::new()),
     };
     let (mut response, body, outcome, fidelity, trace) = match answered {
-        Ok(Answered::Answer(Answer { mut output, body, status, headers, fidelity, trace })) => {
+        Ok(Answered::Answer(Answer { mut output, body, events, status, headers, fidelity, trace })) => {
             let mut response = server::encode_response(protocol, service, operation, &context.request_id, &output);
             if let Some(status) = status.and_then(|status| StatusCode::from_u16(status).ok()) {
                 response.status = status;
@@ -501,6 +502,10 @@ fn finish(
                 Outcome::Output(output)
             } else {
                 Outcome::Encoded { response: response.clone(), operation, service }
+            };
+            let body = match events {
+                Some(events) => Some(live::body(service, operation, protocol, response.body.clone(), events)),
+                None => body,
             };
             (response, body, outcome, Some(fidelity), trace)
         }

@@ -5,25 +5,34 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::{env, fs};
 
-use standin_model::{Catalogue, Kind, Service, ShapeIx, words};
+use standin_model::{Catalogue, Kind, Operation, Service, ShapeIx, words};
 
 /// Which service's types are written, and how they differ from its model.
 #[derive(Clone, Copy, Debug)]
 pub struct Types {
     service: &'static str,
     absent_at_first: &'static [&'static str],
+    /// The operations that are written; all where there are none.
+    only: &'static [&'static str],
 }
 
 impl Types {
     /// The newest API version of a service, by its id in the catalogue.
     pub fn of(service: &'static str) -> Self {
-        Self { service, absent_at_first: &[] }
+        Self { service, absent_at_first: &[], only: &[] }
     }
 
     /// Members that the model requires, but that the real service leaves out until it has a value.
     #[must_use]
     pub fn absent_at_first(mut self, members: &'static [&'static str]) -> Self {
         self.absent_at_first = members;
+        self
+    }
+
+    /// Only these operations and what they reach.
+    #[must_use]
+    pub fn only(mut self, operations: &'static [&'static str]) -> Self {
+        self.only = operations;
         self
     }
 
@@ -45,6 +54,11 @@ impl Types {
         fs::write(Path::new(&out).join(file), self.text()).expect("the folder can be written to");
     }
 
+    fn operations<'s>(&self, service: &'s Service) -> Vec<&'s Operation> {
+        let wanted = |operation: &&Operation| self.only.is_empty() || self.only.contains(&operation.name);
+        service.operations.iter().filter(wanted).collect()
+    }
+
     /// The text of the module: a struct for every structure that operations take or give, an enum for every enumeration, an
     /// enum over the inputs of all operations and the names of these.
     ///
@@ -55,7 +69,8 @@ impl Types {
         let entry = catalogue.newest(self.service).expect("the catalogue has the service");
         let service = entry.open().expect("the catalogue is whole");
         let mut shapes = BTreeSet::new();
-        for operation in &service.operations {
+        let operations = self.operations(service);
+        for operation in &operations {
             for shape in operation.input.iter().chain(&operation.output) {
                 reach(service, *shape, &mut shapes);
             }
@@ -70,7 +85,7 @@ impl Types {
                 _ => {}
             }
         }
-        inputs(service, &mut text);
+        inputs(service, &operations, &mut text);
         text
     }
 
@@ -171,9 +186,9 @@ fn enumeration(name: &str, values: &[&str], text: &mut String) {
 }
 
 /// One enum over the inputs of all operations.
-fn inputs(service: &Service, text: &mut String) {
+fn inputs(service: &Service, operations: &[&Operation], text: &mut String) {
     let (mut variants, mut reads) = (String::new(), String::new());
-    for operation in &service.operations {
+    for operation in operations {
         let name = operation.name;
         match operation.input.map(|ix| service.shape(ix).name) {
             Some(input) => {
@@ -192,7 +207,7 @@ fn inputs(service: &Service, text: &mut String) {
          impl Input {{\n    /// The input of an operation by its name; nothing where there is no such operation, or the document is no structure.\n    \
          pub fn read(operation: &str, input: &Document) -> Option<Self> {{\n        Some(match operation {{\n{reads}            \
          _ => return None,\n        }})\n    }}\n}}\n\n/// The names of all operations, sorted.\npub const OPERATIONS: &[&str] = &[{}];\n",
-        service.operations.iter().map(|operation| format!("{:?}", operation.name)).collect::<Vec<_>>().join(", ")
+        operations.iter().map(|operation| format!("{:?}", operation.name)).collect::<Vec<_>>().join(", ")
     );
 }
 
@@ -214,6 +229,13 @@ mod tests {
         ] {
             assert!(text.contains(part), "no {part:?}");
         }
+    }
+
+    #[test]
+    fn some_operations_reach_fewer_types() {
+        let text = Types::of("logs").only(&["PutLogEvents"]).text();
+        assert!(text.contains("pub struct InputLogEvent {") && !text.contains("pub struct LogGroup {"));
+        assert!(text.contains("pub const OPERATIONS: &[&str] = &[\"PutLogEvents\"];"));
     }
 
     #[test]

@@ -129,7 +129,10 @@ async fn own(asked: Asked<'_>, rest: &[&str]) -> Reply {
         }
         ("GET", ["metrics"]) => text_reply(
             metrics::CONTENT_TYPE,
-            app.metrics.render() + &app.fault_metrics() + &app.mwaa.exposition().await.unwrap_or_default(),
+            app.metrics.render()
+                + &app.fault_metrics()
+                + &app.mwaa.exposition().await.unwrap_or_default()
+                + &app.airflow_metrics().await,
         ),
         ("GET", ["ca"]) => match app.authority.as_ref().map(|authority| authority.ca_pem()) {
             Some(Ok(pem)) => text_reply("application/x-pem-file", pem),
