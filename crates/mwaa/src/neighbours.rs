@@ -4,7 +4,7 @@
 use standin_core::{Arn, Caller, OperationError, Place};
 use standin_model::{Document, Fields};
 
-use crate::types::{MetricDatum, StatisticSet};
+use crate::types::{LoggingLevel, MetricDatum, StatisticSet};
 use standin_typed::Shape as _;
 
 /// Objects of a folder that are looked at, at most: real environments allow a few thousand DAGs.
@@ -33,6 +33,15 @@ pub enum Found {
     /// With the id of its version, where the bucket has versions.
     Version(Option<String>),
     Nothing,
+}
+
+/// An event of a log.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LogEvent {
+    /// Milliseconds since 1970.
+    pub time: i64,
+    pub level: LoggingLevel,
+    pub message: String,
 }
 
 impl Neighbours {
@@ -132,6 +141,53 @@ impl Neighbours {
         }
     }
 
+    /// Puts events into a stream of a log group; both are made where they are not there. At most as many as one call takes, in the
+    /// order of their times.
+    ///
+    /// # Errors
+    /// Where CloudWatch Logs refuses them.
+    pub async fn put_log_events(
+        &self,
+        place: &Place,
+        group: &str,
+        stream: &str,
+        events: &[LogEvent],
+    ) -> Result<(), OperationError> {
+        let shown: Vec<Document> = events
+            .iter()
+            .map(|event| {
+                let mut shown = fields([("message", &event.message)]);
+                shown.push("timestamp", event.time);
+                Document::Map(shown)
+            })
+            .collect();
+        let names = || fields([("logGroupName", group), ("logStreamName", stream)]);
+        let mut input = names();
+        input.push("logEvents", shown);
+        for _ in 0..2 {
+            match self.call(place, ("logs", "PutLogEvents"), input.clone()).await {
+                Err(error) if is_missing(&error) => {}
+                ended => return ended.map(drop),
+            }
+            self.make_log_group(place, group).await?;
+            match self.call(place, ("logs", "CreateLogStream"), names()).await {
+                Err(error) if !error.code.contains("AlreadyExists") => return Err(error),
+                _ => {}
+            }
+        }
+        self.call(place, ("logs", "PutLogEvents"), input).await.map(drop)
+    }
+
+    /// Puts data into the metrics of environments.
+    ///
+    /// # Errors
+    /// Where CloudWatch refuses them.
+    pub async fn put_data(&self, place: &Place, data: Vec<Document>) -> Result<(), OperationError> {
+        let mut input = fields([("Namespace", NAMESPACE)]);
+        input.push("MetricData", data);
+        self.call(place, ("cloudwatch", "PutMetricData"), input).await.map(drop)
+    }
+
     /// Hands metrics of an environment on to CloudWatch.
     ///
     /// # Errors
@@ -153,9 +209,7 @@ impl Neighbours {
             datum.write()
         });
         let data: Vec<Document> = data.collect();
-        let mut input = fields([("Namespace", NAMESPACE)]);
-        input.push("MetricData", data);
-        self.call(place, ("cloudwatch", "PutMetricData"), input).await.map(drop)
+        self.put_data(place, data).await
     }
 
     /// Who calls, as MWAA tells it: `user/bob`, `assumed-role/Admin/alice`.

@@ -22,6 +22,7 @@ use super::install::{Installed, Installer};
 use super::process::{Spec, Supervisor};
 use super::settings::{Around, Ports, variables};
 use super::sync::Sync;
+use super::watched::Watched;
 use crate::neighbours::Neighbours;
 use crate::runtime::Target;
 
@@ -55,6 +56,7 @@ pub(super) struct Running {
     /// What it was started with.
     target: Target,
     plan: Plan,
+    watched: Watched,
 }
 
 /// What does not change while it runs.
@@ -65,6 +67,8 @@ struct Plan {
     endpoint: String,
     /// Once it is open.
     database: Arc<OnceLock<Database>>,
+    /// Where its metrics go to.
+    metrics: Option<u16>,
 }
 
 /// What all environments have in common.
@@ -79,7 +83,9 @@ impl Running {
     /// Begins to start an environment's Airflow.
     pub(super) fn begin(shared: &Arc<Shared>, folder: PathBuf, installed: Installed, target: &Target) -> Self {
         let endpoint = shared.config.endpoint.get().map(ToString::to_string).unwrap_or_default();
-        let plan = Plan { folder, installed, endpoint, database: Arc::default() };
+        let watched = Watched::begin(&shared.neighbours, &shared.config.now, &folder, target);
+        let metrics = watched.port();
+        let plan = Plan { folder, installed, endpoint, database: Arc::default(), metrics };
         let (stop, stopped) = watch::channel(false);
         let (phase, ports) = (Arc::new(Mutex::new(Phase::Starting)), Arc::new(Mutex::new(None)));
         let work = Work {
@@ -90,7 +96,7 @@ impl Running {
             ports: ports.clone(),
             stopped,
         };
-        Self { phase, stop, task: tokio::spawn(work.run()), ports, target: target.clone(), plan }
+        Self { phase, stop, task: tokio::spawn(work.run()), ports, target: target.clone(), plan, watched }
     }
 
     pub(super) fn phase(&self) -> Phase {
@@ -110,8 +116,15 @@ impl Running {
             environment.status = None;
             environment.last_update = None;
             environment.tags = None;
+            // Followed while it runs.
+            environment.logging_configuration = None;
         }
         one == other
+    }
+
+    /// Follows what changes without a restart.
+    pub(super) fn follow(&self, target: &Target) {
+        self.watched.configure(target);
     }
 
     /// `airflow` with arguments, in the environment's own surroundings.
@@ -132,6 +145,7 @@ impl Running {
     pub(super) async fn stop(self) {
         self.stop.send_replace(true);
         let _ = self.task.await;
+        self.watched.stop().await;
     }
 }
 
@@ -142,7 +156,9 @@ impl Plan {
 
     fn variables_with(&self, database: Option<&Database>, target: &Target, ports: Ports) -> BTreeMap<String, String> {
         let (bin, endpoint) = (&self.installed.bin, &self.endpoint);
-        variables(target, &Around { folder: &self.folder, bin, ports, endpoint, database })
+        let mut variables = variables(target, &Around { folder: &self.folder, bin, ports, endpoint, database });
+        variables.extend(Watched::variables(self.metrics));
+        variables
     }
 
     fn spec(&self, name: &'static str, arguments: Vec<String>, variables: BTreeMap<String, String>) -> Spec {

@@ -12,11 +12,14 @@ mod http;
 mod install;
 mod leftovers;
 mod locks;
+mod logs;
+mod metrics;
 mod postgres;
 mod process;
 mod rest;
 mod settings;
 mod sync;
+mod watched;
 
 use std::collections::{HashMap, HashSet};
 use std::ffi::OsString;
@@ -167,6 +170,7 @@ impl Runtime for Local {
             let old = {
                 let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
                 let other = running.get(&target.id).is_some_and(|running| !running.is_for(target));
+                running.get(&target.id).into_iter().for_each(|running| running.follow(target));
                 if other { running.remove(&target.id) } else { None }
             };
             if let Some(old) = old {
