@@ -1,5 +1,8 @@
 //! What runs Airflow for an environment, as the control plane sees it.
 
+use std::net::SocketAddr;
+
+use http::{HeaderName, HeaderValue};
 use serde_json::Value;
 use standin_core::{BoxFuture, Dice, OperationError};
 use standin_model::Timestamp;
@@ -92,6 +95,26 @@ pub struct RestReply {
     pub body: Value,
 }
 
+/// What answers for the pages and the REST API of an environment, once somebody has signed in.
+#[derive(Clone, Debug)]
+pub enum Front {
+    /// The runtime itself: [`Runtime::rest`] and [`Runtime::page`].
+    Runtime,
+    /// Airflow's own web server.
+    Airflow(Upstream),
+    /// Airflow's own web server, which does not answer: why, in a sentence.
+    Absent(String),
+}
+
+/// Airflow's own web server, for one visitor.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Upstream {
+    /// Where it speaks HTTP.
+    pub address: SocketAddr,
+    /// By which it knows who asks; none where nobody has signed in.
+    pub headers: Vec<(HeaderName, HeaderValue)>,
+}
+
 /// Runs Airflow. Every step may be asked for twice, also after a restart, and is then no more than made sure of.
 pub trait Runtime: Send + Sync {
     /// How it is called: `simulated`, `local` …
@@ -119,6 +142,11 @@ pub trait Runtime: Send + Sync {
         call: &'a RestCall,
         caller: &'a Identity,
     ) -> BoxFuture<'a, Result<RestReply, OperationError>>;
+
+    /// What answers for the pages and the REST API, asked by a visitor; `None` where nobody has signed in.
+    fn front(&self, _target: &Target, _visitor: Option<&Identity>) -> Front {
+        Front::Runtime
+    }
 
     /// A page of the user interface, as HTML, for somebody who has logged in; nothing where there is none.
     fn page<'a>(

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use standin_core::{BoxFuture, OperationError};
 
-use crate::runtime::{Health, Output, Progress, RestCall, RestReply, Runtime, Target};
+use crate::runtime::{Front, Health, Output, Progress, RestCall, RestReply, Runtime, Target};
 use crate::token::Identity;
 
 /// The tag by which an environment chooses its runtime.
@@ -93,6 +93,10 @@ impl Runtime for Runtimes {
         caller: &'a Identity,
     ) -> BoxFuture<'a, Result<RestReply, OperationError>> {
         self.of(target).rest(target, call, caller)
+    }
+
+    fn front(&self, target: &Target, visitor: Option<&Identity>) -> Front {
+        self.of(target).front(target, visitor)
     }
 
     fn page<'a>(

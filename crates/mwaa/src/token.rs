@@ -12,6 +12,9 @@ pub const TOKEN_SECONDS: i64 = 60;
 /// How long somebody who logged in stays so, in seconds.
 pub const SESSION_SECONDS: i64 = 12 * 60 * 60;
 
+/// Why a token that was good once is not any more.
+pub const EXPIRED: &str = "the token has expired";
+
 /// What a token is good for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
@@ -74,7 +77,7 @@ pub fn check(secret: &str, purpose: Purpose, token: &str, now: Timestamp) -> Res
         return Err("the token is for something else");
     }
     if claims["exp"].as_i64().is_none_or(|until| until <= now.seconds) {
-        return Err("the token has expired");
+        return Err(EXPIRED);
     }
     let text = |name: &str| claims[name].as_str().unwrap_or_default().to_owned();
     Ok(Identity { user: text("sub"), role: text("role") })

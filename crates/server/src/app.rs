@@ -52,6 +52,8 @@ pub(crate) struct App {
     pub(crate) proton_events: EventsConfig,
     pub(crate) mwaa: Arc<standin_mwaa::engine::Engine>,
     pub(crate) cloudwatch: Arc<CloudWatch>,
+    /// Connections to Airflow that have become something else than HTTP.
+    pub(crate) airflow_upgrades: Arc<tokio::sync::Semaphore>,
     pub(crate) resources: Arc<Resources>,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) objects: Arc<ObjectStorage>,
@@ -172,6 +174,7 @@ impl App {
             proton_events: config.proton_events,
             mwaa,
             cloudwatch,
+            airflow_upgrades: Arc::new(tokio::sync::Semaphore::new(mwaa::forward::UPGRADES_MAX)),
             resources,
             store,
             objects,

@@ -1,9 +1,10 @@
 //! MWAA: its engine, the worker that does its jobs, and the hosts of environments' web servers.
 
+pub(crate) mod forward;
+
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use http::{Request, Response};
 use standin_core::{Caller, Registry};
 use standin_mwaa::engine::{Engine, QUEUE, SERVICE};
@@ -19,7 +20,6 @@ use standin_store::Store;
 use crate::app::App;
 use crate::gate::Gate;
 use crate::net::{Authority, Body, Peer, RequestBody, Scheme};
-use crate::payload::{self, Expected};
 use crate::worker::Worker;
 
 /// How often what runs is looked after.
@@ -98,23 +98,18 @@ pub(crate) fn claims(authority: &Authority) -> bool {
 
 /// Answers a request for which [`claims`] is true.
 pub(crate) async fn serve(app: &App, request: Request<RequestBody>, peer: &Peer) -> Response<Body> {
-    let (parts, body) = request.into_parts();
-    let id = host::environment_of(&peer.authority.host).unwrap_or_default();
-    let body = match payload::collect(body, &parts.headers, Expected::FORM, &app.limits).await {
-        Ok(body) => body,
-        Err(error) => {
-            let mut refusal = Response::new(Body::from(Bytes::from(error.message)));
-            *refusal.status_mut() = http::StatusCode::from_u16(error.status.unwrap_or(400)).unwrap_or_default();
-            return refusal;
-        }
-    };
+    let (parts, mut body) = request.into_parts();
     let visit = web::Visit {
         parts: &parts,
-        body: &body,
-        id,
+        id: host::environment_of(&peer.authority.host).unwrap_or_default(),
+        host: &peer.authority.text,
         secure: peer.authority.scheme == Scheme::Https,
+        remote: peer.remote.ip(),
         now: app.clock.now(),
         dice: app.dice,
     };
-    web::serve(&app.mwaa, visit).await.map(Body::from)
+    match web::serve(&app.mwaa, visit, &mut body).await {
+        web::Reply::Answer(answer) => answer.map(Body::from),
+        web::Reply::Forward(to) => forward::forward(Request::from_parts(parts, body), &to, &app.airflow_upgrades).await,
+    }
 }

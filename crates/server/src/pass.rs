@@ -3,6 +3,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, HOST, HeaderMap, HeaderName, HeaderValue};
@@ -224,7 +225,7 @@ impl PassOn {
         let streams = parts.status.is_success() && streaming_output(service, operation).is_some();
         let (bytes, source) = if streams {
             let length = content_length(&parts.headers);
-            (Bytes::new(), Some(Box::new(Passed { body, left: length }) as Box<dyn BodySource>))
+            (Bytes::new(), Some(Box::new(Passed::new(body, length)) as Box<dyn BodySource>))
         } else {
             let limited = http_body_util::Limited::new(body, ANSWER_BYTES_MAX);
             let collected = limited.collect().await.map_err(|error| unreachable(host, &io::Error::other(error)))?;
@@ -332,16 +333,35 @@ where
     sender.send_request(request).await.map_err(io::Error::other)
 }
 
-/// The bytes of an object as they come.
-struct Passed {
+/// The bytes of an answer as they come.
+pub(crate) struct Passed {
     body: Incoming,
     left: Option<u64>,
+    pause_max: Option<Duration>,
 }
 
 impl Passed {
+    /// `left`: the length in bytes, where it is known.
+    pub(crate) fn new(body: Incoming, left: Option<u64>) -> Self {
+        Self { body, left, pause_max: None }
+    }
+
+    /// Breaks off where nothing comes for so long.
+    pub(crate) fn with_pauses_of(self, pause_max: Duration) -> Self {
+        Self { pause_max: Some(pause_max), ..self }
+    }
+
     async fn next_piece(&mut self) -> Option<io::Result<Bytes>> {
         loop {
-            match self.body.frame().await? {
+            let frame = self.body.frame();
+            let frame = match self.pause_max {
+                None => frame.await,
+                Some(pause_max) => match tokio::time::timeout(pause_max, frame).await {
+                    Ok(frame) => frame,
+                    Err(late) => return Some(Err(late.into())),
+                },
+            };
+            match frame? {
                 Ok(frame) => {
                     if let Ok(data) = frame.into_data()
                         && !data.is_empty()

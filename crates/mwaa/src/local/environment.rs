@@ -296,12 +296,7 @@ fn prepare(folder: &Path) -> io::Result<Ports> {
     for name in ["dags", "plugins", "logs", "support"] {
         std::fs::create_dir_all(folder.join(name))?;
     }
-    for (name, text) in [
-        ("webserver_config.py", include_str!("support/webserver_config.py")),
-        ("standin_api_auth.py", include_str!("support/standin_api_auth.py")),
-    ] {
-        std::fs::write(folder.join("support").join(name), text)?;
-    }
+    std::fs::write(folder.join("support/webserver_config.py"), include_str!("support/webserver_config.py"))?;
     let file = folder.join(PORTS);
     let kept: Value =
         std::fs::read_to_string(&file).ok().and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();

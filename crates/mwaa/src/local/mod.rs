@@ -8,6 +8,7 @@
 
 mod database;
 mod environment;
+mod front;
 mod http;
 mod install;
 mod leftovers;
@@ -34,7 +35,7 @@ use tokio::io::AsyncReadExt as _;
 use tokio::process::Command;
 
 use crate::neighbours::Neighbours;
-use crate::runtime::{Health, Output, Progress, RestCall, RestReply, Runtime, Target};
+use crate::runtime::{Front, Health, Output, Progress, RestCall, RestReply, Runtime, Target};
 use crate::token::Identity;
 pub use database::DatabaseChoice;
 use database::Databases;
@@ -225,8 +226,20 @@ impl Runtime for Local {
                 let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
                 running.get(&target.id).and_then(Running::port)
             };
-            Ok(rest::call(port, target, call, caller, (self.shared.config.now)()).await)
+            Ok(rest::call(port, target, call, caller).await)
         })
+    }
+
+    fn front(&self, target: &Target, visitor: Option<&Identity>) -> Front {
+        let (phase, port) = {
+            let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+            running.get(&target.id).map_or((None, None), |running| (Some(running.phase()), running.port()))
+        };
+        match (phase, port) {
+            (Some(Phase::Running), Some(port)) => Front::Airflow(front::upstream(port, target, visitor)),
+            (Some(Phase::Failed(message)), _) => Front::Absent(message),
+            _ => Front::Absent("Airflow is being started".to_owned()),
+        }
     }
 
     fn page<'a>(

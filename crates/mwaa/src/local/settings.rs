@@ -140,8 +140,9 @@ pub(super) fn variables(target: &Target, around: &Around<'_>) -> BTreeMap<String
         set("AIRFLOW__WEBSERVER__WORKERS", "1".to_owned());
         set("AIRFLOW__WEBSERVER__CONFIG_FILE", path("support/webserver_config.py"));
         set("AIRFLOW__FAB__CONFIG_FILE", path("support/webserver_config.py"));
+        set("AIRFLOW__WEBSERVER__ENABLE_PROXY_FIX", "True".to_owned());
         let session = "airflow.providers.fab.auth_manager.api.auth.backend.session";
-        set("AIRFLOW__API__AUTH_BACKENDS", format!("standin_api_auth,{session}"));
+        set("AIRFLOW__API__AUTH_BACKENDS", session.to_owned());
         set("STANDIN_PROXY_SECRET", proxy_secret(target));
     } else {
         set("AIRFLOW__CORE__EXECUTOR", "LocalExecutor".to_owned());

@@ -35,6 +35,7 @@ pub use config::{Limits, NetConfig, ProxyPolicy};
 pub use guard::{CorsError, CorsPolicy, Guard, Verdict, add_cors_headers};
 pub use hosts::{Authority, HostKind, HostPolicy, Scheme};
 pub use listen::{Bound, NetError, Shutdown, bind};
+pub(crate) use proxy::drop_hop_headers;
 pub use request_body::{BodyError, RequestBody};
 
 /// Answers requests.

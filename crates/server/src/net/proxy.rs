@@ -128,7 +128,7 @@ pub(super) async fn pass(
     Ok(Response::from_parts(head, Body::passed(body)))
 }
 
-pub(super) fn drop_hop_headers(headers: &mut HeaderMap) {
+pub(crate) fn drop_hop_headers(headers: &mut HeaderMap) {
     // What `Connection` names is of this hop as well.
     let named: Vec<HeaderName> = headers
         .get_all(header::CONNECTION)

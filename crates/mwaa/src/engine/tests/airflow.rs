@@ -3,10 +3,12 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
+use http::request::Parts;
 use http::{Request, Response};
+use standin_core::BodySource;
 
 use super::*;
-use crate::web::{self, Visit};
+use crate::web::{self, Reply, Visit};
 
 const DAG: &str = r#"
 from airflow import DAG
@@ -27,16 +29,44 @@ async fn world(version: &str) -> World {
     world
 }
 
+/// A body in one piece.
+struct Piece(Option<Bytes>);
+
+impl BodySource for Piece {
+    fn next(&mut self) -> BoxFuture<'_, Option<std::io::Result<Bytes>>> {
+        Box::pin(std::future::ready(self.0.take().map(Ok)))
+    }
+}
+
 impl World {
-    async fn visit(&self, request: Request<&str>) -> Response<Bytes> {
+    /// What standin itself answers.
+    pub(super) async fn visit(&self, request: Request<&str>) -> Response<Bytes> {
+        match self.reply(request).await {
+            Reply::Answer(response) => response,
+            Reply::Forward(forward) => panic!("forwarded to {forward:?}"),
+        }
+    }
+
+    pub(super) async fn reply(&self, request: Request<&str>) -> Reply {
         let host = self.get("birds").await["WebserverUrl"].as_str().expect("it has one").to_owned();
         let id = crate::host::environment_of(host.split(':').next().expect("there is a first"))
             .expect("it is ours")
             .to_owned();
         let (parts, body) = request.into_parts();
-        let body = Bytes::copy_from_slice(body.as_bytes());
-        let visit = Visit { parts: &parts, body: &body, id: &id, secure: false, now: self.now(), dice: Dice::new(1) };
-        web::serve(&self.engine, visit).await
+        self.sees(&parts, &id, body).await
+    }
+
+    async fn sees(&self, parts: &Parts, id: &str, body: &str) -> Reply {
+        let visit = Visit {
+            parts,
+            id,
+            host: "e.localhost:4566",
+            secure: false,
+            remote: *self.remote.lock().expect("no test panics with it"),
+            now: self.now(),
+            dice: Dice::new(1),
+        };
+        web::serve(&self.engine, visit, &mut Piece(Some(Bytes::copy_from_slice(body.as_bytes())))).await
     }
 
     /// What a command writes: standard output and error.
@@ -196,9 +226,7 @@ async fn there_is_no_web_server_before_and_after() {
     assert_eq!(world.fails("CreateWebLoginToken", json!({"Name": "nobody"})).await.0, "ResourceNotFoundException");
     let stranger = Request::get("/").body("").expect("it is whole");
     let (parts, _) = stranger.into_parts();
-    let body = Bytes::new();
-    let visit = Visit { parts: &parts, body: &body, id: "x", secure: false, now: world.now(), dice: Dice::new(1) };
-    assert_eq!(web::serve(&world.engine, visit).await.status(), 404);
+    assert!(matches!(world.sees(&parts, "x", "").await, Reply::Answer(answer) if answer.status() == 404));
 }
 
 #[tokio::test]

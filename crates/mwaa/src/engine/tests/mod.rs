@@ -3,8 +3,10 @@
 
 mod airflow;
 mod control;
+mod web;
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
@@ -14,7 +16,7 @@ use standin_store::MemoryStore;
 
 use super::{Engine, Scope};
 use crate::neighbours::Neighbours;
-use crate::runtime::{Health, Output, Progress, RestCall, RestReply, Runtime, Target};
+use crate::runtime::{Front, Health, Output, Progress, RestCall, RestReply, Runtime, Target};
 use crate::simulated::Simulated;
 use crate::token::Identity;
 
@@ -91,6 +93,7 @@ impl Handler for Others {
 #[derive(Default)]
 struct Scripted {
     steps: Mutex<Vec<(&'static str, Progress)>>,
+    front: Mutex<Option<Front>>,
 }
 
 impl Scripted {
@@ -139,6 +142,10 @@ impl Runtime for Scripted {
         Box::pin(std::future::ready(Ok(RestReply { status: 503, body: json!({"detail": "busy"}) })))
     }
 
+    fn front(&self, _: &Target, _: Option<&Identity>) -> Front {
+        self.front.lock().expect("no test panics with it").clone().unwrap_or(Front::Runtime)
+    }
+
     fn page<'a>(
         &'a self,
         _: &'a Target,
@@ -155,6 +162,8 @@ struct World {
     others: Arc<Others>,
     script: Arc<Scripted>,
     now: Mutex<i64>,
+    /// Where visitors of web servers come from.
+    remote: Mutex<IpAddr>,
     asked: Mutex<u64>,
 }
 
@@ -174,7 +183,14 @@ impl World {
             if scripted { script.clone() } else { Arc::new(Simulated::new(store.clone(), neighbours.clone())) };
         let engine =
             Engine::new(store, neighbours, runtime).with_pace(move || std::time::Duration::from_millis(pace_ms));
-        Self { engine, others, script, now: Mutex::new(1_767_225_600_000), asked: Mutex::new(0) }
+        Self {
+            engine,
+            others,
+            script,
+            now: Mutex::new(1_767_225_600_000),
+            remote: Mutex::new(IpAddr::from([127, 0, 0, 1])),
+            asked: Mutex::new(0),
+        }
     }
 
     fn put(&self, path: &str, body: &str) {
