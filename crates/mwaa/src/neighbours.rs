@@ -1,16 +1,22 @@
 //! The services that MWAA itself is a caller of: S3 for files, CloudWatch for logs and metrics, STS for who calls, EC2 for
 //! endpoints that customers manage.
 
+use serde_json::{Value, json};
 use standin_core::{Arn, Caller, OperationError, Place};
 use standin_model::{Document, Fields};
 
 use crate::types::{LoggingLevel, MetricDatum, StatisticSet};
+use crate::web::decoded;
 use standin_typed::Shape as _;
 
 /// Objects of a folder that are looked at, at most: real environments allow a few thousand DAGs.
 const OBJECTS_MAX: usize = 20_000;
 /// Where CloudWatch shows the metrics of environments.
 pub const NAMESPACE: &str = "AmazonMWAA";
+
+/// What IAM tells of the policies of users and roles: the names of inline ones, one of these, and which are attached.
+const OF_USERS: [&str; 3] = ["ListUserPolicies", "GetUserPolicy", "ListAttachedUserPolicies"];
+const OF_ROLES: [&str; 3] = ["ListRolePolicies", "GetRolePolicy", "ListAttachedRolePolicies"];
 
 /// What other services do for environments.
 #[derive(Clone)]
@@ -239,6 +245,45 @@ impl Neighbours {
         self.caller.payload(place, ("s3", "GetObject"), input, key, ("Body", bytes_max)).await
     }
 
+    /// The policies of a user or a role, inline and attached ones, as documents. `identity`: as [`Self::identity`] tells it; whoever is
+    /// neither has none. What of IAM cannot be read counts as not there.
+    pub async fn policies(&self, place: &Place, identity: &str) -> Vec<Value> {
+        let mut parts = identity.split('/');
+        let (who, operations) = match (parts.next(), parts.next(), parts.next_back()) {
+            (Some("user"), Some(name), last) => (("UserName", last.unwrap_or(name)), OF_USERS),
+            (Some("assumed-role"), Some(name), _) => (("RoleName", name), OF_ROLES),
+            _ => return Vec::new(),
+        };
+        let [list, read, list_attached] = operations;
+        let mut policies = Vec::new();
+        let named = self.call(place, ("iam", list), fields([who])).await.unwrap_or_default();
+        for name in named.get("PolicyNames").and_then(Document::as_list).unwrap_or_default() {
+            let name = name.as_str().unwrap_or_default();
+            let policy = self.call(place, ("iam", read), fields([who, ("PolicyName", name)])).await.unwrap_or_default();
+            policies.push(document(&text(&policy, "PolicyDocument")));
+        }
+        let attached = self.call(place, ("iam", list_attached), fields([who])).await.unwrap_or_default();
+        for policy in attached.get("AttachedPolicies").and_then(Document::as_list).unwrap_or_default() {
+            policies.push(self.managed_policy(place, &text(policy, "PolicyArn")).await);
+        }
+        policies
+    }
+
+    /// The document of a managed policy as it is now.
+    async fn managed_policy(&self, place: &Place, arn: &str) -> Value {
+        // IAM here has none of AWS's own; this one matters.
+        if arn.ends_with(":aws:policy/AdministratorAccess") {
+            return json!({"Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}});
+        }
+        let policy = self.call(place, ("iam", "GetPolicy"), fields([("PolicyArn", arn)])).await.unwrap_or_default();
+        let Some(version) = policy.get("Policy").map(|policy| text(policy, "DefaultVersionId")) else {
+            return Value::Null;
+        };
+        let input = fields([("PolicyArn", arn), ("VersionId", &version)]);
+        let version = self.call(place, ("iam", "GetPolicyVersion"), input).await.unwrap_or_default();
+        version.get("PolicyVersion").map_or(Value::Null, |version| document(&text(version, "Document")))
+    }
+
     /// Whether there is an endpoint for each of these endpoint services.
     pub async fn has_endpoints(&self, place: &Place, services: &[String]) -> bool {
         let mut filter = fields([("Name", "service-name")]);
@@ -257,6 +302,12 @@ fn fields<const N: usize>(entries: [(&'static str, &str); N]) -> Fields {
 
 fn text(document: &Document, name: &str) -> String {
     document.get(name).and_then(Document::as_str).unwrap_or_default().to_owned()
+}
+
+/// A policy's document, which IAM shows as JSON with or without the escapes of URLs.
+fn document(text: &str) -> Value {
+    let plain = if text.starts_with('%') { decoded(text) } else { text.to_owned() };
+    serde_json::from_str(&plain).unwrap_or_default()
 }
 
 /// Whether an error of S3 says that something is not there.

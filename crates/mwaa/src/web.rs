@@ -420,24 +420,26 @@ pub(crate) fn encoded(text: &str) -> String {
     text.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
 }
 
+/// A text of a query or a form, without escapes.
+pub(crate) fn decoded(text: &str) -> String {
+    let text = text.replace('+', " ");
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((byte, after)) = rest.split_first() {
+        let hex = (*byte == b'%').then(|| after.get(..2)).flatten().and_then(|hex| std::str::from_utf8(hex).ok());
+        let escaped = hex.and_then(|hex| u8::from_str_radix(hex, 16).ok());
+        bytes.push(escaped.unwrap_or(*byte));
+        rest = if escaped.is_some() { &after[2..] } else { after };
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
 /// The pairs of a query, without escapes.
 fn query(text: &str) -> Vec<(String, String)> {
-    let plain = |text: &str| {
-        let text = text.replace('+', " ");
-        let mut bytes = Vec::with_capacity(text.len());
-        let mut rest = text.as_bytes();
-        while let Some((byte, after)) = rest.split_first() {
-            let hex = (*byte == b'%').then(|| after.get(..2)).flatten().and_then(|hex| std::str::from_utf8(hex).ok());
-            let escaped = hex.and_then(|hex| u8::from_str_radix(hex, 16).ok());
-            bytes.push(escaped.unwrap_or(*byte));
-            rest = if escaped.is_some() { &after[2..] } else { after };
-        }
-        String::from_utf8_lossy(&bytes).into_owned()
-    };
     let pairs = text.split('&').filter(|pair| !pair.is_empty());
     pairs
         .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
-        .map(|(name, value)| (plain(name), plain(value)))
+        .map(|(name, value)| (decoded(name), decoded(value)))
         .collect()
 }
 

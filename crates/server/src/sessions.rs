@@ -1,4 +1,4 @@
-//! Who callers are: sessions of AWS STS, which take their callers to the account of a role.
+//! Who callers are: users of IAM by their keys, and sessions of AWS STS, which take their callers to the account of a role.
 //!
 //! The credentials that STS issues name the role's account in the access key id ([`standin_core::access_key`]), so whatever
 //! is called with them happens there. Who the session belongs to is kept until it expires.
@@ -83,7 +83,7 @@ impl Sessions {
             Some(key) => self.find(context, key).await.map_err(OperationError::internal)?,
             None => None,
         };
-        // Without a session, the account's root: nothing else is known of the key.
+        // Without a session or a user, the account's root: nothing else is known of the key.
         let principal = known.unwrap_or_else(|| Principal {
             account: context.account.to_string(),
             arn: format!("arn:{}:iam::{}:root", context.partition, context.account),
@@ -150,6 +150,12 @@ impl Sessions {
     }
 
     async fn find(&self, context: &CallContext, key: &str) -> Result<Option<Principal>, StoreError> {
+        if key.starts_with(access_key::LONG_TERM) {
+            let keys = Space::new(&context.account, "", "iam").table("AccessKey");
+            let user = self.resources.parent_of(&keys, key).await?;
+            let account = context.account.to_string();
+            return Ok(user.map(|(arn, user_id)| Principal { account, arn, user_id }));
+        }
         if !key.starts_with(access_key::TEMPORARY) {
             return Ok(None);
         }

@@ -8,10 +8,12 @@ use standin_core::{Answer, BoxFuture, Call, CallContext, FastMap, Fidelity, Hand
 use standin_lifecycle::{Overlay, Role, Verb};
 use standin_mock::synthesis::Synthesizer;
 use standin_model::{Document, Operation, Service, Str};
-use standin_store::{Space, Store, StoreError};
+use standin_store::{Space, Store, StoreError, Table};
 
 use crate::everywhere::Everywhere;
 use crate::plan::OperationPlan;
+use crate::record::Record;
+use crate::resolve::BY_ID;
 use crate::resource_groups;
 use crate::rows::Rows;
 use crate::schema::Schema;
@@ -141,6 +143,17 @@ impl Resources {
     /// Where rows are kept.
     pub fn store(&self) -> &Arc<dyn Store> {
         &self.store
+    }
+
+    /// The ARN and the id of what a resource lies in, the resource found by its id: of the user that an access key is of, say.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub async fn parent_of(&self, table: &Table, id: &str) -> Result<Option<(String, String)>, StoreError> {
+        let rows = self.store.find(table, BY_ID, id, None, 1).await?;
+        let Some(record) = rows.into_iter().next().map(Record::from) else { return Ok(None) };
+        let parent = record.ancestor(1);
+        Ok(parent.and_then(|parent| Some((parent.arn()?.to_owned(), parent.id()?.to_owned()))))
     }
 
     /// Sets the mode of one service, or of all that have none of their own.

@@ -12,6 +12,7 @@ mod defaults;
 mod kept;
 mod metrics;
 mod rest;
+mod roles;
 mod rules;
 mod tags;
 mod tokens;

@@ -17,7 +17,7 @@ impl Engine {
         let kept = self.reachable(scope, &input.name).await?;
         let call = call(input)?;
         let target = self.target(&scope.place, scope.dice, &kept);
-        let (_, identity) = self.caller(scope).await;
+        let (_, identity) = self.visitor(scope, &kept, "airflow:InvokeRestApi").await?;
         let RestReply { status, body } = self.runtime.rest(&target, &call, &identity).await?;
         let response = if body.is_null() { Document::map() } else { Document::from_json(&body) };
         let too_long = body.to_string().len() > ANSWER_BYTES_MAX;

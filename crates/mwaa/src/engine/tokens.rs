@@ -6,6 +6,7 @@ use standin_store::Batch;
 use standin_typed::Shape as _;
 
 use super::create::uuid;
+use super::roles::{self, Granted};
 use super::{Decided, Engine, Kept, Scope, not_found, validation};
 use crate::host;
 use crate::token::{self, Identity, Purpose};
@@ -13,8 +14,8 @@ use crate::types::{CreateCliTokenResponse, CreateWebLoginTokenResponse};
 
 /// The longest name that Airflow has for somebody.
 const USER_CHARS_MAX: usize = 64;
-/// What callers may do in Airflow where nobody says otherwise.
-pub(super) const ROLE: &str = "Admin";
+/// What callers may do in Airflow where nobody says otherwise, and all commands.
+const ROLE: &str = "Admin";
 
 impl Engine {
     pub(super) async fn cli_token(&self, scope: &Scope, name: &str) -> Result<Decided, OperationError> {
@@ -32,7 +33,7 @@ impl Engine {
 
     pub(super) async fn web_token(&self, scope: &Scope, name: &str) -> Result<Decided, OperationError> {
         let kept = self.reachable(scope, name).await?;
-        let (iam_identity, identity) = self.caller(scope).await;
+        let (iam_identity, identity) = self.visitor(scope, &kept, "airflow:CreateWebLoginToken").await?;
         let output = CreateWebLoginTokenResponse {
             web_token: Some(mint(scope, &kept, Purpose::Login, &identity)),
             web_server_hostname: Some(host::of(&kept.id, &scope.place.region, &scope.base_url)),
@@ -52,8 +53,31 @@ impl Engine {
         Err(validation(format!("Environments with {status} status have no web server; wait until it is AVAILABLE")))
     }
 
+    /// Who calls, as IAM says and as Airflow does, with the role that IAM lets an action have.
+    ///
+    /// # Errors
+    /// `AccessDeniedException` where IAM speaks of MWAA and grants no role.
+    pub(super) async fn visitor(
+        &self,
+        scope: &Scope,
+        kept: &Kept,
+        action: &str,
+    ) -> Result<(String, Identity), OperationError> {
+        let (iam, identity) = self.caller(scope).await;
+        let policies = self.neighbours.policies(&scope.place, &iam).await;
+        let environment = scope.arn("airflow", &format!("role/{}", kept.name()));
+        match roles::granted(&policies, action, &environment) {
+            Granted::Unsaid => Ok((iam, identity)),
+            Granted::Role(role) => Ok((iam, Identity { role: role.to_owned(), ..identity })),
+            // Airflow's own client looks for these words.
+            Granted::Nothing => {
+                Err(OperationError::new("AccessDeniedException", "No Airflow role granted in IAM.").with_status(403))
+            }
+        }
+    }
+
     /// Who calls: as IAM says, and as Airflow does.
-    pub(super) async fn caller(&self, scope: &Scope) -> (String, Identity) {
+    async fn caller(&self, scope: &Scope) -> (String, Identity) {
         let iam = self.neighbours.identity(&scope.place).await;
         let user = if iam.chars().count() <= USER_CHARS_MAX { iam.clone() } else { shortened(&iam) };
         (iam, Identity { user, role: ROLE.to_owned() })

@@ -30,9 +30,15 @@ struct Others {
     asked: Mutex<Vec<String>>,
     /// Whether the endpoints of customers are there.
     endpoints: Mutex<bool>,
+    /// The inline and the attached policy of the caller's role.
+    policies: Mutex<[Option<String>; 2]>,
 }
 
 impl Others {
+    fn policy(&self, at: usize) -> Option<String> {
+        self.policies.lock().expect("no test panics with it")[at].clone()
+    }
+
     fn answer(&self, operation: &str, input: &Document) -> Result<Value, OperationError> {
         let text = |name: &str| input.get(name).and_then(Document::as_str).unwrap_or_default();
         let missing = || OperationError::new("NoSuchKey", "it is not there");
@@ -56,6 +62,13 @@ impl Others {
                 });
                 json!({"Contents": found.collect::<Vec<_>>()})
             }
+            "ListRolePolicies" if self.policy(0).is_some() => json!({"PolicyNames": [text("RoleName")]}),
+            "GetRolePolicy" if text("PolicyName") == "Admin" => json!({"PolicyDocument": self.policy(0)}),
+            "ListAttachedRolePolicies" if self.policy(1).is_some() => {
+                json!({"AttachedPolicies": [{"PolicyArn": "arn:aws:iam::111122223333:policy/p"}]})
+            }
+            "GetPolicy" => json!({"Policy": {"DefaultVersionId": "v7"}}),
+            "GetPolicyVersion" if text("VersionId") == "v7" => json!({"PolicyVersion": {"Document": self.policy(1)}}),
             "GetCallerIdentity" => json!({"Arn": "arn:aws:sts::111122223333:assumed-role/Admin/alice"}),
             "DescribeVpcEndpoints" if *self.endpoints.lock().expect("no test panics with it") => {
                 let filters = input.to_json()["Filters"][0]["Values"].clone();

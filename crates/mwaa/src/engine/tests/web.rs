@@ -144,3 +144,46 @@ async fn forms_are_short() {
         check(&world, Request::post(path).body(long.as_str()).expect("it is whole"), 413, "longer than").await;
     }
 }
+
+/// Lets the role of the caller have policies, inline and attached.
+fn grant(world: &World, policies: [Option<&str>; 2]) {
+    let policies = policies.map(|role| {
+        role.map(|role| {
+            let resource = format!("arn:aws:airflow:{REGION}:{ACCOUNT}:role/birds/{role}");
+            let statement = json!({"Effect": "Allow", "Action": "airflow:*", "Resource": resource});
+            crate::web::encoded(&json!({"Version": "2012-10-17", "Statement": statement}).to_string())
+        })
+    });
+    *world.others.policies.lock().expect("no test panics with it") = policies;
+}
+
+#[tokio::test]
+async fn roles_come_from_iam() {
+    let world = World::new();
+    world.put("dags/dags/hello.py", "from airflow import DAG\nDAG('hello')\n");
+    world.available(json!({"AirflowVersion": "2.10.3"})).await;
+    let unpause = json!({"Name": "birds", "Method": "PATCH", "Path": "/dags/hello", "Body": {"is_paused": false}});
+    for (policies, status) in [
+        ([None, None], Ok(())),
+        ([Some("Viewer"), None], Err(403)),
+        ([Some("Viewer"), Some("User")], Ok(())),
+        ([None, Some("Public")], Err(403)),
+        ([None, Some("*")], Ok(())),
+    ] {
+        grant(&world, policies);
+        let answer = world.try_call("InvokeRestApi", &unpause).await;
+        let refused = |error: OperationError| {
+            error.members.get("RestApiStatusCode").and_then(Document::as_i64).expect("a number")
+        };
+        assert_eq!(answer.map(drop).map_err(refused), status, "{policies:?}");
+        let session = signed_in(&world, "/aws_mwaa/login").await;
+        let request = Request::patch("/api/v1/dags/hello").header("cookie", &session).body(r#"{"is_paused": false}"#);
+        let answer = world.visit(request.expect("it is whole")).await;
+        assert_eq!(i64::from(answer.status().as_u16()), status.err().unwrap_or(200), "{policies:?}");
+    }
+    grant(&world, [Some("Guest"), None]);
+    let denied = ("AccessDeniedException".to_owned(), "No Airflow role granted in IAM.".to_owned());
+    assert_eq!(world.fails("InvokeRestApi", unpause).await, denied);
+    assert_eq!(world.fails("CreateWebLoginToken", json!({"Name": "birds"})).await, denied);
+    world.call("CreateCliToken", json!({"Name": "birds"})).await;
+}

@@ -14,7 +14,7 @@ use super::*;
 use crate::metrics::Metrics;
 use crate::net::{self, Front, Guard, HostPolicy, Limits, NetConfig, Peer, ProxyPolicy};
 
-const HUGE_BYTES: usize = 48 * 1024 * 1024;
+const HUGE_BYTES: usize = 32 * 1024 * 1024;
 
 /// Forwards everything to one address.
 struct Everything {
@@ -130,7 +130,8 @@ async fn upstream(mut stream: TcpStream, read: Arc<Notify>, gate: Arc<Notify>) {
             stream.write_all(&vec![b'x'; HUGE_BYTES]).await
         }
         "/upload" => {
-            let (mut bytes, mut piece) = (0, vec![0; 1 << 16]);
+            let begun = head.split_once("\r\n\r\n").map_or(0, |(_, body)| body.len());
+            let (mut bytes, mut piece) = (begun, vec![0; 1 << 16]);
             while bytes < HUGE_BYTES {
                 bytes += stream.read(&mut piece).await.expect("reads");
             }
