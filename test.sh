@@ -168,6 +168,14 @@ if { wants python || wants mockoon; } && have node && have npm; then
   check mockoon-modules npm --prefix e2e/mockoon ci --no-audit --no-fund
 fi
 
+# A browser looks at Airflow's pages, where versions of Airflow to try are named.
+if wants python && [ -n "${STANDIN_TEST_AIRFLOW:-}" ] && ! have chromedriver; then
+  if have apt-get && [ "$(id -u)" = 0 ]; then
+    (apt-get update && apt-get install -y chromium chromium-driver) >"$logs/chromium.log" 2>&1 || true
+  fi
+  have chromedriver || skip browser "Chromium is not installed: apt-get install chromium chromium-driver"
+fi
+
 for step in python conformance lifecycle cli; do
   wants "$step" || continue
   if ! have_python; then

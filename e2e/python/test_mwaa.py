@@ -240,6 +240,77 @@ def test_signing_in(server, mwaa, environment, version, login, cookie, api):
         assert site("POST", "/pluginsv2/aws_mwaa/login", urlencode({"token": token["WebToken"]}), **form)[0] == 404
 
 
+def signed_in(site, token):
+    """The cookie of who has signed in by a token."""
+    form = {"Content_Type": "application/x-www-form-urlencoded"}
+    status, headers, content = site("POST", "/aws_mwaa/login", urlencode({"token": token}), **form)
+    assert status == 200, content
+    return headers["Set-Cookie"].split(";")[0]
+
+
+def test_pages_around_signing_in(server, mwaa, environment):
+    site = Site(server, environment("doors")["WebserverUrl"])
+    for path in ("/login", "/auth/login/", "/api/v2/auth/login?next=/dags"):
+        status, headers, _ = site("GET", path)
+        assert (status, headers["Location"].split("?")[0]) == (302, "/aws_mwaa/sign-in")
+    status, _, page = site("GET", "/aws_mwaa/sign-in?next=%2Fdags")
+    assert status == 200 and "create-web-login-token --name doors --region eu-west-1" in page.decode()
+    # On the machine of the server, a button does.
+    status, headers, _ = site("POST", "/aws_mwaa/sign-in", "next=%2Fdags")
+    assert (status, headers["Location"]) == (303, "/dags")
+    session = headers["Set-Cookie"].split(";")[0]
+    assert site("GET", "/dags", Cookie=session)[0] == 200
+    status, headers, _ = site("GET", "/logout", Cookie=session)
+    assert status == 303 and headers["Set-Cookie"].startswith("_token=; ")
+    # Pages of elsewhere cannot press it.
+    assert site("POST", "/aws_mwaa/sign-in", "next=/", Origin="https://evil.example")[0] == 403
+    other = Site(server, site.host.replace(site.host[:8], "00000000"))
+    assert other("GET", "/", Cookie=session)[0] == 404
+
+
+def test_roles_come_from_iam(server, client, mwaa, environment):
+    name = "ranks"
+    site = Site(server, environment(name, AirflowVersion="2.10.3")["WebserverUrl"])
+    iam, sts = client("iam"), client("sts")
+
+    def policy(role, action="airflow:*"):
+        resource = f"arn:aws:airflow:{REGION}:{ACCOUNT}:role/{name}/{role}"
+        return json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": action, "Resource": resource}]})
+
+    role = iam.create_role(RoleName="watcher", AssumeRolePolicyDocument="{}")["Role"]["Arn"]
+    keys = sts.assume_role(RoleArn=role, RoleSessionName="alice")["Credentials"]
+    alice = client("mwaa", account=keys["AccessKeyId"], aws_session_token=keys["SessionToken"])
+    iam.create_user(UserName="bob")
+    bob = client("mwaa", account=iam.create_access_key(UserName="bob")["AccessKey"]["AccessKeyId"])
+    unpause = {"Name": name, "Method": "PATCH", "Path": "/dags/hello", "Body": {"is_paused": False}}
+
+    # Nothing is said of MWAA: everybody may do everything.
+    token = alice.create_web_login_token(Name=name)
+    assert (token["IamIdentity"], token["AirflowIdentity"]) == ("assumed-role/watcher/alice",) * 2
+    assert bob.create_web_login_token(Name=name)["IamIdentity"] == "user/bob"
+    alice.invoke_rest_api(**unpause)
+
+    iam.put_role_policy(RoleName="watcher", PolicyName="airflow", PolicyDocument=policy("Viewer"))
+    assert alice.invoke_rest_api(Name=name, Method="GET", Path="/dags")["RestApiStatusCode"] == 200
+    assert refused(lambda: alice.invoke_rest_api(**unpause), "RestApiClientException")["RestApiStatusCode"] == 403
+    session = signed_in(site, alice.create_web_login_token(Name=name)["WebToken"])
+    patch = lambda: site("PATCH", "/api/v1/dags/hello", json.dumps({"is_paused": True}), Cookie=session)[0]
+    assert site("GET", "/api/v1/dags", Cookie=session)[0] == 200
+    assert patch() == 403
+
+    # A managed policy that is attached.
+    arn = iam.create_policy(PolicyName="operators", PolicyDocument=policy("Op"))["Policy"]["Arn"]
+    iam.attach_role_policy(RoleName="watcher", PolicyArn=arn)
+    assert alice.invoke_rest_api(**unpause)["RestApiStatusCode"] == 200
+
+    iam.put_user_policy(UserName="bob", PolicyName="airflow", PolicyDocument=policy("*", "airflow:GetEnvironment"))
+    for call in (lambda: bob.invoke_rest_api(**unpause), lambda: bob.create_web_login_token(Name=name)):
+        error = refused(call, "AccessDeniedException", "No Airflow role granted in IAM.")
+        assert error["ResponseMetadata"]["HTTPStatusCode"] == 403
+    # The command line is not for roles.
+    assert bob.create_cli_token(Name=name)["CliToken"]
+
+
 @pytest.mark.parametrize("version", ["2.10.3", "3.0.6"])
 def test_the_rest_api(mwaa, environment, version):
     name = f"rest-{version[0]}"
@@ -325,3 +396,9 @@ def test_time_passes_as_told(tmp_path):
         assert mwaa.get_environment(Name="slow")["Environment"]["Status"] == "CREATING_SNAPSHOT"
         admin("POST", "/_standin/clock", {"advance": "3h"})
         assert settled(mwaa, "slow")["AirflowVersion"] == "2.10.3"
+        site = Site(server, mwaa.get_environment(Name="slow")["Environment"]["WebserverUrl"])
+        session = signed_in(site, mwaa.create_web_login_token(Name="slow")["WebToken"])
+        assert site("GET", "/home", Cookie=session)[0] == 200
+        admin("POST", "/_standin/clock", {"advance": "12h"})
+        status, _, page = site("GET", "/home", Cookie=session)
+        assert status == 401 and "Your session has expired." in page.decode() and "create-web-login-token" in page.decode()

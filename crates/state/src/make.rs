@@ -133,7 +133,10 @@ impl Making<'_> {
                 None => forms::fill_all(value, &mut fill),
             };
             let Some(value) = value else { continue };
-            let attribute = ty.noun.attribute(member, matches!(value, Document::List(_)));
+            // Where callers give it under another name, it is kept as if one had.
+            let given =
+                resource.synonyms.iter().find(|(_, shown)| *shown == *member).map_or(member, |(given, _)| given);
+            let attribute = ty.noun.attribute(given, matches!(value, Document::List(_)));
             if !ty.settable.contains_key(&attribute) && !ty.acted.contains(&attribute) {
                 draft.made.insert(Key::Owned(attribute), value);
                 continue;

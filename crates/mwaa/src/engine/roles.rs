@@ -99,6 +99,7 @@ mod tests {
 
     const BIRDS: &str = "arn:aws:airflow:eu-west-1:111122223333:role/birds";
 
+    #[expect(clippy::needless_pass_by_value, reason = "tests write them out")]
     fn check(statements: Value, expect: Granted) {
         let policy = json!({"Version": "2012-10-17", "Statement": statements});
         assert_eq!(granted(&[json!({}), policy], "airflow:CreateWebLoginToken", BIRDS), expect, "{statements}");
