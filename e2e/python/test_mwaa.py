@@ -5,6 +5,7 @@ import http.client
 import json
 import ssl
 import time
+from datetime import datetime, timedelta, timezone
 from urllib.parse import urlencode
 
 import pytest
@@ -344,6 +345,33 @@ def test_metrics_are_shown(server, mwaa, environment):
     mwaa.publish_metrics(EnvironmentName="metrics", MetricData=[{"MetricName": "QueuedTasks", "Timestamp": 1700000000, "Value": 3.5, "Unit": "Count"}])
     text = Admin(server.url)("GET", "/_standin/metrics")
     assert 'environment="metrics",metric="QueuedTasks"} 3.5' in text
+
+
+def test_metrics_can_be_asked_of_cloudwatch(mwaa, client, environment):
+    environment("told")
+    now = datetime.now(timezone.utc)
+    dimensions = [{"Name": "Function", "Value": "Executor"}]
+    datum = {"MetricName": "QueuedTasks", "Dimensions": dimensions, "Timestamp": now, "Value": 3.5, "Unit": "Count"}
+    mwaa.publish_metrics(EnvironmentName="told", MetricData=[datum])
+    metric = {"Namespace": "AmazonMWAA", "MetricName": "QueuedTasks", "Dimensions": dimensions}
+    answer = client("cloudwatch").get_metric_data(
+        MetricDataQueries=[{"Id": "q", "MetricStat": {"Metric": metric, "Period": 60, "Stat": "Maximum"}}],
+        StartTime=now - timedelta(minutes=5),
+        EndTime=now + timedelta(minutes=5),
+    )
+    assert answer["MetricDataResults"][0]["Values"] == [3.5]
+
+
+def test_simulated_tasks_have_logs(mwaa, client, environment):
+    environment("talks", AirflowVersion="2.10.3")
+    call = lambda method, path, body: mwaa.invoke_rest_api(Name="talks", Method=method, Path=path, Body=body)
+    call("PATCH", "/dags/hello", {"is_paused": False})
+    call("POST", "/dags/hello/dagRuns", {"dag_run_id": "r1", "conf": {"standin_fail": ["leave"]}})
+    events = client("logs").filter_log_events(logGroupName="airflow-talks-Task")["events"]
+    assert [(event["logStreamName"], event["message"].split(" is ")[1].split(";")[0]) for event in events] == [
+        ("dag_id=hello/run_id=r1/task_id=greet/attempt=1.log", "success"),
+        ("dag_id=hello/run_id=r1/task_id=leave/attempt=1.log", "failed"),
+    ]
 
 
 def test_accounts_and_regions_are_apart(mwaa, client, environment):

@@ -102,6 +102,17 @@ def test_a_real_airflow(tmp_path, version):
         with pytest.raises(mwaa.exceptions.RestApiClientException):
             call("GET", "/dags/nobody")
 
+        # What Airflow says of it is in the environment's log group and metrics.
+        logs, cloudwatch = make(server, "logs"), make(server, "cloudwatch")
+        task = {"logGroupName": f"airflow-{name}-Task", "logStreamName": "dag_id=hello/run_id=r1/task_id=write/attempt=1.log"}
+        said = lambda: logs.get_log_events(**task, startFromHead=True)["events"] if quiet(lambda: logs.get_log_events(**task)) else []
+        wait("the task's log", 10, lambda: any("Returned value was: None" in event["message"] for event in said()) or None)
+        groups = logs.describe_log_groups(logGroupNamePrefix=f"airflow-{name}-")["logGroups"]
+        assert [group["logGroupName"] for group in groups] == [task["logGroupName"]], "the only one that is enabled"
+        beats = lambda: cloudwatch.list_metrics(Namespace="AmazonMWAA", MetricName="SchedulerHeartbeat")["Metrics"]
+        metric = wait("the scheduler's heartbeat", 60, lambda: (beats() or [None])[0])
+        assert {one["Name"]: one["Value"] for one in metric["Dimensions"]} == {"Function": "Scheduler", "Environment": name}
+
         began = time.monotonic()
         s3.put_object(Bucket=BUCKET, Key="dags/more.py", Body=DAG.format(name="more", bucket=BUCKET).encode())
         wait("the second DAG", RUNS_SECONDS, lambda: shown("more"))

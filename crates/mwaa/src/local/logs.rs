@@ -24,7 +24,7 @@ use lines::Reader;
 /// The file with the places up to which files have been told.
 const PLACES: &str = "logs-told.json";
 /// How long it rests between rounds.
-const ROUND: Duration = Duration::from_millis(1000);
+const ROUND: Duration = Duration::from_millis(500);
 /// Of one file in one round, in bytes.
 const READ_BYTES_MAX: u64 = 512 << 10;
 /// Of all files in one round.

@@ -84,6 +84,8 @@ impl Gathered {
                 continue;
             }
             let value = match sample.value {
+                // Airflow counts by nothing to make a name known.
+                Reading::Counted(0.0) => continue,
                 Reading::Counted(number) => number,
                 Reading::Took(ms) if named.unit == "Seconds" => ms / 1000.0,
                 Reading::Took(ms) => ms,
@@ -221,6 +223,7 @@ mod tests {
         };
         let mut gathered = Gathered::default();
         gathered.take("airflow.scheduler_heartbeat:1|c\nairflow.scheduler_heartbeat:1|c\nairflow.unknown.thing:1|c\n");
+        gathered.take("airflow.ti.finish.hello.greet.skipped:0|c");
         gathered.take("airflow.executor.open_slots:30|g\nairflow.executor.open_slots:-2|g\nbroken");
         gathered.take("airflow.dag_processing.last_duration.hello.py:2500|ms");
         let data: Vec<_> = gathered.data("birds", &place).iter().map(Document::to_json).collect();

@@ -6,6 +6,7 @@
 mod cli;
 mod dags;
 mod folder;
+mod logs;
 mod python;
 mod rest;
 mod table;
@@ -25,16 +26,17 @@ use world::World;
 /// The simulated runtime.
 pub struct Simulated {
     store: Arc<dyn Store>,
+    neighbours: Neighbours,
     folders: Folders,
 }
 
 impl Simulated {
     pub fn new(store: Arc<dyn Store>, neighbours: Neighbours) -> Self {
-        Self { store, folders: Folders::new(neighbours) }
+        Self { store, folders: Folders::new(neighbours.clone()), neighbours }
     }
 
     fn world<'w>(&'w self, target: &'w Target) -> World<'w> {
-        World::new(&*self.store, target)
+        World::new(&*self.store, &self.neighbours, target)
     }
 }
 

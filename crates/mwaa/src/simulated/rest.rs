@@ -488,9 +488,7 @@ impl Api<'_> {
     }
 
     fn log(&self, dag: &Dag, run: &Run, instance: &Instance) -> Value {
-        let task = &dag.tasks[instance.task];
-        let state = instance.state.map_or("none", State::name);
-        let text = format!("simulated: task {} of run {} is {state}; its code was not run", task.id, run.id);
+        let text = super::logs::text(dag, run, instance);
         if self.old() {
             let at = stamp(instance.start.unwrap_or(run.queued_at));
             return json!(format!("[{at}] {{simulated}} INFO - {text}\n"));

@@ -7,7 +7,9 @@ use standin_store::{Batch, Space, Store, StoreError, Table};
 use standin_typed::{optional, required};
 
 use super::dags::Dag;
+use super::logs;
 use crate::engine::{Engine, SERVICE};
+use crate::neighbours::Neighbours;
 use crate::runtime::Target;
 
 /// The key of a run's configuration that lists tasks which are to fail; `*` for all.
@@ -197,13 +199,14 @@ const TABLES: [&str; 5] = [RUNS, PAUSED, "airflow-variable", "airflow-pool", "ai
 /// The memory of one environment's Airflow.
 pub(super) struct World<'w> {
     store: &'w dyn Store,
+    neighbours: &'w Neighbours,
     space: Space,
     pub(super) target: &'w Target,
 }
 
 impl<'w> World<'w> {
-    pub(super) fn new(store: &'w dyn Store, target: &'w Target) -> Self {
-        Self { store, space: Space::new(&target.account, &target.region, SERVICE), target }
+    pub(super) fn new(store: &'w dyn Store, neighbours: &'w Neighbours, target: &'w Target) -> Self {
+        Self { store, neighbours, space: Space::new(&target.account, &target.region, SERVICE), target }
     }
 
     fn table(&self, name: &'static str) -> Table {
@@ -253,11 +256,17 @@ impl<'w> World<'w> {
         fields.push("paused", paused);
         let mut batch = Batch::default();
         batch.put(&self.table(PAUSED), self.key(&[&dag.id]), Document::Map(fields), Vec::new());
+        let mut begun = Vec::new();
         for mut run in self.runs(&dag.id).await?.into_iter().filter(|run| !paused && run.started_at.is_none()) {
             run.started_at = Some(self.target.now);
             self.write_run(&mut batch, &run);
+            begun.push(run);
         }
-        self.commit(batch).await.map(drop)
+        self.commit(batch).await?;
+        for run in &begun {
+            logs::tell(self.neighbours, self.target, dag, run).await;
+        }
+        Ok(())
     }
 
     /// The runs of a DAG, the latest first.
@@ -319,7 +328,11 @@ impl<'w> World<'w> {
             note,
             state: None,
         };
-        Ok(self.make_run(&run).await?.then_some(run))
+        if !self.make_run(&run).await? {
+            return Ok(None);
+        }
+        logs::tell(self.neighbours, self.target, dag, &run).await;
+        Ok(Some(run))
     }
 
     /// Removes all that is remembered of a DAG; how many rows.

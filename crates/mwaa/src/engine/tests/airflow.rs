@@ -297,3 +297,20 @@ async fn servers_that_fail_are_told_apart_from_callers() {
         "ValidationException"
     );
 }
+
+#[tokio::test]
+async fn logs_of_simulated_tasks_go_to_their_group() {
+    let world = world("2.10.3").await;
+    world.out("dags trigger hello -r r:1").await;
+    let told = || {
+        let asked = world.others.asked.lock().expect("it is whole");
+        asked.iter().filter_map(|line| line.strip_prefix("PutLogEvents ").map(str::to_owned)).collect::<Vec<_>>()
+    };
+    // While its DAG is paused, a run waits.
+    assert_eq!(told(), [""; 0]);
+    world.out("dags unpause hello").await;
+    let stream = |task: &str| format!("airflow-birds-Taskdag_id=hello/run_id=r_1/task_id={task}/attempt=1.log");
+    assert_eq!(told(), [stream("greet"), stream("leave")]);
+    world.out("dags trigger hello -r r2").await;
+    assert_eq!(told().len(), 4);
+}

@@ -75,8 +75,9 @@ impl Others {
                 let names = filters.as_array().cloned().unwrap_or_default();
                 json!({"VpcEndpoints": names.iter().map(|name| json!({"ServiceName": name})).collect::<Vec<_>>()})
             }
-            "CreateLogGroup" | "PutMetricData" => {
-                let asked = format!("{operation} {}{}", text("logGroupName"), text("Namespace"));
+            "CreateLogGroup" | "PutLogEvents" | "PutMetricData" => {
+                let asked =
+                    format!("{operation} {}{}{}", text("logGroupName"), text("logStreamName"), text("Namespace"));
                 self.asked.lock().expect("no test panics with it").push(asked);
                 json!({})
             }

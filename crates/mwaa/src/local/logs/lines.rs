@@ -29,21 +29,24 @@ impl Reader {
     pub(super) fn read(&mut self, text: &str, now: Timestamp) -> Vec<LogEvent> {
         let now = now.as_millis();
         let mut events: Vec<LogEvent> = Vec::new();
-        // Whether the last event has a head of its own: then lines without one are more of it, a traceback as a rule.
-        let mut headed = false;
+        // Whether the last event has a head of its own: then what is indented below it is more of it; and whether it does.
+        let (mut headed, mut inside) = (false, false);
         for line in text.lines().filter(|line| !line.trim().is_empty()) {
             let (time, level) = head(line);
+            let inner = line.starts_with(char::is_whitespace) || line.starts_with("Traceback ");
             if time.is_none()
                 && level.is_none()
-                && headed
+                && (inner && headed || inside)
                 && let Some(last) = events.last_mut()
                 && last.message.len() + line.len() < EVENT_BYTES_MAX
             {
                 last.message.push('\n');
                 last.message.push_str(line);
+                // Behind a traceback stands the error, without a blank before it.
+                inside = inner;
                 continue;
             }
-            headed = time.is_some();
+            (headed, inside) = (time.is_some(), false);
             if let Some(level) = level {
                 self.level = level;
             }
@@ -162,6 +165,8 @@ mod tests {
         assert_eq!((told[2].0, told[2].1), (10_000, LoggingLevel::Info));
         assert_eq!(told.len(), 3);
         assert_eq!(reader.read("  File \"later\"\n", now)[0].level, LoggingLevel::Info);
+        let access = "[2024-01-01T00:00:01.000+0000] {a.py:1} INFO - x\n127.0.0.1 - - \"GET / HTTP/1.0\" 200\n";
+        assert_eq!(reader.read(access, now).len(), 2);
         assert_eq!(reader.read("Collecting pip\nDone\n", now).len(), 2);
         let long = "x".repeat(EVENT_BYTES_MAX + 10);
         assert_eq!(reader.read(&long, now)[0].message.len(), EVENT_BYTES_MAX);

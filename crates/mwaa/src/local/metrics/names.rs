@@ -88,7 +88,7 @@ const ROWS: &[Row] = &[
     ("previously_succeeded", "TaskInstancePreviouslySucceeded", COUNT, ALL),
     ("zombies_killed", "ZombiesKilled", COUNT, ALL),
     ("ti.finish.{}.{}.{}", "TaskInstanceFinished", COUNT, &[("DAG", ""), ("Task", ""), ("State", "")]),
-    ("ti.start.{}.{}", "StartedTaskInstances", COUNT, DAG_TASK),
+    ("ti.start.{}.{}", "StartedTaskInstances", COUNT, ALL),
     ("task_removed_from_dag.{}", "TaskRemovedFromDAG", COUNT, DAG),
     ("task_restored_to_dag.{}", "TaskRestoredToDAG", COUNT, DAG),
     ("task_instance_created_{}", "TaskInstanceCreatedUsingOperator", COUNT, OPERATOR),
