@@ -142,6 +142,7 @@ impl App {
             folder: folder.join("mwaa"),
             search,
             database: config.mwaa.database,
+            docker: None,
             endpoint: Arc::clone(&public_url),
             now: {
                 let clock = clock.clone();
@@ -156,7 +157,7 @@ impl App {
         let cloudwatch = cloudwatch::register(&mut registry, groups, &store, &resources);
         // Before what makes stacks, so that these can have environments.
         let others = caller(&registry);
-        let runs = mwaa::Runs { local, usual: config.mwaa.runtime };
+        let runs = mwaa::Runs { local, docker: config.mwaa.docker, usual: config.mwaa.runtime };
         let mwaa = mwaa::register(&mut registry, others, &store, &resources, runs);
         let others = caller(&registry);
         mwaa::register_serverless(&mut registry, others, &store, &resources);

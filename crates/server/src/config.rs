@@ -12,6 +12,7 @@ use standin_lifecycle::Overlay;
 use standin_mock::validation::Strictness;
 use standin_model::Service;
 use standin_mwaa::local::DatabaseChoice;
+use standin_mwaa::local::docker::DockerConfig;
 use standin_proton::engine::Quotas;
 use standin_script::Responses;
 use standin_script::folder::Folder;
@@ -125,11 +126,18 @@ pub struct MwaaConfig {
     pub installations: Option<PathBuf>,
     /// Where environments have Airflow's metadata.
     pub database: DatabaseChoice,
+    /// The containers of environments that run in some.
+    pub docker: DockerConfig,
 }
 
 impl Default for MwaaConfig {
     fn default() -> Self {
-        Self { runtime: "simulated", installations: None, database: DatabaseChoice::Auto }
+        Self {
+            runtime: "simulated",
+            installations: None,
+            database: DatabaseChoice::Auto,
+            docker: DockerConfig::default(),
+        }
     }
 }
 

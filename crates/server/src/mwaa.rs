@@ -8,6 +8,7 @@ use std::time::Duration;
 use http::{Request, Response};
 use standin_core::{Caller, Registry};
 use standin_mwaa::engine::{Engine, QUEUE, SERVICE};
+use standin_mwaa::local::docker::DockerConfig;
 use standin_mwaa::local::{Local, LocalConfig};
 use standin_mwaa::neighbours::Neighbours;
 use standin_mwaa::runtime::Runtime;
@@ -28,6 +29,7 @@ const LOOK: Duration = Duration::from_secs(2);
 /// What runs Airflow.
 pub(crate) struct Runs {
     pub local: Option<LocalConfig>,
+    pub docker: DockerConfig,
     /// The runtime of environments whose tag names none.
     pub usual: &'static str,
 }
@@ -42,8 +44,13 @@ pub(crate) fn register(
 ) -> Arc<Engine> {
     let neighbours = Neighbours::new(others);
     let simulated = Arc::new(Simulated::new(store.clone(), neighbours.clone()));
-    let local = runs.local.map(|config| Arc::new(Local::new(config, neighbours.clone())) as Arc<dyn Runtime>);
-    let runtime = Arc::new(Runtimes::new(simulated, local.into_iter().collect()).with_usual(runs.usual));
+    let mut real: Vec<Arc<dyn Runtime>> = Vec::new();
+    if let Some(local) = runs.local {
+        let docker = LocalConfig { folder: local.folder.join("docker"), docker: Some(runs.docker), ..local.clone() };
+        real.push(Arc::new(Local::new(local, neighbours.clone())));
+        real.push(Arc::new(Local::new(docker, neighbours.clone())));
+    }
+    let runtime = Arc::new(Runtimes::new(simulated, real).with_usual(runs.usual));
     let pace = resources.clone();
     let engine = Engine::new(store.clone(), neighbours, runtime).with_pace(move || pace.transitions(SERVICE));
     let engine = Arc::new(engine);

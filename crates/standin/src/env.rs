@@ -139,6 +139,21 @@ variables! { MOCKOON_CLI:
     MOCKOON_ADMIN_API_CORS_ORIGIN = "MOCKOON_ADMIN_API_CORS_ORIGIN";
 }
 
+variables! { DOCKER:
+    /// The engine that `docker` talks to
+    DOCKER_HOST = "DOCKER_HOST";
+    /// One of the engines that `docker context` knows
+    DOCKER_CONTEXT = "DOCKER_CONTEXT";
+    /// The folder of its configuration
+    DOCKER_CONFIG = "DOCKER_CONFIG";
+    /// Whether the engine's certificate is checked
+    DOCKER_TLS_VERIFY = "DOCKER_TLS_VERIFY";
+    /// The folder of certificates
+    DOCKER_CERT_PATH = "DOCKER_CERT_PATH";
+    /// Where the socket of an engine without root is
+    XDG_RUNTIME_DIR = "XDG_RUNTIME_DIR";
+}
+
 variables! { AWS:
     /// Where every SDK and `standin call` send requests
     AWS_ENDPOINT_URL = "AWS_ENDPOINT_URL";

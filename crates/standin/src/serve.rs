@@ -97,7 +97,10 @@ pub fn server_config(settings: &Settings) -> Result<ServerConfig, CommandError> 
     };
     let cors = CorsPolicy::parse(settings.cors_origin.iter().flatten().map(String::as_str));
     let clock = settings.clock.map_or(defaults.clock, |time| Clock::frozen_at(time.0));
-    let mwaa = config::mwaa(settings.mwaa.as_deref().unwrap_or_default(), settings.mwaa_runtime);
+    let mut mwaa = config::mwaa(settings.mwaa.as_deref().unwrap_or_default(), settings.mwaa_runtime);
+    for name in env::DOCKER.iter().map(|(name, _)| *name).chain([env::HOME]) {
+        mwaa.docker.variables.extend(env::text(&env::process, name).map(|value| (name.to_owned(), value)));
+    }
     let data_dir = files(settings);
     if mwaa.runtime == config::MwaaRuntime::Local.name() && data_dir.is_none() {
         return Err(CommandError::usage(anyhow::anyhow!(

@@ -63,7 +63,7 @@ pub(super) struct Database {
 }
 
 impl Database {
-    fn sqlite(file: &Path) -> Self {
+    pub(super) fn sqlite(file: &Path) -> Self {
         Self { url: format!("sqlite:///{}", file.display()) }
     }
 

@@ -17,6 +17,7 @@ use tokio::time::Instant;
 
 use super::LocalConfig;
 use super::database::{Asker, Database, Databases, Owner};
+use super::docker::{self, Docker};
 use super::http::{self, Question};
 use super::install::{Installed, Installer};
 use super::process::{Spec, Supervisor};
@@ -69,6 +70,8 @@ struct Plan {
     database: Arc<OnceLock<Database>>,
     /// Where its metrics go to.
     metrics: Option<u16>,
+    /// Where it runs, if not on this machine itself.
+    docker: Option<Docker>,
 }
 
 /// What all environments have in common.
@@ -77,6 +80,7 @@ pub(super) struct Shared {
     pub neighbours: Neighbours,
     pub installer: Installer,
     pub databases: Databases,
+    pub docker: Option<Docker>,
 }
 
 impl Running {
@@ -84,8 +88,8 @@ impl Running {
     pub(super) fn begin(shared: &Arc<Shared>, folder: PathBuf, installed: Installed, target: &Target) -> Self {
         let endpoint = shared.config.endpoint.get().map(ToString::to_string).unwrap_or_default();
         let watched = Watched::begin(&shared.neighbours, &shared.config.now, &folder, target);
-        let metrics = watched.port();
-        let plan = Plan { folder, installed, endpoint, database: Arc::default(), metrics };
+        let (metrics, docker) = (watched.port(), shared.docker.clone());
+        let plan = Plan { folder, installed, endpoint, database: Arc::default(), metrics, docker };
         let (stop, stopped) = watch::channel(false);
         let (phase, ports) = (Arc::new(Mutex::new(Phase::Starting)), Arc::new(Mutex::new(None)));
         let work = Work {
@@ -138,7 +142,8 @@ impl Running {
         // Logs would stand before the output of commands.
         variables.insert("AIRFLOW__LOGGING__LOGGING_LEVEL".to_owned(), "ERROR".to_owned());
         variables.insert("PYTHONWARNINGS".to_owned(), "ignore".to_owned());
-        self.plan.spec("cli", arguments.to_vec(), variables).command()
+        let spec = self.plan.spec("cli", arguments.to_vec(), variables);
+        self.plan.placed(&self.target, ports, spec).command()
     }
 
     /// Ends it; once this is over, none of its processes runs.
@@ -175,6 +180,23 @@ impl Plan {
     }
 }
 
+impl Plan {
+    /// Lets what runs on this machine run in the environment's container, where it has one.
+    fn placed(&self, target: &Target, ports: Ports, spec: Spec) -> Spec {
+        let Some(docker) = &self.docker else { return spec };
+        let container = docker.container(&target.id, target.version(), ports.web);
+        if spec.name == "cli" { container.execute(spec) } else { container.run(spec) }
+    }
+
+    /// Ends what an earlier standin left running.
+    async fn clear(&self, target: &Target) {
+        super::leftovers::end_leftovers(&self.folder).await;
+        if let Some(docker) = &self.docker {
+            docker.remove(&target.id).await;
+        }
+    }
+}
+
 struct Work {
     plan: Plan,
     shared: Arc<Shared>,
@@ -198,14 +220,20 @@ impl Work {
         if let Some(supervisor) = supervisor {
             supervisor.stop().await;
         }
+        if let Some(docker) = &self.plan.docker {
+            docker.remove(&self.target.id).await;
+        }
     }
 
     /// Starts everything and keeps it going until it is to stop. Why it could not, in words.
     async fn live(&mut self, supervisor: &mut Option<Supervisor>) -> Result<(), String> {
         let folder = self.plan.folder.clone();
         let at = |what: &'static str| move |error: io::Error| format!("{what}: {error}");
-        super::leftovers::end_leftovers(&folder).await;
+        self.plan.clear(&self.target).await;
         let ports = prepare(&folder).map_err(at("the environment's folder"))?;
+        if self.plan.docker.is_some() {
+            docker::hand_over(&folder).map_err(at("the environment's folder"))?;
+        }
         *self.ports.lock().unwrap_or_else(PoisonError::into_inner) = Some(ports);
         let environment = &self.target.environment;
         let arn = environment.source_bucket_arn.clone().unwrap_or_default();
@@ -220,13 +248,18 @@ impl Work {
         };
         let database = self.plan.database.get_or_init(|| database).clone();
         let variables = self.plan.variables(&self.target, ports);
-        let specs = components(self.target.major(), ports, &database)
+        let mut processes = components(self.target.major(), ports, &database);
+        if self.plan.docker.is_some() {
+            processes = vec![(docker::ALL, vec![docker::script(&processes)])];
+        }
+        let specs = processes
             .into_iter()
             .map(|(name, arguments)| {
                 let mut variables = variables.clone();
                 variables.insert("MWAA_AIRFLOW_COMPONENT".to_owned(), name.to_owned());
                 self.plan.spec(name, arguments, variables)
             })
+            .map(|spec| self.plan.placed(&self.target, ports, spec))
             .collect();
         let supervisor = supervisor.insert(Supervisor::start(specs, &folder).await.map_err(at("processes"))?);
         let until = Instant::now() + START_MAX;
@@ -268,6 +301,20 @@ impl Work {
             vec![self.plan.spec("migrate", words(&["db", "migrate"]), variables).command()]
         };
         let Plan { folder, installed, .. } = &self.plan;
+        if self.plan.docker.is_some() {
+            // In the environment's folder: servers of this machine are not to be reached from containers.
+            let database = Database::sqlite(&folder.join("airflow.db"));
+            let mut variables = self.plan.variables_with(Some(&database), &self.target, ports);
+            variables.insert("AIRFLOW__DATABASE__LOAD_DEFAULT_CONNECTIONS".to_owned(), "False".to_owned());
+            let migrate = self.plan.spec("migrate", vec!["db".to_owned(), "migrate".to_owned()], variables);
+            let output = self.plan.placed(&self.target, ports, migrate).command().output().await;
+            let output = output.map_err(|error| format!("docker: {error}"))?;
+            if !output.status.success() {
+                let said = String::from_utf8_lossy(&output.stderr).into_owned();
+                return Err(format!("airflow db migrate failed: {}", said.trim().lines().last().unwrap_or_default()));
+            }
+            return Ok(database);
+        }
         let asker = Asker { folder, id: &self.target.id, installed, migrate: &migrate };
         self.shared.databases.open(&self.shared.installer, &asker).await
     }

@@ -27,7 +27,7 @@ const WAIT: Duration = Duration::from_millis(200);
 const TOLD_CHARS: usize = 600;
 
 /// An installed Airflow.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Installed {
     /// What tells it from others: the version, the Python and a hash of what was installed.
     pub name: String,

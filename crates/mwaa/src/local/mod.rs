@@ -7,6 +7,7 @@
 //!   then starts anew with the same database, keys and ports.
 
 mod database;
+pub mod docker;
 mod environment;
 mod front;
 mod http;
@@ -39,8 +40,9 @@ use crate::runtime::{Front, Health, Output, Progress, RestCall, RestReply, Runti
 use crate::token::Identity;
 pub use database::DatabaseChoice;
 use database::Databases;
+use docker::{Docker, DockerConfig};
 use environment::{Phase, Running, Shared};
-use install::Installer;
+use install::{Installed, Installer};
 
 /// The folder of environments, each by its id.
 const ENVIRONMENTS: &str = "environments";
@@ -62,6 +64,8 @@ pub struct LocalConfig {
     pub search: OsString,
     /// Where environments have their metadata.
     pub database: DatabaseChoice,
+    /// Containers, where Airflow is to run in them.
+    pub docker: Option<DockerConfig>,
     /// Where tasks reach standin: `http://127.0.0.1:4566`, known once it listens.
     pub endpoint: Arc<OnceLock<Arc<str>>>,
     /// The time of standin's clock.
@@ -82,11 +86,28 @@ impl Local {
     pub fn new(config: LocalConfig, neighbours: Neighbours) -> Self {
         let installer = Installer::new(config.installations.clone(), config.search.clone());
         let databases = Databases::new(config.folder.clone(), config.search.clone(), config.database.clone());
+        let docker = config.docker.clone().map(|docker| Docker::new(docker, config.search.clone()));
         Self {
-            shared: Arc::new(Shared { config, neighbours, installer, databases }),
+            shared: Arc::new(Shared { config, neighbours, installer, databases, docker }),
             running: Mutex::default(),
             unknown: Mutex::default(),
             closed: AtomicBool::new(false),
+        }
+    }
+
+    /// Makes sure that there is what Airflow of a version is run from.
+    fn ensure(&self, version: &str) -> Progress {
+        match &self.shared.docker {
+            Some(docker) => docker.ensure(version),
+            None => self.shared.installer.ensure(version),
+        }
+    }
+
+    fn find(&self, version: &str) -> Option<Installed> {
+        match &self.shared.docker {
+            // It is in the image.
+            Some(docker) => (docker.ensure(version) == Progress::Done).then(Installed::default),
+            None => self.shared.installer.find(version),
         }
     }
 
@@ -106,6 +127,9 @@ impl Local {
     async fn remove(&self, id: &str) -> Result<(), String> {
         let folder = self.shared.config.folder.join(ENVIRONMENTS).join(id);
         leftovers::end_leftovers(&folder).await;
+        if let Some(docker) = &self.shared.docker {
+            docker.remove(id).await;
+        }
         if let Err(error) = self.shared.databases.forget(&folder, id).await {
             tracing::warn!(error, environment = id, "the database of an environment stays");
         }
@@ -130,11 +154,11 @@ impl Local {
 
 impl Runtime for Local {
     fn name(&self) -> &'static str {
-        "local"
+        if self.shared.docker.is_some() { "docker" } else { "local" }
     }
 
     fn prepare<'a>(&'a self, target: &'a Target) -> BoxFuture<'a, Progress> {
-        Box::pin(std::future::ready(self.shared.installer.ensure(target.version())))
+        Box::pin(std::future::ready(self.ensure(target.version())))
     }
 
     fn start<'a>(&'a self, target: &'a Target) -> BoxFuture<'a, Progress> {
@@ -149,8 +173,8 @@ impl Runtime for Local {
                     Progress::Failed { code: "INCORRECT_CONFIGURATION".to_owned(), message }
                 }
                 None => {
-                    let Some(installed) = self.shared.installer.find(target.version()) else {
-                        return match self.shared.installer.ensure(target.version()) {
+                    let Some(installed) = self.find(target.version()) else {
+                        return match self.ensure(target.version()) {
                             Progress::Done => Progress::Working { again_after_ms: 1 },
                             other => other,
                         };

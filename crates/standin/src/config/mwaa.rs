@@ -39,6 +39,8 @@ pub struct MwaaSetting {
     pub installations: Option<PathBuf>,
     #[serde(default, deserialize_with = "database")]
     pub database: Option<DatabaseChoice>,
+    /// Of the runtime `docker`; `VERSION` stands for the version of Airflow.
+    pub image: Option<String>,
 }
 
 fn database<'d, D: Deserializer<'d>>(deserializer: D) -> Result<Option<DatabaseChoice>, D::Error> {
@@ -60,10 +62,13 @@ impl FromStr for MwaaSetting {
 /// What all settings together make; the last word counts.
 pub fn mwaa(settings: &[MwaaSetting], runtime: Option<MwaaRuntime>) -> MwaaConfig {
     let mut config = MwaaConfig::default();
-    for MwaaSetting { runtime, installations, database } in settings {
+    for MwaaSetting { runtime, installations, database, image } in settings {
         config.runtime = runtime.map_or(config.runtime, MwaaRuntime::name);
         config.database = database.clone().unwrap_or(config.database);
         config.installations = installations.clone().or(config.installations);
+        if let Some(image) = image {
+            config.docker.image.clone_from(image);
+        }
     }
     config.runtime = runtime.map_or(config.runtime, MwaaRuntime::name);
     config
@@ -75,10 +80,12 @@ mod tests {
 
     #[test]
     fn lines_and_tables_say_the_same() {
-        let table: MwaaSetting = toml::from_str("runtime = \"local\"\ninstallations = \"/a b\"").expect("valid");
-        let lines: Vec<MwaaSetting> = ["runtime=docker", "runtime = \"local\"", "installations=/a b"]
-            .map(|line| line.parse().expect("valid"))
-            .into();
+        let table: MwaaSetting =
+            toml::from_str("runtime = \"local\"\ninstallations = \"/a b\"\nimage = \"a/b:VERSION\"").expect("valid");
+        let lines: Vec<MwaaSetting> =
+            ["runtime=docker", "runtime = \"local\"", "installations=/a b", "image=a/b:VERSION"]
+                .map(|line| line.parse().expect("valid"))
+                .into();
         assert_eq!(mwaa(&[table], None), mwaa(&lines, None));
         assert_eq!(mwaa(&lines, None).runtime, "local");
         assert_eq!(mwaa(&lines, Some(MwaaRuntime::Simulated)).runtime, "simulated");
