@@ -8,6 +8,7 @@
 //!   without.
 //! - Other services are asked through their operations ([`neighbours`]), as MWAA itself would.
 
+pub mod changes;
 pub mod commands;
 pub mod engine;
 pub mod host;

@@ -33,11 +33,28 @@ pub struct Object {
     pub size: i64,
 }
 
+/// Credentials of a session.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Credentials {
+    pub access_key_id: String,
+    pub secret_access_key: String,
+    pub session_token: String,
+}
+
+impl std::fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Credentials").field("access_key_id", &self.access_key_id).finish_non_exhaustive()
+    }
+}
+
 /// Whether an object is there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Found {
-    /// With the id of its version, where the bucket has versions.
-    Version(Option<String>),
+    /// With its entity tag, and the id of its version, where the bucket has versions.
+    Object {
+        etag: String,
+        version: Option<String>,
+    },
     Nothing,
 }
 
@@ -83,7 +100,7 @@ impl Neighbours {
         match self.call(place, ("s3", "HeadObject"), input).await {
             Ok(output) => {
                 let id = output.get("VersionId").and_then(Document::as_str).filter(|id| *id != "null");
-                Ok(Found::Version(id.map(str::to_owned)))
+                Ok(Found::Object { etag: text(&output, "ETag"), version: id.map(str::to_owned) })
             }
             Err(error) if is_missing(&error) || error.code.contains("Version") => Ok(Found::Nothing),
             Err(error) => Err(error),
@@ -133,6 +150,55 @@ impl Neighbours {
     ) -> Result<Vec<u8>, OperationError> {
         let input = fields([("Bucket", bucket), ("Key", key)]);
         self.caller.payload(place, ("s3", "GetObject"), input, key, ("Body", bytes_max)).await
+    }
+
+    /// A whole object, in a version or as it is now: at most `bytes_max` of it.
+    ///
+    /// # Errors
+    /// Where there is none, it is larger, or S3 fails.
+    pub async fn read_whole(
+        &self,
+        place: &Place,
+        (bucket, key, version): (&str, &str, Option<&str>),
+        bytes_max: usize,
+    ) -> Result<Vec<u8>, OperationError> {
+        let mut input = fields([("Bucket", bucket), ("Key", key)]);
+        if let Some(version) = version {
+            input.push("VersionId", version.to_owned());
+        }
+        let bytes = self.caller.payload(place, ("s3", "GetObject"), input, key, ("Body", bytes_max + 1)).await?;
+        if bytes.len() > bytes_max {
+            return Err(OperationError::internal(format!(
+                "s3://{bucket}/{key} is larger than {bytes_max} bytes, the most that can be read"
+            )));
+        }
+        Ok(bytes)
+    }
+
+    /// Opens a session of a role.
+    ///
+    /// # Errors
+    /// Where STS refuses it, or answers without credentials.
+    pub async fn assume_role(
+        &self,
+        place: &Place,
+        role: &str,
+        session: &str,
+        seconds: i64,
+    ) -> Result<Credentials, OperationError> {
+        let mut input = fields([("RoleArn", role), ("RoleSessionName", session)]);
+        input.push("DurationSeconds", seconds);
+        let output = self.call(place, ("sts", "AssumeRole"), input).await?;
+        let credentials = output.get("Credentials").cloned().unwrap_or_default();
+        let given = Credentials {
+            access_key_id: text(&credentials, "AccessKeyId"),
+            secret_access_key: text(&credentials, "SecretAccessKey"),
+            session_token: text(&credentials, "SessionToken"),
+        };
+        if given.access_key_id.is_empty() {
+            return Err(OperationError::internal("STS answered AssumeRole without credentials"));
+        }
+        Ok(given)
     }
 
     /// Makes sure of a log group.

@@ -11,6 +11,14 @@ use crate::token::Identity;
 use crate::types::Environment;
 use crate::versions;
 
+/// The contents of an environment's files in S3, by their entity tags: those that were there when it was created or last updated.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Contents {
+    pub plugins: Option<String>,
+    pub requirements: Option<String>,
+    pub startup_script: Option<String>,
+}
+
 /// An environment that something is to be done for.
 #[derive(Clone, Debug)]
 pub struct Target {
@@ -24,6 +32,8 @@ pub struct Target {
     pub secret: String,
     /// As it is to be.
     pub environment: Environment,
+    /// Of its files in S3.
+    pub contents: Contents,
     /// How long transitions take, in milliseconds.
     pub pace_ms: i64,
     pub now: Timestamp,

@@ -122,6 +122,7 @@ impl App {
             resources.set_transitions(Some(service), *duration);
         }
         let mut registry = Registry::new(resources.clone());
+        let changes = Arc::default();
         match &config.stateless {
             Stateless::None => {}
             Stateless::All => resources.set_mode(None, Mode::Stateless),
@@ -131,7 +132,7 @@ impl App {
         }
         match config.s3 {
             Some(elsewhere) => registry.service(standin_s3::SERVICE, Arc::new(PassOn::new(elsewhere))),
-            None => objects::register(&mut registry, &objects, &resources),
+            None => objects::register(&mut registry, &objects, &resources, &changes),
         }
         sessions::register(&mut registry, &resources);
         let faults = Arc::new(config.faults);
@@ -143,6 +144,7 @@ impl App {
             search,
             database: config.mwaa.database,
             docker: None,
+            changes,
             endpoint: Arc::clone(&public_url),
             now: {
                 let clock = clock.clone();

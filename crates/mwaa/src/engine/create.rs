@@ -6,6 +6,7 @@ use standin_typed::Shape as _;
 
 use super::{Decided, Engine, Kept, Scope, defaults, rules, validation};
 use crate::neighbours::Found;
+use crate::runtime::Contents;
 use crate::types::{
     CreateEnvironmentInput, CreateEnvironmentOutput, Environment, EnvironmentStatus, LastUpdate, UpdateStatus,
 };
@@ -64,7 +65,7 @@ impl Engine {
         if self.find(scope, name).await?.is_some() {
             return Err(validation(format!("Environment with name {name} already exists.")));
         }
-        self.resolve_files(scope, &mut environment).await?;
+        let contents = self.resolve_files(scope, &mut environment).await?;
         let mut draw = scope.draw(&format!("environment {name}"));
         let mut uuid = || uuid(draw.next_u64(), draw.next_u64());
         let (id, secret, queue) = (uuid(), format!("{}{}", uuid(), uuid()), uuid());
@@ -73,13 +74,13 @@ impl Engine {
         environment.webserver_vpc_endpoint_service = Some(web);
         environment.database_vpc_endpoint_service = Some(database);
         let output = CreateEnvironmentOutput { arn: environment.arn.clone() };
-        let kept = Kept { environment, id, secret, twist: scope.twist, ..Kept::default() };
+        let kept = Kept { environment, contents, id, secret, twist: scope.twist, ..Kept::default() };
         let mut batch = Batch::default();
         self.put(scope, &mut batch, kept, None, Some(self.pace_ms()));
         Ok((output.write(), batch))
     }
 
-    /// Looks for the bucket and the files of an environment, and notes the versions that the files have now.
+    /// Looks for the bucket and the files of an environment, and notes the versions that the files have now; their contents.
     ///
     /// # Errors
     /// `ValidationException` where something is not there.
@@ -87,18 +88,34 @@ impl Engine {
         &self,
         scope: &Scope,
         environment: &mut Environment,
-    ) -> Result<(), OperationError> {
+    ) -> Result<Contents, OperationError> {
+        let mut contents = Contents::default();
         let arn = environment.source_bucket_arn.clone().unwrap_or_default();
         let bucket = Arn::parse(&arn).map_or("", |arn| arn.resource);
         if !self.neighbours.has_bucket(&scope.place, bucket).await {
             return Err(validation(format!("Invalid request provided: The bucket {bucket} does not exist.")));
         }
         let files = [
-            ("plugins.zip", &environment.plugins_s3_path, &mut environment.plugins_s3_object_version),
-            ("requirements.txt", &environment.requirements_s3_path, &mut environment.requirements_s3_object_version),
-            ("startup script", &environment.startup_script_s3_path, &mut environment.startup_script_s3_object_version),
+            (
+                "plugins.zip",
+                &environment.plugins_s3_path,
+                &mut environment.plugins_s3_object_version,
+                &mut contents.plugins,
+            ),
+            (
+                "requirements.txt",
+                &environment.requirements_s3_path,
+                &mut environment.requirements_s3_object_version,
+                &mut contents.requirements,
+            ),
+            (
+                "startup script",
+                &environment.startup_script_s3_path,
+                &mut environment.startup_script_s3_object_version,
+                &mut contents.startup_script,
+            ),
         ];
-        for (what, path, version) in files {
+        for (what, path, version, content) in files {
             let Some(path) = path else {
                 if version.is_some() {
                     return Err(validation(format!(
@@ -108,14 +125,17 @@ impl Engine {
                 continue;
             };
             match self.neighbours.find_object(&scope.place, bucket, path, version.as_deref()).await? {
-                Found::Version(now) => *version = version.take().or(now),
+                Found::Object { etag, version: now } => {
+                    *version = version.take().or(now);
+                    *content = Some(etag);
+                }
                 Found::Nothing => {
                     let of = version.as_ref().map_or_else(String::new, |version| format!(" version {version} of"));
                     return Err(validation(format!("Unable to access{of} {what} at s3://{bucket}/{path}")));
                 }
             }
         }
-        Ok(())
+        Ok(contents)
     }
 }
 

@@ -7,6 +7,7 @@ use standin_model::{Document, Fields};
 use standin_store::{IndexEntry, Row};
 use standin_typed::{Shape as _, optional, required};
 
+use crate::runtime::Contents;
 use crate::types::{Environment, EnvironmentStatus, LastUpdate};
 
 /// The table of environments, by their names.
@@ -18,6 +19,8 @@ pub(super) const BY_ID: &str = "id";
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Kept {
     pub environment: Environment,
+    /// Of its files in S3.
+    pub contents: Contents,
     /// A UUID, which its host begins with.
     pub id: String,
     /// What its tokens are signed with.
@@ -26,6 +29,8 @@ pub struct Kept {
     pub(super) turn: i64,
     /// As it was before an update that is under way.
     pub(super) before: Option<Environment>,
+    /// Of its files before that update.
+    pub(super) contents_before: Contents,
     /// Whether its customer's endpoints were waited for.
     pub(super) connected: bool,
     /// Where a fault rule lets the transition under way end.
@@ -69,6 +74,8 @@ impl Kept {
         };
         Some(Self {
             environment: optional(fields, "environment")?,
+            contents: read_contents(fields.get("contents")),
+            contents_before: read_contents(fields.get("contents_before")),
             id: required(fields, "id"),
             secret: required(fields, "secret"),
             turn: required(fields, "turn"),
@@ -79,12 +86,17 @@ impl Kept {
     }
 
     pub(super) fn body(&self) -> Document {
-        let mut fields = Fields::with_capacity(8);
+        let mut fields = Fields::with_capacity(10);
         fields.push("environment", self.environment.write());
         fields.push("id", self.id.clone());
         fields.push("secret", self.secret.clone());
         fields.push("turn", self.turn);
         fields.push("connected", self.connected);
+        for (name, contents) in [("contents", &self.contents), ("contents_before", &self.contents_before)] {
+            if *contents != Contents::default() {
+                fields.push(name, write_contents(contents));
+            }
+        }
         if let Some(before) = &self.before {
             fields.push("before", before.write());
         }
@@ -99,6 +111,25 @@ impl Kept {
     }
 }
 
+fn read_contents(document: Option<&Document>) -> Contents {
+    let text = |name: &str| document?.get(name)?.as_str().map(str::to_owned);
+    Contents { plugins: text("plugins"), requirements: text("requirements"), startup_script: text("startup_script") }
+}
+
+fn write_contents(contents: &Contents) -> Document {
+    let mut fields = Fields::with_capacity(3);
+    for (name, content) in [
+        ("plugins", &contents.plugins),
+        ("requirements", &contents.requirements),
+        ("startup_script", &contents.startup_script),
+    ] {
+        if let Some(content) = content {
+            fields.push(name, content.clone());
+        }
+    }
+    Document::Map(fields)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -109,6 +140,8 @@ mod tests {
         let kept = Kept {
             before: Some(environment.clone()),
             environment,
+            contents: Contents { plugins: Some("tag".into()), ..Contents::default() },
+            contents_before: Contents::default(),
             id: "1".into(),
             secret: "s".into(),
             turn: 3,

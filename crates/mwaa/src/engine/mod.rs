@@ -313,6 +313,7 @@ impl Engine {
             id: kept.id.clone(),
             secret: kept.secret.clone(),
             environment: kept.environment.clone(),
+            contents: kept.contents.clone(),
             pace_ms: self.pace_ms(),
             now: place.now,
             dice,

@@ -26,7 +26,7 @@ impl Engine {
         rules::check(after)?;
         let of = |environment: &Environment| environment.airflow_version.clone().unwrap_or_default();
         rules::upgrade(&of(&before), &of(after))?;
-        self.resolve_files(scope, after).await?;
+        let contents = self.resolve_files(scope, after).await?;
         let moves = of(&before) != of(after) || before.environment_class != after.environment_class;
         after.last_update = Some(LastUpdate {
             status: Some(UpdateStatus::Pending),
@@ -37,6 +37,7 @@ impl Engine {
         // What another version or class may break is kept first.
         kept.set_status(if moves { EnvironmentStatus::CreatingSnapshot } else { EnvironmentStatus::Updating });
         kept.before = Some(before);
+        kept.contents_before = std::mem::replace(&mut kept.contents, contents);
         kept.twist = scope.twist;
         let output = UpdateEnvironmentOutput { arn: kept.environment.arn.clone() };
         let mut batch = Batch::default();

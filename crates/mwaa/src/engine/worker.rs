@@ -6,7 +6,7 @@ use standin_store::jobs::{Backoff, Claim, Job};
 use standin_store::{Batch, StoreError};
 
 use super::{ATTEMPTS_MAX, Engine, Kept, QUEUE, Scope, defaults};
-use crate::runtime::Progress;
+use crate::runtime::{Contents, Progress};
 use crate::types::{EndpointManagement, EnvironmentStatus, UpdateError, UpdateStatus};
 
 /// Claims after which a job is left alone: only where its owners die with it. The worker gives up far earlier.
@@ -187,6 +187,7 @@ impl Engine {
             Progress::Done => {
                 kept.set_status(Status::Available);
                 kept.before = None;
+                kept.contents_before = Contents::default();
                 kept.twist = None;
                 kept.last_update().status = Some(UpdateStatus::Success);
                 Next::Rest
@@ -210,6 +211,7 @@ impl Engine {
             // What is not of the update stays: tags may have come meanwhile.
             let tags = kept.environment.tags.take();
             kept.environment = crate::types::Environment { last_update: update, tags, ..before };
+            kept.contents = std::mem::take(&mut kept.contents_before);
         }
         fail(kept, code, message);
         kept.set_status(match status {

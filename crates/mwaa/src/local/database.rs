@@ -416,6 +416,7 @@ mod tests {
             folder: folder.join("installed"),
             bin: folder.join("bin"),
             lock: folder.join("lock.txt"),
+            uv: None,
         };
         for folder in [&one, &other, &installed.folder] {
             std::fs::create_dir_all(folder).expect("a folder of our own");

@@ -1,6 +1,5 @@
 //! One environment's Airflow, from its first file to its last process.
 
-use std::collections::BTreeMap;
 use std::io;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
@@ -18,19 +17,27 @@ use tokio::time::Instant;
 use super::LocalConfig;
 use super::database::{Asker, Database, Databases, Owner};
 use super::docker::{self, Docker};
+use super::files::requirements::{Sites, Wanted};
+use super::files::{self, Variables, plugins, script};
 use super::http::{self, Question};
 use super::install::{Installed, Installer};
 use super::process::{Spec, Supervisor};
-use super::settings::{Around, Ports, variables};
+use super::settings::{self, Around, Given, Ports, variables};
 use super::sync::Sync;
 use super::watched::Watched;
-use crate::neighbours::Neighbours;
+use crate::neighbours::{Credentials, Neighbours};
 use crate::runtime::Target;
 
 /// The file with its ports: clients keep addresses.
 const PORTS: &str = "ports.json";
 /// How often the folder of DAGs is compared with S3, and processes are looked after.
 const LOOK: Duration = Duration::from_secs(2);
+/// How long a change in S3 rests before it is brought.
+const TOGETHER: Duration = Duration::from_millis(100);
+/// What sessions of execution roles are called on MWAA.
+const SESSION: &str = "AmazonMWAA-airflow";
+/// How long they last: longer than any environment runs. There is nobody who would renew what processes were given.
+const SESSION_SECONDS: i64 = 10 * 365 * 24 * 60 * 60;
 /// How often it is asked whether Airflow is healthy while it starts.
 const ASK: Duration = Duration::from_millis(500);
 /// How long a start may take: machines are slow, and processes of others run.
@@ -54,6 +61,7 @@ pub(super) struct Running {
     stop: watch::Sender<bool>,
     task: JoinHandle<()>,
     ports: Arc<Mutex<Option<Ports>>>,
+    given: Arc<Mutex<Given>>,
     /// What it was started with.
     target: Target,
     plan: Plan,
@@ -81,6 +89,7 @@ pub(super) struct Shared {
     pub installer: Installer,
     pub databases: Databases,
     pub docker: Option<Docker>,
+    pub sites: Sites,
 }
 
 impl Running {
@@ -92,15 +101,17 @@ impl Running {
         let plan = Plan { folder, installed, endpoint, database: Arc::default(), metrics, docker };
         let (stop, stopped) = watch::channel(false);
         let (phase, ports) = (Arc::new(Mutex::new(Phase::Starting)), Arc::new(Mutex::new(None)));
+        let given = Arc::<Mutex<Given>>::default();
         let work = Work {
             plan: plan.clone(),
             shared: shared.clone(),
             target: target.clone(),
             phase: phase.clone(),
             ports: ports.clone(),
+            given: given.clone(),
             stopped,
         };
-        Self { phase, stop, task: tokio::spawn(work.run()), ports, target: target.clone(), plan, watched }
+        Self { phase, stop, task: tokio::spawn(work.run()), ports, given, target: target.clone(), plan, watched }
     }
 
     pub(super) fn phase(&self) -> Phase {
@@ -114,6 +125,9 @@ impl Running {
 
     /// Whether it was started for the environment as it is now to be.
     pub(super) fn is_for(&self, target: &Target) -> bool {
+        if self.target.contents != target.contents {
+            return false;
+        }
         let (mut one, mut other) = (self.target.environment.clone(), target.environment.clone());
         for environment in [&mut one, &mut other] {
             // What Airflow never sees.
@@ -122,6 +136,11 @@ impl Running {
             environment.tags = None;
             // Followed while it runs.
             environment.logging_configuration = None;
+            environment.weekly_maintenance_window_start = None;
+            environment.webserver_access_mode = None;
+            environment.network_configuration = None;
+            environment.identity_center_configuration = None;
+            environment.teams = None;
         }
         one == other
     }
@@ -138,7 +157,8 @@ impl Running {
             worker_logs: 0,
             trigger_logs: 0,
         });
-        let mut variables = self.plan.variables(&self.target, ports);
+        let given = self.given.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let mut variables = self.plan.variables(&self.target, (ports, &given), "cli");
         // Logs would stand before the output of commands.
         variables.insert("AIRFLOW__LOGGING__LOGGING_LEVEL".to_owned(), "ERROR".to_owned());
         variables.insert("PYTHONWARNINGS".to_owned(), "ignore".to_owned());
@@ -155,18 +175,25 @@ impl Running {
 }
 
 impl Plan {
-    fn variables(&self, target: &Target, ports: Ports) -> BTreeMap<String, String> {
-        self.variables_with(self.database.get(), target, ports)
+    fn variables(&self, target: &Target, (ports, given): (Ports, &Given), process: &str) -> Variables {
+        self.variables_with(self.database.get(), target, (ports, given), process)
     }
 
-    fn variables_with(&self, database: Option<&Database>, target: &Target, ports: Ports) -> BTreeMap<String, String> {
+    fn variables_with(
+        &self,
+        database: Option<&Database>,
+        target: &Target,
+        (ports, given): (Ports, &Given),
+        process: &str,
+    ) -> Variables {
         let (bin, endpoint) = (&self.installed.bin, &self.endpoint);
-        let mut variables = variables(target, &Around { folder: &self.folder, bin, ports, endpoint, database });
+        let around = Around { folder: &self.folder, bin, ports, endpoint, database, given };
+        let mut variables = variables(target, &around, process);
         variables.extend(Watched::variables(self.metrics));
         variables
     }
 
-    fn spec(&self, name: &'static str, arguments: Vec<String>, variables: BTreeMap<String, String>) -> Spec {
+    fn spec(&self, name: &'static str, arguments: Vec<String>, variables: Variables) -> Spec {
         Spec {
             name,
             program: self.installed.bin.join("airflow"),
@@ -203,6 +230,7 @@ struct Work {
     target: Target,
     phase: Arc<Mutex<Phase>>,
     ports: Arc<Mutex<Option<Ports>>>,
+    given: Arc<Mutex<Given>>,
     stopped: watch::Receiver<bool>,
 }
 
@@ -242,12 +270,16 @@ impl Work {
         // First: what the scheduler finds is there when it starts.
         dags.run(&self.shared.neighbours, &self.place()).await.map_err(at("the folder of DAGs"))?;
         let mut stopped = self.stopped.clone();
+        let brought = tokio::select! {
+            brought = self.bring(ports) => brought?,
+            _ = stopped.wait_for(|stop| *stop) => return Ok(()),
+        };
+        let given = self.given.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let database = tokio::select! {
-            database = self.open(ports) => database?,
+            database = self.open(ports, &given) => database?,
             _ = stopped.wait_for(|stop| *stop) => return Ok(()),
         };
         let database = self.plan.database.get_or_init(|| database).clone();
-        let variables = self.plan.variables(&self.target, ports);
         let mut processes = components(self.target.major(), ports, &database);
         if self.plan.docker.is_some() {
             processes = vec![(docker::ALL, vec![docker::script(&processes)])];
@@ -255,8 +287,7 @@ impl Work {
         let specs = processes
             .into_iter()
             .map(|(name, arguments)| {
-                let mut variables = variables.clone();
-                variables.insert("MWAA_AIRFLOW_COMPONENT".to_owned(), name.to_owned());
+                let variables = self.plan.variables(&self.target, (ports, &given), name);
                 self.plan.spec(name, arguments, variables)
             })
             .map(|spec| self.plan.placed(&self.target, ports, spec))
@@ -277,7 +308,19 @@ impl Work {
         }
         self.enter(Phase::Running);
         tracing::info!(environment = self.target.name(), port = ports.web, "an environment's Airflow runs");
-        while !self.pause(LOOK).await {
+        if let Err(error) = files::tidy(&folder, &brought).await {
+            tracing::warn!(%error, environment = self.target.name(), "files of an earlier update cannot be removed");
+        }
+        let written = self.shared.config.changes.watch(bucket, dags.prefix());
+        loop {
+            let pause = tokio::select! {
+                stopped = self.pause(LOOK) => stopped,
+                // A moment, so that files that are written together come together.
+                () = written.changed() => self.pause(TOGETHER).await,
+            };
+            if pause {
+                break;
+            }
             supervisor.look().await.map_err(at("processes"))?;
             if let Err(error) = dags.run(&self.shared.neighbours, &self.place()).await {
                 tracing::warn!(%error, environment = self.target.name(), "the folder of DAGs could not be brought up to date");
@@ -287,14 +330,17 @@ impl Work {
     }
 
     /// The environment's database, brought up to date.
-    async fn open(&self, ports: Ports) -> Result<Database, String> {
+    async fn open(&self, ports: Ports, given: &Given) -> Result<Database, String> {
         let migrate = |database: &Database, owner: Owner| {
-            let mut target = self.target.clone();
+            let (mut target, mut given) = (self.target.clone(), given.clone());
+            // The startup script is not for migrations.
+            given.exports.clear();
             if owner == Owner::Template {
                 // What others begin with has nothing of this environment.
                 target.environment.airflow_configuration_options = None;
+                given = Given::default();
             }
-            let mut variables = self.plan.variables_with(Some(database), &target, ports);
+            let mut variables = self.plan.variables_with(Some(database), &target, (ports, &given), "migrate");
             // They would be encrypted with this environment's key.
             variables.insert("AIRFLOW__DATABASE__LOAD_DEFAULT_CONNECTIONS".to_owned(), "False".to_owned());
             let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
@@ -304,7 +350,7 @@ impl Work {
         if self.plan.docker.is_some() {
             // In the environment's folder: servers of this machine are not to be reached from containers.
             let database = Database::sqlite(&folder.join("airflow.db"));
-            let mut variables = self.plan.variables_with(Some(&database), &self.target, ports);
+            let mut variables = self.plan.variables_with(Some(&database), &self.target, (ports, given), "migrate");
             variables.insert("AIRFLOW__DATABASE__LOAD_DEFAULT_CONNECTIONS".to_owned(), "False".to_owned());
             let migrate = self.plan.spec("migrate", vec!["db".to_owned(), "migrate".to_owned()], variables);
             let output = self.plan.placed(&self.target, ports, migrate).command().output().await;
@@ -317,6 +363,59 @@ impl Work {
         }
         let asker = Asker { folder, id: &self.target.id, installed, migrate: &migrate };
         self.shared.databases.open(&self.shared.installer, &asker).await
+    }
+
+    /// Puts the environment's files where Airflow finds them: plugins, what the startup script exports, what users require; and opens a
+    /// session of its role.
+    async fn bring(&self, ports: Ports) -> Result<files::Brought, String> {
+        let (folder, target) = (&self.plan.folder, &self.target);
+        let brought = files::bring(&self.shared.neighbours, &self.place(), target, folder).await?;
+        let (archive, to) = (brought.plugins.clone(), folder.join("plugins"));
+        tokio::task::spawn_blocking(move || plugins::replace(archive.as_deref(), &to))
+            .await
+            .map_err(|error| error.to_string())??;
+        let mut given = Given { credentials: self.credentials().await, ..Given::default() };
+        let class = target.environment.environment_class.as_deref();
+        if let Some(startup) = &brought.startup_script {
+            let bash = super::install::find(&self.shared.config.search, "bash");
+            for component in settings::components(class) {
+                // Which sees what its component's processes do.
+                let process = if *component == "hybrid" { "scheduler" } else { component };
+                let variables = self.plan.variables(target, (ports, &given), process);
+                let spec = self.plan.spec("startup", Vec::new(), variables);
+                let exports = script::source(startup, component, bash.clone(), spec).await?;
+                given.exports.insert(component, exports);
+            }
+        }
+        if let Some(requirements) = &brought.requirements {
+            let mut variables = self.plan.variables(target, (ports, &given), "scheduler");
+            variables.retain(|name, _| {
+                name.starts_with("AWS_") || given.exports.values().any(|exports| exports.contains_key(name))
+            });
+            let wanted = Wanted {
+                requirements,
+                folder,
+                installed: &self.plan.installed,
+                variables: &variables,
+                plugins: target.contents.plugins.as_deref().unwrap_or_default(),
+            };
+            given.site =
+                self.shared.sites.ensure(&wanted).await.map_err(|error| format!("requirements.txt: {error}"))?;
+        }
+        *self.given.lock().unwrap_or_else(PoisonError::into_inner) = given;
+        Ok(brought)
+    }
+
+    /// Those of a session of the execution role. Without them, tasks are the account itself.
+    async fn credentials(&self) -> Option<Credentials> {
+        let role = self.target.environment.execution_role_arn.as_deref()?;
+        match self.shared.neighbours.assume_role(&self.place(), role, SESSION, SESSION_SECONDS).await {
+            Ok(credentials) => Some(credentials),
+            Err(error) => {
+                tracing::warn!(%error, role, "tasks do not act as their execution role: STS gives no session of it");
+                None
+            }
+        }
     }
 
     /// Waits; true where it is to stop.

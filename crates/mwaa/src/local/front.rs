@@ -70,6 +70,7 @@ mod tests {
             id: "1".into(),
             secret: "secret".into(),
             environment: Environment { airflow_version: Some(version.into()), ..Environment::default() },
+            contents: crate::runtime::Contents::default(),
             pace_ms: 0,
             now: Timestamp::default(),
             dice: standin_core::Dice::new(1),

@@ -36,6 +36,8 @@ pub(super) struct Installed {
     pub bin: PathBuf,
     /// What was installed, a `name==version` a line: the constraints of everything that users add.
     pub lock: PathBuf,
+    /// What installs packages; nothing where it could not be got.
+    pub uv: Option<PathBuf>,
 }
 
 #[derive(Clone)]
@@ -132,20 +134,28 @@ impl Work {
         let name = self.recipe.installation(minor);
         let folder = self.folder.join(&name);
         let (venv, lock) = (folder.join("venv"), folder.join("lock.txt"));
-        let installed = Installed { bin: venv.join("bin"), lock: lock.clone(), folder: folder.clone(), name };
+        let installed = |uv| Installed {
+            bin: venv.join("bin"),
+            lock: folder.join("lock.txt"),
+            uv,
+            folder: folder.clone(),
+            name: name.clone(),
+        };
         let failed = |error: io::Error| format!("{}: {error}", folder.display());
+        let tools = Tools { folder: &self.folder, search: &self.search };
         if folder.join(MARKER).exists() {
-            return Ok(installed);
+            // Without it only what users require cannot be installed.
+            return Ok(installed(tools.uv(&python).await.ok()));
         }
-        let _mine = exclusive(&self.folder.join(format!("{}.lock", installed.name))).await.map_err(failed)?;
+        let _mine = exclusive(&self.folder.join(format!("{name}.lock"))).await.map_err(failed)?;
         if folder.join(MARKER).exists() {
-            return Ok(installed);
+            return Ok(installed(tools.uv(&python).await.ok()));
         }
         // What is there was left unfinished, perhaps by somebody whose tools still run.
         end_leftovers(&folder).await;
         let _ = tokio::fs::remove_dir_all(&folder).await;
         tokio::fs::create_dir_all(&folder).await.map_err(failed)?;
-        let uv = Tools { folder: &self.folder, search: &self.search }.uv(&python).await?;
+        let uv = tools.uv(&python).await?;
         tracing::info!(version = self.recipe.version, python = %python.display(), "Airflow is being installed");
         let run = async |arguments: &[&str]| run(&uv, arguments, Some(&folder)).await;
         run(&["venv", "--quiet", "--python", &text(&python), &text(&venv)]).await?;
@@ -164,7 +174,7 @@ impl Work {
         let lock = text(&lock);
         run(&["pip", "install", "--quiet", "--no-deps", "--python", &inside, "--requirement", &lock]).await?;
         tokio::fs::write(folder.join(MARKER), "").await.map_err(failed)?;
-        Ok(installed)
+        Ok(installed(Some(uv)))
     }
 
     /// A Python that the version runs on.

@@ -9,6 +9,7 @@
 mod database;
 pub mod docker;
 mod environment;
+mod files;
 mod front;
 mod http;
 mod install;
@@ -35,6 +36,7 @@ use standin_model::Timestamp;
 use tokio::io::AsyncReadExt as _;
 use tokio::process::Command;
 
+use crate::changes::Changes;
 use crate::neighbours::Neighbours;
 use crate::runtime::{Front, Health, Output, Progress, RestCall, RestReply, Runtime, Target};
 use crate::token::Identity;
@@ -42,6 +44,7 @@ pub use database::DatabaseChoice;
 use database::Databases;
 use docker::{Docker, DockerConfig};
 use environment::{Phase, Running, Shared};
+use files::requirements::Sites;
 use install::{Installed, Installer};
 
 /// The folder of environments, each by its id.
@@ -70,6 +73,8 @@ pub struct LocalConfig {
     pub endpoint: Arc<OnceLock<Arc<str>>>,
     /// The time of standin's clock.
     pub now: Arc<dyn Fn() -> Timestamp + Send + Sync>,
+    /// What is told of writes to S3, where that is standin's own.
+    pub changes: Arc<Changes>,
 }
 
 /// The local runtime.
@@ -87,8 +92,9 @@ impl Local {
         let installer = Installer::new(config.installations.clone(), config.search.clone());
         let databases = Databases::new(config.folder.clone(), config.search.clone(), config.database.clone());
         let docker = config.docker.clone().map(|docker| Docker::new(docker, config.search.clone()));
+        let sites = Sites::new(config.folder.join("sites"));
         Self {
-            shared: Arc::new(Shared { config, neighbours, installer, databases, docker }),
+            shared: Arc::new(Shared { config, neighbours, installer, databases, sites, docker }),
             running: Mutex::default(),
             unknown: Mutex::default(),
             closed: AtomicBool::new(false),
@@ -135,7 +141,13 @@ impl Local {
         }
         match tokio::fs::remove_dir_all(&folder).await {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(format!("{}: {error}", folder.display())),
-            _ => Ok(()),
+            _ => {
+                let environments = self.shared.config.folder.join(ENVIRONMENTS);
+                if let Err(error) = self.shared.sites.tidy(&environments).await {
+                    tracing::warn!(%error, "what no environment requires any more cannot be removed");
+                }
+                Ok(())
+            }
         }
     }
 

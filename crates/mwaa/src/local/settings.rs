@@ -1,7 +1,7 @@
 //! The variables that an environment's processes get.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{URL_SAFE, URL_SAFE_NO_PAD};
@@ -9,6 +9,8 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 
 use super::database::Database;
+use super::files::Variables;
+use crate::neighbours::Credentials;
 use crate::runtime::Target;
 use crate::versions;
 
@@ -32,6 +34,68 @@ pub(super) struct Around<'a> {
     pub endpoint: &'a str,
     /// Of the environment, where it has one already.
     pub database: Option<&'a Database>,
+    pub given: &'a Given,
+}
+
+/// What the environment's files and its role add.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Given {
+    /// What the startup script exported, by component.
+    pub exports: BTreeMap<&'static str, Variables>,
+    /// Where what users require is installed.
+    pub site: Option<PathBuf>,
+    /// Of its execution role.
+    pub credentials: Option<Credentials>,
+}
+
+/// The components of an environment, for each of which the startup script runs.
+pub(super) fn components(class: Option<&str>) -> &'static [&'static str] {
+    // The smallest class has its workers beside the scheduler.
+    if class == Some("mw1.micro") { &["hybrid", "webserver"] } else { &["scheduler", "worker", "webserver"] }
+}
+
+/// The component that MWAA runs a process as.
+pub(super) fn component(process: &str, class: Option<&str>) -> &'static str {
+    match process {
+        "webserver" | "cli" => "webserver",
+        "worker" if class != Some("mw1.micro") => "worker",
+        _ => components(class)[0],
+    }
+}
+
+/// The variables, or their beginnings, that startup scripts cannot set: MWAA's own.
+const PROTECTED: &[&str] = &[
+    "AIRFLOW_ENV_ID",
+    "AIRFLOW_ENV_NAME",
+    "AIRFLOW_HOME",
+    "AIRFLOW_TASK_REVISION_ID",
+    "AIRFLOW_VERSION",
+    "AIRFLOW__AWS_MWAA__REDIRECT_URL",
+    "AIRFLOW__WEBSERVER__BASE_URL",
+    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+    "AWS_DEFAULT_REGION",
+    "AWS_EXECUTION_ENV",
+    "AWS_REGION",
+    "CUSTOMER_ACCOUNT_ID",
+    "ECS_*",
+    "HOME",
+    "JWT_PUBLIC_KEY",
+    "MWAA_AIRFLOW_COMPONENT",
+    "MWAA_COMMAND",
+    "MWAA__*",
+    "PYTHONPATH",
+    "PYTHONUNBUFFERED",
+    "SPT_NOENV",
+    "STANDIN_*",
+    "WATCHTOWER_VERSION",
+];
+
+/// Whether startup scripts cannot set a variable.
+pub(super) fn is_protected(name: &str) -> bool {
+    PROTECTED.iter().any(|protected| match protected.strip_suffix('*') {
+        Some(prefix) => name.starts_with(prefix),
+        None => name == *protected,
+    })
 }
 
 /// Tasks that one core of this machine is given: each is a process of Python, and costs about 100 MB.
@@ -45,7 +109,9 @@ const ESSENTIAL: &[&str] = &[
     "api_auth.jwt_algorithm",
     "api_auth.jwt_secret",
     "celery.broker_url",
+    "celery.celery_config_options",
     "celery.result_backend",
+    "celery.worker_enable_remote_control",
     "core.auth_manager",
     "core.dags_folder",
     "core.execution_api_server_url",
@@ -95,21 +161,55 @@ pub(super) fn proxy_secret(target: &Target) -> String {
     URL_SAFE_NO_PAD.encode(key(target, "proxy"))
 }
 
-/// The variables of an environment, later ones over earlier: MWAA's defaults, the customer's options, what is essential.
-pub(super) fn variables(target: &Target, around: &Around<'_>) -> BTreeMap<String, String> {
-    let Around { folder, bin, ports, endpoint, database } = *around;
+/// The variables of a process, later ones over earlier: those of the container, MWAA's defaults, what the startup script exported, the
+/// customer's options, what is essential.
+pub(super) fn variables(target: &Target, around: &Around<'_>, process: &str) -> Variables {
+    let Around { folder, bin, ports, endpoint, database, given } = *around;
+    let class = target.environment.environment_class.as_deref();
+    let component = component(process, class);
     let path = |name: &str| folder.join(name).to_string_lossy().into_owned();
     let mut variables = BTreeMap::new();
     let mut set = |name: &str, value: String| drop(variables.insert(name.to_owned(), value));
     // What customers may change.
+    set("PATH", format!("{}:/usr/local/bin:/usr/bin:/bin", bin.display()));
+    set("LANG", "C.UTF-8".to_owned());
+    match &given.credentials {
+        Some(credentials) => {
+            set("AWS_ACCESS_KEY_ID", credentials.access_key_id.clone());
+            set("AWS_SECRET_ACCESS_KEY", credentials.secret_access_key.clone());
+            set("AWS_SESSION_TOKEN", credentials.session_token.clone());
+        }
+        None => {
+            set("AWS_ACCESS_KEY_ID", target.account.clone());
+            set("AWS_SECRET_ACCESS_KEY", "standin".to_owned());
+        }
+    }
+    let intervals: &[(&str, &str)] = if target.major() == 2 {
+        &[("AIRFLOW__SCHEDULER__DAG_DIR_LIST_INTERVAL", "1"), ("AIRFLOW__SCHEDULER__MIN_FILE_PROCESS_INTERVAL", "5")]
+    } else {
+        &[
+            ("AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL", "1"),
+            ("AIRFLOW__DAG_PROCESSOR__BUNDLE_REFRESH_CHECK_INTERVAL", "1"),
+            ("AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL", "5"),
+        ]
+    };
+    intervals.iter().for_each(|(name, value)| set(name, (*value).to_owned()));
     for (name, value) in [
         ("AIRFLOW__SCHEDULER__TASK_QUEUED_TIMEOUT", "1800"),
+        ("AIRFLOW__CORE__SENSITIVE_VAR_CONN_NAMES", "proxy,proxies"),
         ("AIRFLOW__USAGE_DATA_COLLECTION__ENABLED", "False"),
         ("AIRFLOW_CONN_AWS_DEFAULT", "aws://"),
     ] {
         set(name, value.to_owned());
     }
     set("AIRFLOW__CORE__PARALLELISM", parallelism(target).to_string());
+    // Where tasks run beside the scheduler, what the script means for workers is theirs, too.
+    let exporters = [Some(component), (component == "scheduler").then_some("worker")];
+    for exporter in exporters.into_iter().flatten() {
+        for (name, value) in given.exports.get(exporter).into_iter().flatten() {
+            set(name, value.clone());
+        }
+    }
     let options = target.environment.airflow_configuration_options.iter().flatten();
     for (option, value) in options.filter(|(option, _)| !ESSENTIAL.contains(&option.as_str())) {
         if let Some((section, key)) = option.split_once('.') {
@@ -134,8 +234,6 @@ pub(super) fn variables(target: &Target, around: &Around<'_>) -> BTreeMap<String
         let sqlite = database.is_some_and(Database::is_sqlite);
         set("AIRFLOW__CORE__EXECUTOR", if sqlite { "SequentialExecutor" } else { "LocalExecutor" }.to_owned());
         set("AIRFLOW__SCHEDULER__STANDALONE_DAG_PROCESSOR", if sqlite { "False" } else { "True" }.to_owned());
-        set("AIRFLOW__SCHEDULER__DAG_DIR_LIST_INTERVAL", "5".to_owned());
-        set("AIRFLOW__SCHEDULER__MIN_FILE_PROCESS_INTERVAL", "5".to_owned());
         set("AIRFLOW__WEBSERVER__SECRET_KEY", URL_SAFE_NO_PAD.encode(key(target, "sessions")));
         set("AIRFLOW__WEBSERVER__WORKERS", "1".to_owned());
         set("AIRFLOW__WEBSERVER__CONFIG_FILE", path("support/webserver_config.py"));
@@ -154,21 +252,21 @@ pub(super) fn variables(target: &Target, around: &Around<'_>) -> BTreeMap<String
         set("AIRFLOW__API__HOST", "127.0.0.1".to_owned());
         set("AIRFLOW__API__PORT", ports.web.to_string());
         set("AIRFLOW__API__WORKERS", "1".to_owned());
-        set("AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL", "5".to_owned());
-        set("AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL", "5".to_owned());
     }
     set("HOME", folder.to_string_lossy().into_owned());
-    set("PATH", format!("{}:/usr/local/bin:/usr/bin:/bin", bin.display()));
-    set("PYTHONPATH", path("support"));
+    let site = given.site.as_ref().map(|site| format!("{}:", site.display()));
+    set("PYTHONPATH", format!("{}{}", site.unwrap_or_default(), path("support")));
     set("PYTHONUNBUFFERED", "1".to_owned());
-    set("LANG", "C.UTF-8".to_owned());
     set("AWS_ENDPOINT_URL", endpoint.to_owned());
-    set("AWS_ACCESS_KEY_ID", target.account.clone());
-    set("AWS_SECRET_ACCESS_KEY", "standin".to_owned());
     set("AWS_REGION", target.region.clone());
     set("AWS_DEFAULT_REGION", target.region.clone());
     set("AWS_DISABLE_HOST_PREFIX_INJECTION", "true".to_owned());
+    let digits: String = target.version().chars().filter(char::is_ascii_digit).collect();
+    set("AWS_EXECUTION_ENV", format!("Amazon_MWAA_{digits}"));
     set("AIRFLOW_ENV_NAME", target.name().to_owned());
+    set("AIRFLOW_VERSION", target.version().to_owned());
+    set("MWAA_AIRFLOW_COMPONENT", component.to_owned());
+    set("MWAA_COMMAND", component.to_owned());
     variables
 }
 
@@ -191,6 +289,7 @@ mod tests {
                 airflow_configuration_options: Some(options.collect()),
                 ..Environment::default()
             },
+            contents: crate::runtime::Contents::default(),
             pace_ms: 0,
             now: standin_model::Timestamp::default(),
             dice: standin_core::Dice::new(1),
@@ -204,8 +303,9 @@ mod tests {
             ports: Ports { web: 1, worker_logs: 2, trigger_logs: 3 },
             endpoint: "http://127.0.0.1:4566",
             database: Some(&Database { url: database.to_owned() }),
+            given: &Given::default(),
         };
-        let variables = variables(&target(version, options), &around);
+        let variables = variables(&target(version, options), &around, "scheduler");
         for (name, value) in expect {
             assert_eq!(variables.get(*name).map(String::as_str), *value, "{name}");
         }
@@ -253,6 +353,82 @@ mod tests {
         assert_eq!(of("mw1.micro", 1), 3);
         assert!(of("mw1.2xlarge", 25) >= TASKS_LEAST && of("mw1.2xlarge", 25) < 2000);
         assert_eq!(of("mw1.small", 25), of("mw1.2xlarge", 25), "the machine is the bound of both");
+    }
+
+    fn check_given(process: &str, class: &str, expect: &[(&str, Option<&str>)]) {
+        let exports = |component: &'static str, exports: &[(&str, &str)]| {
+            let exports = exports.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+            (component, exports.collect())
+        };
+        let given = Given {
+            exports: BTreeMap::from([
+                exports("hybrid", &[("WHERE", "hybrid")]),
+                exports("scheduler", &[("WHERE", "scheduler"), ("ONLY", "scheduler")]),
+                exports(
+                    "worker",
+                    &[
+                        ("WHERE", "worker"),
+                        ("AIRFLOW__CORE__EXECUTOR", "Other"),
+                        ("AIRFLOW__CORE__PARALLELISM", "7"),
+                        ("AIRFLOW__SCHEDULER__TASK_QUEUED_TIMEOUT", "1"),
+                    ],
+                ),
+                exports("webserver", &[("WHERE", "webserver"), ("PATH", "/mine")]),
+            ]),
+            site: Some("/sites/1".into()),
+            credentials: Some(Credentials {
+                access_key_id: "LSIA".into(),
+                secret_access_key: "s".into(),
+                session_token: "t".into(),
+            }),
+        };
+        let around = Around {
+            folder: Path::new("/e"),
+            bin: Path::new("/v/bin"),
+            ports: Ports { web: 1, worker_logs: 2, trigger_logs: 3 },
+            endpoint: "http://127.0.0.1:4566",
+            database: None,
+            given: &given,
+        };
+        let mut target = target("3.0.6", &[("core.parallelism", "9")]);
+        target.environment.environment_class = Some(class.into());
+        let variables = variables(&target, &around, process);
+        for (name, value) in expect {
+            assert_eq!(variables.get(*name).map(String::as_str), *value, "{process} {class} {name}");
+        }
+    }
+
+    #[test]
+    fn exports_win_over_defaults_and_lose_against_options() {
+        check_given(
+            "scheduler",
+            "mw1.small",
+            &[
+                ("WHERE", Some("worker")),
+                ("ONLY", Some("scheduler")),
+                ("AIRFLOW__CORE__EXECUTOR", Some("LocalExecutor")),
+                ("AIRFLOW__CORE__PARALLELISM", Some("9")),
+                ("AIRFLOW__SCHEDULER__TASK_QUEUED_TIMEOUT", Some("1")),
+                ("MWAA_AIRFLOW_COMPONENT", Some("scheduler")),
+                ("PYTHONPATH", Some("/sites/1:/e/support")),
+                ("AWS_ACCESS_KEY_ID", Some("LSIA")),
+                ("AWS_SESSION_TOKEN", Some("t")),
+                ("AWS_EXECUTION_ENV", Some("Amazon_MWAA_306")),
+            ],
+        );
+        check_given("webserver", "mw1.small", &[("WHERE", Some("webserver")), ("PATH", Some("/mine")), ("ONLY", None)]);
+        check_given(
+            "triggerer",
+            "mw1.micro",
+            &[("WHERE", Some("hybrid")), ("MWAA_COMMAND", Some("hybrid")), ("ONLY", None)],
+        );
+    }
+
+    #[test]
+    fn protected_names_and_beginnings() {
+        for (name, protected) in [("AIRFLOW_HOME", true), ("ECS_AGENT", true), ("MWAA__X", true), ("MWAA_X", false)] {
+            assert_eq!(is_protected(name), protected, "{name}");
+        }
     }
 
     #[test]

@@ -28,6 +28,11 @@ impl Sync {
         Self { bucket: bucket.to_owned(), prefix, folder, known: BTreeMap::new() }
     }
 
+    /// What the keys of its objects begin with.
+    pub(super) fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
     /// Brings what is new or has changed, and removes what is gone. How many files changed.
     pub(super) async fn run(&mut self, neighbours: &Neighbours, place: &Place) -> io::Result<usize> {
         let objects = neighbours.list(place, &self.bucket, &self.prefix).await.map_err(io::Error::other)?;

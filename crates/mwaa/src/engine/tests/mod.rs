@@ -47,7 +47,7 @@ impl Others {
         Ok(match operation {
             "HeadBucket" if bucket.starts_with("missing") => return Err(OperationError::new("NotFound", "")),
             "HeadObject" => match (objects.get(&format!("{bucket}/{key}")), text("VersionId")) {
-                (Some(_), "" | "1") => json!({"VersionId": "1"}),
+                (Some(body), "" | "1") => json!({"VersionId": "1", "ETag": format!("\"{body}\"")}),
                 _ => return Err(missing()),
             },
             "GetObject" => {
