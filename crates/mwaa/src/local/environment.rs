@@ -10,7 +10,7 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 use standin_core::{Arn, Place};
 use tokio::process::Command;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
@@ -46,6 +46,9 @@ const START_MAX: Duration = Duration::from_secs(600);
 const RESTARTS_MAX: u32 = 8;
 const ASK_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// Commands at once.
+const COMMANDS_MAX: usize = 2;
+
 /// How far an environment's Airflow is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
@@ -66,6 +69,8 @@ pub(super) struct Running {
     target: Target,
     plan: Plan,
     watched: Watched,
+    /// A command takes about as much memory as a worker.
+    commands: Arc<Semaphore>,
 }
 
 /// What does not change while it runs.
@@ -111,7 +116,17 @@ impl Running {
             given: given.clone(),
             stopped,
         };
-        Self { phase, stop, task: tokio::spawn(work.run()), ports, given, target: target.clone(), plan, watched }
+        Self {
+            phase,
+            stop,
+            task: tokio::spawn(work.run()),
+            ports,
+            given,
+            target: target.clone(),
+            plan,
+            watched,
+            commands: Arc::new(Semaphore::new(COMMANDS_MAX)),
+        }
     }
 
     pub(super) fn phase(&self) -> Phase {
@@ -148,6 +163,11 @@ impl Running {
     /// Follows what changes without a restart.
     pub(super) fn follow(&self, target: &Target) {
         self.watched.configure(target);
+    }
+
+    /// By which commands wait for each other.
+    pub(super) fn commands(&self) -> Arc<Semaphore> {
+        Arc::clone(&self.commands)
     }
 
     /// `airflow` with arguments, in the environment's own surroundings.

@@ -6,8 +6,8 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-/// The longest answer that is read, in bytes.
-const ANSWER_BYTES_MAX: u64 = 16 * 1024 * 1024;
+/// The longest answer that is read, with its head, in bytes: what InvokeRestApi may answer, and a little more.
+const ANSWER_BYTES_MAX: u64 = 6 * 1024 * 1024 + 64 * 1024;
 
 /// An answer.
 #[derive(Debug, PartialEq, Eq)]
@@ -33,7 +33,8 @@ pub(super) struct Question<'q> {
 /// Asks, and reads the whole answer.
 ///
 /// # Errors
-/// Where nobody listens, the answer is none of HTTP, or it takes longer than the timeout.
+/// Where nobody listens, the answer is none of HTTP or not whole, it takes longer than the timeout, or
+/// ([`FileTooLarge`](io::ErrorKind::FileTooLarge)) it is too long.
 pub(super) async fn ask(question: Question<'_>, timeout: Duration) -> io::Result<Answer> {
     tokio::time::timeout(timeout, exchange(question)).await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?
 }
@@ -57,7 +58,10 @@ async fn exchange(question: Question<'_>) -> io::Result<Answer> {
     stream.write_all(head.as_bytes()).await?;
     stream.write_all(body.unwrap_or_default().as_bytes()).await?;
     let mut bytes = Vec::new();
-    stream.take(ANSWER_BYTES_MAX).read_to_end(&mut bytes).await?;
+    stream.take(ANSWER_BYTES_MAX + 1).read_to_end(&mut bytes).await?;
+    if bytes.len() as u64 > ANSWER_BYTES_MAX {
+        return Err(io::Error::from(io::ErrorKind::FileTooLarge));
+    }
     read(&bytes).ok_or_else(|| io::Error::other("the web server of Airflow did not answer in HTTP"))
 }
 
@@ -76,6 +80,9 @@ fn read(bytes: &[u8]) -> Option<Answer> {
     if header("transfer-encoding").is_some_and(|coding| coding.eq_ignore_ascii_case("chunked")) {
         body = unchunked(&body)?;
     } else if let Some(length) = header("content-length").and_then(|length| length.parse::<usize>().ok()) {
+        if body.len() < length {
+            return None;
+        }
         body.truncate(length);
     }
     Some(Answer { status, headers, body })
@@ -115,6 +122,7 @@ mod tests {
             Some((200, "abcd")),
         );
         check("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\nabc", None);
+        check("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n{}", None);
         check("HTTP/1.1 OK\r\n\r\n", None);
         check("nonsense", None);
     }

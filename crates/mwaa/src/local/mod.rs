@@ -242,10 +242,13 @@ impl Runtime for Local {
         Box::pin(async move {
             let command = {
                 let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-                running.get(&target.id).map(|running| running.command(arguments))
+                running.get(&target.id).map(|running| (running.command(arguments), running.commands()))
             };
             match command {
-                Some(command) => run(command).await.map_err(OperationError::internal),
+                Some((command, slots)) => {
+                    let _slot = slots.acquire_owned().await.map_err(OperationError::internal)?;
+                    run(command).await.map_err(OperationError::internal)
+                }
                 None => Ok(Output { stdout: String::new(), stderr: "Airflow is not running yet\n".to_owned() }),
             }
         })

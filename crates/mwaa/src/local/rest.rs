@@ -42,6 +42,9 @@ pub(super) async fn call(port: Option<u16>, target: &Target, call: &RestCall, ca
             RestReply { status: answer.status, body }
         }
         Err(error) if error.kind() == std::io::ErrorKind::TimedOut => failed(504, "Airflow took too long".to_owned()),
+        Err(error) if error.kind() == std::io::ErrorKind::FileTooLarge => {
+            failed(500, "The answer is longer than 6 MB; ask for less at a time".to_owned())
+        }
         Err(error) => failed(503, format!("the web server of Airflow: {error}")),
     }
 }
