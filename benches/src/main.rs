@@ -4,13 +4,14 @@
 //! Both servers run as processes of their own, one after the other, under the same client. Requests are bounded in
 //! number; nothing leaves the loopback. With the argument `store`: the store alone; with `stateful`: resources over HTTP, few
 //! and a million; with `mockoon`: `standin mockoon` beside `mockoon-cli`; with `faults`: what fault rules cost; with `proton`: Proton,
-//! few services and 10,000.
+//! few services and 10,000; with `mwaa`: environments with simulated Airflows, and with `--airflow VERSION` a real one.
 
 mod bare;
 mod cases;
 mod faults;
 mod load;
 mod mockoon;
+mod mwaa;
 mod process;
 mod proton;
 mod report;
@@ -66,6 +67,10 @@ fn main() -> Result<()> {
             let services = services.first().map(|services| services.parse()).transpose()?;
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             runtime.block_on(proton::measure(services))
+        }
+        ["mwaa", ref arguments @ ..] => {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            runtime.block_on(mwaa::measure(arguments))
         }
         ["faults"] => {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

@@ -5,8 +5,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use standin_core::OperationError;
 use standin_store::{Row, Scan, Store, Table};
 
-/// Rows that are read in one go.
-const READ: usize = 256;
+/// Rows that are read in one go, at least and at most: one more than is wanted tells whether there is more.
+const READ: std::ops::RangeInclusive<usize> = 16..=256;
 
 /// A part of a list.
 #[derive(Debug, Default)]
@@ -44,9 +44,10 @@ impl Listing<'_> {
         };
         let mut page = Page::default();
         loop {
-            let scan = Scan { prefix: self.prefix, after: after.as_deref(), limit: READ };
+            let limit = (self.wanted - page.rows.len() + 1).clamp(*READ.start(), *READ.end());
+            let scan = Scan { prefix: self.prefix, after: after.as_deref(), limit };
             let rows = store.scan(self.table, scan).await.map_err(OperationError::internal)?;
-            let whole = rows.len() == READ;
+            let whole = rows.len() == limit;
             after = rows.last().map(|row| row.key.to_string());
             for row in rows.into_iter().filter(&keep) {
                 if page.rows.len() == self.wanted {
