@@ -33,6 +33,8 @@ pub struct Kept {
     pub(super) contents_before: Contents,
     /// Whether its customer's endpoints were waited for.
     pub(super) connected: bool,
+    /// Whether it is unavailable because its Airflow is not well, and may be so again.
+    pub(super) unwell: bool,
     /// Where a fault rule lets the transition under way end.
     pub(super) twist: Option<Twist>,
 }
@@ -54,6 +56,7 @@ impl Kept {
 
     pub(super) fn set_status(&mut self, status: EnvironmentStatus) {
         self.environment.status = Some(status);
+        self.unwell = false;
     }
 
     pub(super) fn last_update(&mut self) -> &mut LastUpdate {
@@ -81,6 +84,7 @@ impl Kept {
             turn: required(fields, "turn"),
             before: optional(fields, "before"),
             connected: required(fields, "connected"),
+            unwell: required(fields, "unwell"),
             twist: optional(fields, "twist").and_then(twist),
         })
     }
@@ -96,6 +100,9 @@ impl Kept {
             if *contents != Contents::default() {
                 fields.push(name, write_contents(contents));
             }
+        }
+        if self.unwell {
+            fields.push("unwell", true);
         }
         if let Some(before) = &self.before {
             fields.push("before", before.write());
@@ -146,6 +153,7 @@ mod tests {
             secret: "s".into(),
             turn: 3,
             connected: true,
+            unwell: true,
             twist: Some(Twist::Stuck),
         };
         assert_eq!(Kept::read(&kept.body()), Some(kept));

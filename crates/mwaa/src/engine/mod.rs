@@ -34,7 +34,7 @@ use crate::paging::Listing;
 use crate::runtime::{Progress, Runtime, Target};
 use crate::types::{
     DeleteEnvironmentOutput, EnvironmentStatus, GetEnvironmentOutput, Input, ListEnvironmentsInput,
-    ListEnvironmentsOutput, OPERATIONS,
+    ListEnvironmentsOutput, OPERATIONS, UpdateStatus,
 };
 pub use kept::Kept;
 
@@ -274,7 +274,8 @@ impl Engine {
                 let mut kept = Kept::from_row(&row)?;
                 ids.push(kept.id.clone());
                 // What is on its way has a job.
-                if !matches!(kept.status(), EnvironmentStatus::Available | EnvironmentStatus::UpdateFailed) {
+                let runs = matches!(kept.status(), EnvironmentStatus::Available | EnvironmentStatus::UpdateFailed);
+                if !runs && !kept.unwell {
                     continue;
                 }
                 let arn = kept.environment.arn.as_deref().and_then(Arn::parse);
@@ -286,9 +287,24 @@ impl Engine {
                     now,
                 };
                 let progress = self.runtime.start(&self.target(&place, dice, &kept)).await;
-                if let Progress::Failed { code, message } = progress {
-                    worker::fail(&mut kept, &code, &message);
-                    kept.set_status(EnvironmentStatus::Unavailable);
+                let changed = match progress {
+                    Progress::Failed { code, message } if runs => {
+                        tracing::warn!(environment = kept.name(), message, "an environment is not available any more");
+                        worker::fail(&mut kept, &code, &message);
+                        kept.set_status(EnvironmentStatus::Unavailable);
+                        kept.unwell = true;
+                        true
+                    }
+                    Progress::Done if !runs => {
+                        tracing::info!(environment = kept.name(), "an environment is available again");
+                        kept.set_status(EnvironmentStatus::Available);
+                        let last = kept.last_update();
+                        (last.status, last.error) = (Some(UpdateStatus::Success), None);
+                        true
+                    }
+                    _ => false,
+                };
+                if changed {
                     let mut batch = Batch::default();
                     batch.check(table, row.key.clone(), Some(row.version));
                     batch.put(table, row.key.clone(), kept.body(), kept.index());

@@ -3,6 +3,7 @@
 use std::io;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -19,11 +20,12 @@ use super::database::{Asker, Database, Databases, Owner};
 use super::docker::{self, Docker};
 use super::files::requirements::{Sites, Wanted};
 use super::files::{self, Variables, plugins, script};
-use super::http::{self, Question};
+use super::http::{self, Answer, Question};
 use super::install::{Installed, Installer};
 use super::process::{Spec, Supervisor};
 use super::settings::{self, Around, Given, Ports, variables};
 use super::sync::Sync;
+use super::watch::{Verdict, Watch};
 use super::watched::Watched;
 use crate::neighbours::{Credentials, Neighbours};
 use crate::runtime::Target;
@@ -39,7 +41,9 @@ const SESSION: &str = "AmazonMWAA-airflow";
 /// How long they last: longer than any environment runs. There is nobody who would renew what processes were given.
 const SESSION_SECONDS: i64 = 10 * 365 * 24 * 60 * 60;
 /// How often it is asked whether Airflow is healthy while it starts.
-const ASK: Duration = Duration::from_millis(500);
+const ASK: Duration = Duration::from_millis(250);
+/// How often it is asked once it runs.
+const ASK_RUNNING: Duration = Duration::from_secs(10);
 /// How long a start may take: machines are slow, and processes of others run.
 const START_MAX: Duration = Duration::from_secs(600);
 /// Restarts of its processes after which a start has failed.
@@ -54,6 +58,8 @@ const COMMANDS_MAX: usize = 2;
 pub(super) enum Phase {
     Starting,
     Running,
+    /// Something of it is not well for long, and is still tried to get well.
+    Unwell(String),
     /// Why.
     Failed(String),
 }
@@ -62,6 +68,8 @@ pub(super) enum Phase {
 pub(super) struct Running {
     phase: Arc<Mutex<Phase>>,
     stop: watch::Sender<bool>,
+    /// Whether nobody needs what its processes would write down when they end.
+    at_once: Arc<AtomicBool>,
     task: JoinHandle<()>,
     ports: Arc<Mutex<Option<Ports>>>,
     given: Arc<Mutex<Given>>,
@@ -107,11 +115,13 @@ impl Running {
         let (stop, stopped) = watch::channel(false);
         let (phase, ports) = (Arc::new(Mutex::new(Phase::Starting)), Arc::new(Mutex::new(None)));
         let given = Arc::<Mutex<Given>>::default();
+        let at_once = Arc::<AtomicBool>::default();
         let work = Work {
             plan: plan.clone(),
             shared: shared.clone(),
             target: target.clone(),
             phase: phase.clone(),
+            at_once: at_once.clone(),
             ports: ports.clone(),
             given: given.clone(),
             stopped,
@@ -119,6 +129,7 @@ impl Running {
         Self {
             phase,
             stop,
+            at_once,
             task: tokio::spawn(work.run()),
             ports,
             given,
@@ -186,6 +197,12 @@ impl Running {
         self.plan.placed(&self.target, ports, spec).command()
     }
 
+    /// Ends it as [`Self::stop`] does, but at once: it is deleted.
+    pub(super) async fn end(self) {
+        self.at_once.store(true, Ordering::Release);
+        self.stop().await;
+    }
+
     /// Ends it; once this is over, none of its processes runs.
     pub(super) async fn stop(self) {
         self.stop.send_replace(true);
@@ -249,6 +266,7 @@ struct Work {
     shared: Arc<Shared>,
     target: Target,
     phase: Arc<Mutex<Phase>>,
+    at_once: Arc<AtomicBool>,
     ports: Arc<Mutex<Option<Ports>>>,
     given: Arc<Mutex<Given>>,
     stopped: watch::Receiver<bool>,
@@ -266,7 +284,11 @@ impl Work {
             self.enter(Phase::Failed(message));
         }
         if let Some(supervisor) = supervisor {
-            supervisor.stop().await;
+            if self.at_once.load(Ordering::Acquire) {
+                supervisor.stop_within(Duration::ZERO).await;
+            } else {
+                supervisor.stop().await;
+            }
         }
         if let Some(docker) = &self.plan.docker {
             docker.remove(&self.target.id).await;
@@ -319,7 +341,7 @@ impl Work {
                 return Ok(());
             }
             let restarts = supervisor.look().await.map_err(at("processes"))?;
-            if healthy(&self.target, ports.web, &database).await {
+            if unwell(&self.target, ports.web, &database).await.is_empty() {
                 break;
             }
             if restarts >= RESTARTS_MAX || Instant::now() >= until {
@@ -332,6 +354,7 @@ impl Work {
             tracing::warn!(%error, environment = self.target.name(), "files of an earlier update cannot be removed");
         }
         let written = self.shared.config.changes.watch(bucket, dags.prefix());
+        let (mut watch, mut asked) = (Watch::default(), Instant::now());
         loop {
             let pause = tokio::select! {
                 stopped = self.pause(LOOK) => stopped,
@@ -342,11 +365,42 @@ impl Work {
                 break;
             }
             supervisor.look().await.map_err(at("processes"))?;
+            if asked.elapsed() >= ASK_RUNNING {
+                asked = Instant::now();
+                let unwell = unwell(&self.target, ports.web, &database).await;
+                self.judge(&mut watch, supervisor, &unwell);
+            }
             if let Err(error) = dags.run(&self.shared.neighbours, &self.place()).await {
                 tracing::warn!(%error, environment = self.target.name(), "the folder of DAGs could not be brought up to date");
             }
         }
         Ok(())
+    }
+
+    /// Does what follows from how the parts are.
+    fn judge(&self, health: &mut Watch, supervisor: &Supervisor, unwell: &[&'static str]) {
+        let (verdict, ended) = health.look(Instant::now(), unwell);
+        for part in ended {
+            tracing::warn!(
+                environment = self.target.name(),
+                part,
+                "a part of Airflow that is not well is started anew"
+            );
+            supervisor.kill(part);
+        }
+        match verdict {
+            Verdict::Well => self.enter(Phase::Running),
+            Verdict::Patient => {}
+            Verdict::Lost(parts) => {
+                let logs: Vec<String> = parts.iter().map(|part| format!("{part}.log")).collect();
+                self.enter(Phase::Unwell(format!(
+                    "Airflow is not well although it was started anew: {}. The end of {} in {} tells more.",
+                    parts.join(", "),
+                    logs.join(", "),
+                    self.plan.folder.display()
+                )));
+            }
+        }
     }
 
     /// The environment's database, brought up to date.
@@ -502,16 +556,15 @@ fn components(major: u32, ports: Ports, database: &Database) -> Vec<(&'static st
     all
 }
 
-/// Whether all parts of Airflow say that they are well.
-async fn healthy(target: &Target, port: u16, database: &Database) -> bool {
+/// The processes whose parts of Airflow do not say that they are well; the web server, where it does not answer.
+async fn unwell(target: &Target, port: u16, database: &Database) -> Vec<&'static str> {
     let path = if target.major() == 2 { "/health" } else { "/api/v2/monitor/health" };
     let question = Question { port, method: "GET", target: path, headers: &[], body: None };
-    let Ok(answer) = http::ask(question, ASK_TIMEOUT).await else { return false };
-    let parts: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
-    let well = |name: &str| parts[name]["status"] == "healthy";
-    let mut needed = vec!["metadatabase", "scheduler", "triggerer"];
+    let Ok(Answer { status: 200, body, .. }) = http::ask(question, ASK_TIMEOUT).await else { return vec!["webserver"] };
+    let parts: Value = serde_json::from_slice(&body).unwrap_or_default();
+    let mut needed = vec![("metadatabase", "webserver"), ("scheduler", "scheduler"), ("triggerer", "triggerer")];
     if has_dag_processor(target.major(), database) {
-        needed.push("dag_processor");
+        needed.push(("dag_processor", "dag-processor"));
     }
-    answer.status == 200 && needed.into_iter().all(well)
+    needed.into_iter().filter(|(part, _)| parts[part]["status"] != "healthy").map(|(_, process)| process).collect()
 }

@@ -22,6 +22,7 @@ mod process;
 mod rest;
 mod settings;
 mod sync;
+mod watch;
 mod watched;
 
 use std::collections::{HashMap, HashSet};
@@ -35,6 +36,7 @@ use standin_core::{BoxFuture, OperationError};
 use standin_model::Timestamp;
 use tokio::io::AsyncReadExt as _;
 use tokio::process::Command;
+use tokio::time::Instant;
 
 use crate::changes::Changes;
 use crate::neighbours::Neighbours;
@@ -54,7 +56,9 @@ const COMMAND_TIMEOUT: Duration = Duration::from_secs(60);
 /// How much of what a command writes is kept, in bytes.
 const OUTPUT_BYTES_MAX: u64 = 6 * 1024 * 1024;
 /// How often a start is looked at.
-const POLL_MS: i64 = 500;
+const POLL_MS: i64 = 250;
+/// How long an environment rests whose start has failed.
+const REST: Duration = Duration::from_secs(60);
 
 /// Where and how Airflow runs.
 #[derive(Clone)]
@@ -83,6 +87,8 @@ pub struct Local {
     running: Mutex<HashMap<String, Running>>,
     /// Ids that belonged to no environment at the last look.
     unknown: Mutex<HashSet<String>>,
+    /// Ids of environments whose start failed, and until when they rest.
+    resting: Mutex<HashMap<String, Instant>>,
     /// Whether it was closed: nothing starts any more.
     closed: AtomicBool,
 }
@@ -97,6 +103,7 @@ impl Local {
             shared: Arc::new(Shared { config, neighbours, installer, databases, sites, docker }),
             running: Mutex::default(),
             unknown: Mutex::default(),
+            resting: Mutex::default(),
             closed: AtomicBool::new(false),
         }
     }
@@ -127,6 +134,11 @@ impl Local {
 
     fn take(&self, id: &str) -> Option<Running> {
         self.running.lock().unwrap_or_else(PoisonError::into_inner).remove(id)
+    }
+
+    fn rests(&self, id: &str) -> bool {
+        let resting = self.resting.lock().unwrap_or_else(PoisonError::into_inner);
+        resting.get(id).is_some_and(|until| Instant::now() < *until)
     }
 
     /// Removes all that an environment has which does not run any more.
@@ -178,12 +190,17 @@ impl Runtime for Local {
             match self.phase(&target.id) {
                 Some(Phase::Running) => Progress::Done,
                 Some(Phase::Starting) => Progress::Working { again_after_ms: POLL_MS },
+                // It goes on being tried.
+                Some(Phase::Unwell(message)) => Progress::Failed { code: "INTERNAL_ERROR".to_owned(), message },
                 Some(Phase::Failed(message)) => {
                     if let Some(running) = self.take(&target.id) {
                         running.stop().await;
                     }
+                    let rests = Instant::now() + REST;
+                    self.resting.lock().unwrap_or_else(PoisonError::into_inner).insert(target.id.clone(), rests);
                     Progress::Failed { code: "INCORRECT_CONFIGURATION".to_owned(), message }
                 }
+                None if self.rests(&target.id) => Progress::Working { again_after_ms: POLL_MS },
                 None => {
                     let Some(installed) = self.find(target.version()) else {
                         return match self.ensure(target.version()) {
@@ -213,6 +230,7 @@ impl Runtime for Local {
             if let Some(old) = old {
                 old.stop().await;
             }
+            self.resting.lock().unwrap_or_else(PoisonError::into_inner).remove(&target.id);
             self.start(target).await
         })
     }
@@ -220,8 +238,9 @@ impl Runtime for Local {
     fn stop<'a>(&'a self, target: &'a Target) -> BoxFuture<'a, Progress> {
         Box::pin(async move {
             if let Some(running) = self.take(&target.id) {
-                running.stop().await;
+                running.end().await;
             }
+            self.resting.lock().unwrap_or_else(PoisonError::into_inner).remove(&target.id);
             match self.remove(&target.id).await {
                 Ok(()) => Progress::Done,
                 Err(message) => Progress::Failed { code: "INTERNAL_ERROR".to_owned(), message },
@@ -233,7 +252,7 @@ impl Runtime for Local {
         Box::pin(std::future::ready(match self.phase(&target.id) {
             Some(Phase::Running) => Health::Healthy,
             Some(Phase::Starting) => Health::Unhealthy("Airflow is being started".to_owned()),
-            Some(Phase::Failed(message)) => Health::Unhealthy(message),
+            Some(Phase::Unwell(message) | Phase::Failed(message)) => Health::Unhealthy(message),
             None => Health::Unhealthy("Airflow does not run".to_owned()),
         }))
     }
@@ -306,7 +325,7 @@ impl Runtime for Local {
                 std::mem::replace(&mut *self.unknown.lock().unwrap_or_else(PoisonError::into_inner), unknown.clone());
             for id in unknown.intersection(&before) {
                 if let Some(running) = self.take(id) {
-                    running.stop().await;
+                    running.end().await;
                 }
                 if let Err(error) = self.remove(id).await {
                     tracing::warn!(error, "what a deleted environment left cannot be removed");

@@ -146,14 +146,26 @@ impl Supervisor {
         self.processes.iter().filter_map(|kept| kept.child.as_ref()?.id()).collect()
     }
 
+    /// Kills one process; it is started again when its rest is over.
+    pub(super) fn kill(&self, name: &str) {
+        for kept in self.processes.iter().filter(|kept| kept.spec.name == name) {
+            signal(kept.group.filter(|_| kept.child.is_some()).as_slice(), Signal::KILL);
+        }
+    }
+
     /// Ends all processes, and what they have started.
-    pub(super) async fn stop(mut self) {
+    pub(super) async fn stop(self) {
+        self.stop_within(GRACE).await;
+    }
+
+    /// As [`Self::stop`]: what has not ended by itself within a time is killed.
+    pub(super) async fn stop_within(mut self, grace: Duration) {
         let groups: Vec<Pid> = self.ids().into_iter().filter_map(group).collect();
         for kept in &self.processes {
             let group = kept.child.as_ref().and_then(Child::id).and_then(group);
             signal(group.as_slice(), kept.spec.ends_on);
         }
-        let until = Instant::now() + GRACE;
+        let until = Instant::now() + grace;
         while Instant::now() < until {
             // A child that nobody waits for would count as running.
             for kept in &mut self.processes {

@@ -289,3 +289,28 @@ async fn metrics_are_kept_and_handed_on() {
     assert_eq!(world.engine.exposition().await.expect("memory does not fail"), "");
     world.call("PublishMetrics", json!({"EnvironmentName": "nobody", "MetricData": []})).await;
 }
+
+#[tokio::test]
+async fn what_runs_is_unavailable_while_it_is_not_well() {
+    let world = World::with(true, 0);
+    world.available(json!({})).await;
+    let look = async || {
+        world.engine.look_after(world.now(), Dice::new(1)).await.expect("the store is there");
+        let environment = world.get("birds").await;
+        let last = &environment["LastUpdate"];
+        [&environment["Status"], &last["Status"], &last["Error"]["ErrorMessage"]]
+            .map(|value| value.as_str().map(str::to_owned))
+    };
+    let seen = |texts: [&str; 3]| texts.map(|text| Some(text).filter(|text| !text.is_empty()).map(str::to_owned));
+    let fails =
+        || ("start", Progress::Failed { code: "INTERNAL_ERROR".into(), message: "the scheduler is not well".into() });
+    let well = seen(["AVAILABLE", "SUCCESS", ""]);
+    let unwell = seen(["UNAVAILABLE", "FAILED", "the scheduler is not well"]);
+    assert_eq!(look().await, well);
+    let steps = vec![fails(), fails(), ("start", Progress::Working { again_after_ms: 1 })];
+    *world.script.steps.lock().expect("no test panics with it") = steps;
+    for _ in 0..3 {
+        assert_eq!(look().await, unwell);
+    }
+    assert_eq!(look().await, well, "its error is gone with what it told of");
+}
