@@ -14,6 +14,8 @@ pub(super) const BACK: &str = "back";
 pub(super) const BYTES_FEW: i64 = 16 << 10;
 /// A longer call becomes several chunks, so that readers need not hold more at a time.
 pub(super) const BYTES_MAX: i64 = 128 << 10;
+/// A chunk takes what comes for so long, in ms: who reads from a time on looks so far back for chunks that reach over it.
+pub(super) const SPAN_MAX: i64 = 60 * 60 * 1000;
 /// Times and numbers in keys are sorted as text: 48 bits of milliseconds reach to the year 10889.
 const TIME_MAX: i64 = (1 << 48) - 1;
 /// Values of an event in a chunk's list: when it happened, when it came, the message.

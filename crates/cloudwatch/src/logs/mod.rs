@@ -36,8 +36,8 @@ const EVENTS_MAX: usize = 10_000;
 const PAGE_BYTES_MAX: i64 = 1 << 20;
 /// Rows that are read or deleted in one go.
 const PAGE: usize = 64;
-/// Calls that wait for a live tail; one that falls behind misses the oldest, and is told so.
-const TAILED: usize = 256;
+/// Calls that wait for a live tail, each of at most 1 MiB; one that falls behind misses the oldest, and is told so.
+const TAILED: usize = 32;
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 

@@ -133,7 +133,9 @@ impl Logs {
         let mut chunk = match &stream.tail {
             Some(key) => {
                 let row = self.store.get(&table, key).await.map_err(OperationError::internal)?;
-                row.map(|row| Chunk::from_row(&row)).transpose()?.filter(|chunk| chunk.last <= first.timestamp)
+                let fits =
+                    |chunk: &Chunk| chunk.last <= first.timestamp && first.timestamp - chunk.first <= chunk::SPAN_MAX;
+                row.map(|row| Chunk::from_row(&row)).transpose()?.filter(fits)
             }
             None => None,
         };
@@ -143,9 +145,10 @@ impl Logs {
                 Chunk::new(stream.next)
             });
             let mut room = chunk::BYTES_MAX - current.bytes;
+            let begin = if current.bytes > 0 { current.first } else { rest[0].timestamp };
             let fits = rest.iter().take_while(|event| {
                 room -= size_of(&event.message);
-                room >= 0
+                room >= 0 && event.timestamp - begin <= chunk::SPAN_MAX
             });
             // One that is larger than a chunk has its own.
             let (now, later) = rest.split_at(fits.count().max(1));

@@ -213,6 +213,28 @@ async fn many_events_take_few_rows_and_all_come_back() {
     assert_eq!(answer["events"][0]["message"].as_str().map(str::len), Some(500_000));
 }
 
+#[tokio::test]
+async fn chunks_do_not_reach_far() {
+    let mut world = World::new().await;
+    const HOUR: i64 = 60 * 60 * 1000;
+    world.put("a", &[20 * HOUR, 10 * HOUR, 9 * HOUR, 0]).await;
+    for _ in 0..30 {
+        world.now += HOUR / 4;
+        world.put("a", &[0]).await;
+    }
+    let (stream, _) =
+        world.logs.find(&place(), "birds", "a").await.expect("memory does not fail").expect("it is there");
+    assert!(stream.span <= HOUR, "{} ms", stream.span);
+    assert_eq!(
+        world.get("a", json!({"startFromHead": true, "endTime": NOW})).await.0,
+        [20 * HOUR, 10 * HOUR, 9 * HOUR]
+    );
+    let since = world.now - HOUR;
+    assert_eq!(world.get("a", json!({"startTime": since})).await.0.len(), 5);
+    let rows = world.logs.store.count(&super::chunks(&place()), "").await.expect("memory does not fail");
+    assert!(rows < 12, "{rows} rows");
+}
+
 fn place() -> standin_core::Place {
     standin_core::Place {
         partition: "aws".into(),
