@@ -79,8 +79,12 @@ class Browser:
         return self("POST", "/execute/sync", {"script": script, "args": list(arguments)})
 
     def text(self):
-        """What can be read on the page."""
-        return self.run("return document.body ? document.body.innerText : ''") or ""
+        """What can be read on the page, also within shadow trees, where Airflow 2 draws."""
+        script = """
+            const read = root => [root.innerText ?? [...root.children].map(child => child.innerText).join("\\n"),
+                ...[...root.querySelectorAll("*")].filter(one => one.shadowRoot).map(one => read(one.shadowRoot))].join("\\n");
+            return document.body ? read(document.body) : "";"""
+        return self.run(script) or ""
 
     def cookies(self):
         return {cookie["name"]: cookie for cookie in self("GET", "/cookie")}
