@@ -71,6 +71,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "standin-export",
             "standin-retrylab",
             "standin-proton",
+            "standin-mwaa",
             "standin-server",
         ],
     ),

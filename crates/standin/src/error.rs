@@ -16,6 +16,12 @@ pub enum Kind {
     /// The command to run does not exist, or cannot be run. The exit codes are those of shells.
     NotFound,
     NotRunnable,
+    /// What was to be done could not even begin.
+    Prevented,
+    /// It took too long. The exit code is that of `timeout`.
+    TimedOut,
+    /// Somebody ended it. The exit code is that of shells.
+    Interrupted,
     /// Nobody reads the output any more (`standin services | head`). Not worth a word.
     Closed,
 }
@@ -28,6 +34,9 @@ impl Kind {
             Self::Service => 254,
             Self::NotFound => 127,
             Self::NotRunnable => 126,
+            Self::Prevented => 3,
+            Self::TimedOut => 124,
+            Self::Interrupted => 130,
             Self::Closed => 0,
         }
     }
@@ -96,7 +105,7 @@ impl CommandError {
     /// The error as people read it: message, causes, hints, each on a line. Empty when there is nothing to say.
     pub fn report(&self) -> String {
         let mut text = String::new();
-        if self.kind == Kind::Closed {
+        if matches!(self.kind, Kind::Closed | Kind::Interrupted) {
             return text;
         }
         let _ = writeln!(text, "error: {}", self.error);

@@ -22,6 +22,7 @@ mod process;
 mod rest;
 mod settings;
 mod sync;
+mod trial;
 mod watch;
 mod watched;
 
@@ -48,6 +49,7 @@ use docker::{Docker, DockerConfig};
 use environment::{Phase, Running, Shared};
 use files::requirements::Sites;
 use install::{Installed, Installer};
+pub use trial::{Installable, Trial, installable, is_installed, pythons, requirements};
 
 /// The folder of environments, each by its id.
 const ENVIRONMENTS: &str = "environments";

@@ -14,8 +14,8 @@ use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::error::CommandError;
 use commands::{
-    aws, ca, call, clock, completions, describe, env, export, faults, incident, introspect, mockoon, proton, recording,
-    retrylab, run, serve, services, state,
+    aws, ca, call, clock, completions, describe, doctor, env, export, faults, incident, introspect, mockoon, mwaa,
+    proton, recording, retrylab, run, serve, services, state,
 };
 
 pub use models::Models;
@@ -58,6 +58,8 @@ pub enum Command {
     Recording(recording::RecordingArgs),
     State(state::StateArgs),
     Proton(proton::ProtonArgs),
+    Mwaa(mwaa::MwaaArgs),
+    Doctor(doctor::DoctorArgs),
     Env(env::EnvArgs),
     Aws(aws::AwsArgs),
     Mockoon(mockoon::MockoonArgs),
@@ -120,6 +122,8 @@ fn run_command(cli: Cli, out: &mut Out) -> Result<u8, CommandError> {
         Some(Command::Recording(recording)) => recording.run(out),
         Some(Command::State(state)) => state.run(out),
         Some(Command::Proton(proton)) => proton.run(out),
+        Some(Command::Mwaa(mwaa)) => mwaa.run(out),
+        Some(Command::Doctor(doctor)) => doctor.run(out),
         Some(Command::Env(env)) => env.run(out),
         Some(Command::Aws(aws)) => aws.run(out),
         Some(Command::Mockoon(mockoon)) => mockoon.run(out),

@@ -134,6 +134,11 @@ impl Board {
         let _ = io::stderr().write_all(text.as_bytes());
     }
 
+    /// Whether lines can be written over, so that what changes all the time may be told.
+    pub fn is_live(&self) -> bool {
+        self.paint.redraws
+    }
+
     /// Ends the part that is redrawn; what is written from now on stands below it.
     pub fn done(&mut self) {
         self.drawn = 0;

@@ -15,7 +15,7 @@ use crate::env::{self, Get};
 use crate::error::CommandError;
 
 pub use mockoon::MockoonSetting;
-pub use mwaa::{MwaaRuntime, MwaaSetting, mwaa};
+pub use mwaa::{MwaaRuntime, MwaaSetting, installations, mwaa};
 pub use proton::{ProtonSetting, proton};
 pub use settings::{
     Account, DEFAULT_PORT, Durability, FaultSetting, Fidelity, FrozenTime, Limit, Listen, LogFormat, ProxyPolicy,

@@ -8,6 +8,8 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 use standin_server::{DatabaseChoice, MwaaConfig};
 
+use crate::env;
+
 /// What runs the Airflow of environments.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -57,6 +59,13 @@ impl FromStr for MwaaSetting {
         let table = toml::Table::from_iter([(name.trim().to_owned(), toml::Value::String(value.to_owned()))]);
         Self::deserialize(table).map_err(|error| error.message().to_owned())
     }
+}
+
+/// Where installations lie that folders of DAGs share: what the environment names, else standin's own folder of data.
+pub fn installations() -> Option<PathBuf> {
+    let said = env::text(&env::process, env::MWAA).and_then(|text| text.parse::<MwaaSetting>().ok());
+    let own = || super::default_data_dir(&env::process).map(|folder| folder.join("mwaa/installed"));
+    said.and_then(|setting| setting.installations).or_else(own)
 }
 
 /// What all settings together make; the last word counts.

@@ -7,8 +7,8 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::project::{self, Project, Template};
-use super::remote::{Remote, RemoteArgs, list, text};
 use super::up::wait;
+use crate::cli::commands::remote::{Remote, RemoteArgs, list, text};
 use crate::cli::paint::{Board, Tone};
 use crate::error::CommandError;
 

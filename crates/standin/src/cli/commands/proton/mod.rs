@@ -4,7 +4,6 @@ mod check;
 mod down;
 mod files;
 mod project;
-mod remote;
 mod status;
 mod up;
 

@@ -7,8 +7,8 @@ use std::time::Duration;
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::remote::{Remote, RemoteArgs, list, text};
 use crate::cli::Out;
+use crate::cli::commands::remote::{Remote, RemoteArgs, list, text};
 use crate::cli::paint::{Cell, Paint, Tone, table};
 use crate::env;
 use crate::error::CommandError;

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::{Up, is_busy, is_good};
 use crate::cli::commands::proton::project::{Component, Project};
-use crate::cli::commands::proton::remote::text;
+use crate::cli::commands::remote::text;
 use crate::cli::paint::Tone;
 use crate::error::CommandError;
 

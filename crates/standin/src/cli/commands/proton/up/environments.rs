@@ -6,7 +6,7 @@ use standin_proton::manifest::Method;
 
 use super::{Up, Version, begun, is_busy, is_good, update};
 use crate::cli::commands::proton::project::{self, Environment, Project, Repository};
-use crate::cli::commands::proton::remote::text;
+use crate::cli::commands::remote::text;
 use crate::cli::paint::Tone;
 use crate::error::CommandError;
 

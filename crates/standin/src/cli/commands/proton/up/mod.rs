@@ -14,9 +14,9 @@ use serde_json::{Map, Value, json};
 use standin_proton::manifest::Method;
 
 use super::project::{self, Component, Environment, Project};
-use super::remote::{Remote, RemoteArgs, list, text};
 use super::tell;
 use crate::cli::Out;
+use crate::cli::commands::remote::{Remote, RemoteArgs, list, text};
 use crate::cli::paint::{Board, Cell, Paint, Tone, table};
 use crate::env;
 use crate::error::CommandError;

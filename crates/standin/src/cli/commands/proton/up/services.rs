@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::{Up, Version, begun, is_busy, is_good, show, update, wait};
 use crate::cli::commands::proton::project::{self, Project, Service};
-use crate::cli::commands::proton::remote::{list, text};
+use crate::cli::commands::remote::{list, text};
 use crate::cli::paint::Tone;
 use crate::error::CommandError;
 

@@ -6,7 +6,7 @@ use standin_proton::BundleKind;
 
 use super::{BUNDLE_TAG, Up, Version};
 use crate::cli::commands::proton::project::{Project, Template};
-use crate::cli::commands::proton::remote::{list, text};
+use crate::cli::commands::remote::{list, text};
 use crate::cli::paint::Tone;
 use crate::error::CommandError;
 

@@ -1,4 +1,4 @@
-//! The server whose Proton is worked with: calls of its operations, one after the other over one connection.
+//! A server that is worked with: calls of operations, one after the other over one connection.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -49,15 +49,8 @@ impl RemoteArgs {
     /// # Errors
     /// When no runtime can be started.
     pub fn remote(&self) -> Result<Remote, CommandError> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        Ok(Remote {
-            runtime: runtime.attempt("cannot start the runtime")?,
-            connection: None,
-            endpoint: self.endpoint.clone().unwrap_or_else(default_endpoint),
-            trust: Trust::new(self.ca.clone()),
-            credentials: Credentials::from_env(&env::process),
-            region: self.region.clone().unwrap_or_else(region_from_env),
-        })
+        let endpoint = self.endpoint.clone().unwrap_or_else(default_endpoint);
+        Remote::new(endpoint, Trust::new(self.ca.clone()), self.region.clone().unwrap_or_else(region_from_env))
     }
 }
 
@@ -65,6 +58,20 @@ impl RemoteArgs {
 type Outcome = Result<Document, ServiceError>;
 
 impl Remote {
+    /// # Errors
+    /// When no runtime can be started.
+    pub fn new(endpoint: Endpoint, trust: Trust, region: String) -> Result<Self, CommandError> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        Ok(Self {
+            runtime: runtime.attempt("cannot start the runtime")?,
+            connection: None,
+            endpoint,
+            trust,
+            credentials: Credentials::from_env(&env::process),
+            region,
+        })
+    }
+
     /// An operation of Proton; lists give all their pages.
     ///
     /// # Errors
@@ -94,6 +101,31 @@ impl Remote {
         Ok(output.to_json())
     }
 
+    /// Any operation; the code and the message of what the service refuses.
+    ///
+    /// # Errors
+    /// When there is no answer.
+    pub fn attempt(
+        &mut self,
+        service: &str,
+        operation: &str,
+        input: &Value,
+    ) -> Result<Result<Value, ServiceError>, CommandError> {
+        Ok(self.ask(service, operation, input, None)?.map(|output| output.to_json()))
+    }
+
+    /// Makes a bucket in the region that is worked in.
+    ///
+    /// # Errors
+    /// As [`Remote::proton`].
+    pub fn create_bucket(&mut self, bucket: &str) -> Result<(), CommandError> {
+        let mut create = serde_json::json!({ "Bucket": bucket });
+        if self.region != "us-east-1" {
+            create["CreateBucketConfiguration"] = serde_json::json!({ "LocationConstraint": self.region });
+        }
+        self.call("s3", "CreateBucket", &create).map(drop)
+    }
+
     /// Puts an object, into a bucket that is made where it is missing.
     ///
     /// # Errors
@@ -105,11 +137,7 @@ impl Remote {
             Err(error) if error.code == "NoSuchBucket" => {}
             outcome => return outcome.map(drop).map_err(|error| failed("s3", "PutObject", &error)),
         }
-        let mut create = serde_json::json!({ "Bucket": bucket });
-        if self.region != "us-east-1" {
-            create["CreateBucketConfiguration"] = serde_json::json!({ "LocationConstraint": self.region });
-        }
-        self.call("s3", "CreateBucket", &create)?;
+        self.create_bucket(bucket)?;
         let outcome = self.ask("s3", "PutObject", &put, Some(bytes))?;
         outcome.map(drop).map_err(|error| failed("s3", "PutObject", &error))
     }
