@@ -115,7 +115,8 @@ async fn ok(port: u16, request: &Request) -> Result<Value> {
 }
 
 async fn put_dag(port: u16, name: &str) -> Result<()> {
-    let request = request(port, "PUT", &format!("/birds-dags/dags/{name}.py"), "s3", DAG.replace("NAME", name).as_bytes());
+    let request =
+        request(port, "PUT", &format!("/birds-dags/dags/{name}.py"), "s3", DAG.replace("NAME", name).as_bytes());
     ok(port, &request).await.map(drop)
 }
 
@@ -260,12 +261,7 @@ async fn airflow(server: &Server, version: &str, cold: bool, data: &Path) -> Res
     }
     let available = started.elapsed();
     let kib = proportional_kib(data);
-    let rest = mwaa(
-        port,
-        "POST",
-        &path.replace("environments", "restapi"),
-        &json!({"Path": "/dags", "Method": "GET"}),
-    );
+    let rest = mwaa(port, "POST", &path.replace("environments", "restapi"), &json!({"Path": "/dags", "Method": "GET"}));
     let name = format!("edited-{cold}");
     put_dag(port, &name).await?;
     let edited = Instant::now();
@@ -290,9 +286,10 @@ async fn airflow(server: &Server, version: &str, cold: bool, data: &Path) -> Res
 /// The memory of all processes that run within a folder: each page counts once, however many share it.
 fn proportional_kib(folder: &Path) -> u64 {
     let Ok(entries) = std::fs::read_dir("/proc") else { return 0 };
-    let within = entries.flatten().map(|entry| entry.path()).filter(|process| {
-        std::fs::read_link(process.join("cwd")).is_ok_and(|current| current.starts_with(folder))
-    });
+    let within = entries
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|process| std::fs::read_link(process.join("cwd")).is_ok_and(|current| current.starts_with(folder)));
     let of = |process: std::path::PathBuf| -> Option<u64> {
         let text = std::fs::read_to_string(process.join("smaps_rollup")).ok()?;
         let line = text.lines().find_map(|line| line.strip_prefix("Pss:"))?;

@@ -386,7 +386,14 @@ impl Work {
                 part,
                 "a part of Airflow that is not well is started anew"
             );
-            supervisor.kill(part);
+            match &self.plan.docker {
+                // Without its container, the program that waits for it ends, and is started again.
+                Some(docker) => {
+                    let (docker, id) = (docker.clone(), self.target.id.clone());
+                    tokio::spawn(async move { docker.remove(&id).await });
+                }
+                None => supervisor.kill(part),
+            }
         }
         match verdict {
             Verdict::Well => self.enter(Phase::Running),
@@ -461,7 +468,14 @@ impl Work {
                 given.exports.insert(component, exports);
             }
         }
-        if let Some(requirements) = &brought.requirements {
+        let in_container = self.plan.docker.is_some();
+        if in_container && brought.requirements.is_some() {
+            tracing::warn!(
+                environment = target.name(),
+                "requirements.txt has no effect in containers; let the image have what it names"
+            );
+        }
+        if let Some(requirements) = brought.requirements.as_ref().filter(|_| !in_container) {
             let mut variables = self.plan.variables(target, (ports, &given), "scheduler");
             variables.retain(|name, _| {
                 name.starts_with("AWS_") || given.exports.values().any(|exports| exports.contains_key(name))
