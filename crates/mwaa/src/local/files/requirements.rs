@@ -81,6 +81,8 @@ impl Sites {
     async fn install(&self, wanted: &Wanted<'_>, mut out: &std::fs::File) -> Result<PathBuf, String> {
         let failed = |error: io::Error| format!("requirements.txt: {error}");
         let until = Instant::now() + LIMIT;
+        let uv =
+            wanted.installed.uv.as_deref().ok_or("requirements.txt needs uv, which is not there and cannot be got")?;
         let text = tokio::fs::read(wanted.requirements).await.map_err(failed)?;
         let text = String::from_utf8(text).map_err(|_| "requirements.txt is not UTF-8")?;
         let lock = tokio::fs::read_to_string(&wanted.installed.lock).await.map_err(failed)?;
@@ -141,7 +143,7 @@ impl Sites {
             arguments.extend(["--constraint".to_owned(), path(file)]);
         }
         arguments.push(path(&asked));
-        self.uv(wanted, &arguments, out, until).await?;
+        self.uv((uv, wanted), &arguments, out, until).await?;
         let resolved = tokio::fs::read_to_string(&resolved).await.map_err(failed)?;
         let lock = &parts[0];
         let missing = work.join("missing.txt");
@@ -161,7 +163,7 @@ impl Sites {
             "--requirement",
             &path(&missing),
         ];
-        self.uv(wanted, &arguments.map(str::to_owned), out, until).await?;
+        self.uv((uv, wanted), &arguments.map(str::to_owned), out, until).await?;
         tokio::fs::write(new.join(WHOLE), "").await.map_err(failed)?;
         if let Err(error) = tokio::fs::rename(&new, &site).await {
             // Another environment was faster.
@@ -193,13 +195,11 @@ impl Sites {
 
     async fn uv(
         &self,
-        wanted: &Wanted<'_>,
+        (uv, wanted): (&Path, &Wanted<'_>),
         arguments: &[String],
         out: &std::fs::File,
         until: Instant,
     ) -> Result<(), String> {
-        let uv =
-            wanted.installed.uv.as_ref().ok_or("requirements.txt needs uv, which is not there and cannot be got")?;
         let mut command = Command::new(uv);
         // Its cache and its certificates are those of the installation of Airflow.
         command
