@@ -9,6 +9,7 @@
 #   conformance  every operation of every API through botocore; rewrites docs/coverage.md
 #   lifecycle    the life of every resource type through botocore; rewrites docs/lifecycle.md
 #   cli          the AWS CLI, and standin's own commands
+#   airflow      MWAA with a real Airflow: STANDIN_TEST_AIRFLOW names the versions (2.10.3,3.0.6); empty skips it
 #   node         the AWS SDK for JavaScript
 #   mockoon      standin and mockoon-cli on the same environments, answer by answer
 #   sdk-rust     the AWS SDK for Rust, in process
@@ -197,6 +198,28 @@ for step in python conformance lifecycle cli; do
       ;;
   esac
 done
+
+if wants airflow; then
+  versions="${STANDIN_TEST_AIRFLOW-2.10.3,3.0.6}"
+  registry="import urllib.request as u; u.urlopen('https://pypi.org/simple/uv/', timeout=10)"
+  if [ -z "$versions" ]; then
+    skip airflow "STANDIN_TEST_AIRFLOW is empty"
+  elif ! have python3.11 && ! have python3.12; then
+    skip airflow "neither Python 3.11 nor 3.12 is installed"
+  elif ! [ -d "$CARGO_TARGET_DIR/airflow" ] && ! python3 -c "$registry" 2>/dev/null && ! python3 -m pip download -q --no-deps -d "$logs/registry" uv 2>/dev/null; then
+    skip airflow "no package registry answers, and nothing is installed in $CARGO_TARGET_DIR/airflow"
+  else
+    if ! have chromedriver && have apt-get && [ "$(id -u)" = 0 ]; then
+      (apt-get update && apt-get install -y chromium chromium-driver) >"$logs/chromium.log" 2>&1 || true
+    fi
+    [ -n "${STANDIN_BIN:-}" ] || { check build binary; export STANDIN_BIN="$CARGO_TARGET_DIR/debug/standin"; }
+    check airflow-venv venv "$CARGO_TARGET_DIR/venv" e2e/python/requirements.txt
+    airflow="env STANDIN_TEST_AIRFLOW=$versions STANDIN_TEST_INSTALLATIONS=$CARGO_TARGET_DIR/airflow STANDIN_MWAA=installations=$CARGO_TARGET_DIR/airflow"
+    check airflow-local timeout 1200 $airflow "$python" -m pytest -q -p no:cacheprovider e2e/python/test_mwaa_local*.py
+    check airflow-ui timeout 600 $airflow "$python" -m pytest -q -p no:cacheprovider e2e/python/test_mwaa_ui.py
+    check airflow-cli timeout 900 $airflow "$python" -m pytest -q -p no:cacheprovider e2e/cli/test_mwaa.py -k "real or tried"
+  fi
+fi
 
 if wants node; then
   if have node && have npm; then
