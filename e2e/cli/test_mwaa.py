@@ -277,7 +277,7 @@ def test_a_real_airflow_runs_the_example(folder, how, version):
     (folder / "dags/failing.py").write_text((folder / "dags/hello.py").read_text().replace("hello", "failing").replace('return "Hello from a task"', 'raise ValueError("no greeting")'))
     done = run("failing", status=1)
     assert "ValueError: no greeting" in done.stdout and "repeat upstream_failed" in done.stderr
-    (folder / "dags/failing.py").write_text("import nothing_of_this_name\n# failing\n")
+    (folder / "dags/failing.py").write_text("import nothing_of_this_name\n# Airflow reads files only that speak of airflow and a dag: failing\n")
     assert re.search(r"dags/failing\.py:1: ModuleNotFoundError", run("failing", status=3).stderr)
 
 

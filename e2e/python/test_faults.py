@@ -28,6 +28,11 @@ def admin(server):
     admin("DELETE", "/_standin/faults")
 
 
+def make_bucket(server, name):
+    client = make_client(server, "s3")
+    client.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": client.meta.region_name})
+
+
 def make_client(server, service, attempts=1, mode="standard", **more):
     config = Config(retries={"total_max_attempts": attempts, "mode": mode}, inject_host_prefix=False, **more)
     keys = {"aws_access_key_id": ACCOUNT, "aws_secret_access_key": "standin"}
@@ -229,6 +234,7 @@ def test_transitions_end_badly(transition, first, later):
         admin, mwaa = Admin(server.url), make_client(server, "mwaa")
         network = {"SecurityGroupIds": ["sg-0123456789abcdef0"], "SubnetIds": ["subnet-0123456789abcdef0", "subnet-0123456789abcdef1"]}
         role, bucket = f"arn:aws:iam::{ACCOUNT}:role/mwaa", "arn:aws:s3:::birds"
+        make_bucket(server, "birds")
         mwaa.create_environment(Name="birds", DagS3Path="dags", ExecutionRoleArn=role, SourceBucketArn=bucket, NetworkConfiguration=network)
         status = lambda: mwaa.get_environment(Name="birds")["Environment"]["Status"]  # noqa: E731
         assert status() == first

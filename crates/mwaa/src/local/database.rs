@@ -167,6 +167,18 @@ impl Databases {
         }
     }
 
+    /// Ends the server if nobody needs it; the next environment starts it again. Environments have their folder before they ask for
+    /// a database, and nobody gets one while it is looked whether there are any.
+    pub(super) async fn rest(&self, needed: impl Future<Output = bool>) {
+        let mut found = self.server.lock().await;
+        if let Found::Runs(server) = &*found
+            && !needed.await
+        {
+            server.stop().await;
+            *found = Found::Unknown;
+        }
+    }
+
     /// Where the database of a new environment is; nothing for SQLite.
     async fn choose(&self, installer: &Installer, installed: &Installed) -> Result<Option<Place>, String> {
         match &self.choice {

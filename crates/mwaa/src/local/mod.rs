@@ -160,6 +160,7 @@ impl Local {
                 if let Err(error) = self.shared.sites.tidy(&environments).await {
                     tracing::warn!(%error, "what no environment requires any more cannot be removed");
                 }
+                self.shared.databases.rest(async { !self.folders().await.is_empty() }).await;
                 Ok(())
             }
         }
