@@ -13,7 +13,7 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from conftest import Admin
+from conftest import Admin, make
 from serve import Standin, binary
 
 ACCOUNT = "123456789012"
@@ -304,3 +304,11 @@ def test_lists_by_prefix_page(server):
         token = {"NextToken": page["NextToken"]}
     assert found == [f"heron-{number:02}" for number in range(1, 30, 2)]
     assert events.list_rules(NamePrefix="stork")["Rules"] == []
+
+
+def test_what_is_there_without_being_made_is_counted(server):
+    iam = make(server, "iam")
+    arn = iam.create_policy(PolicyName="nests", PolicyDocument='{"Version": "2012-10-17", "Statement": []}')["Policy"]["Arn"]
+    made = [iam.create_policy_version(PolicyArn=arn, PolicyDocument="{}")["PolicyVersion"]["VersionId"] for _ in range(2)]
+    assert made == ["v2", "v3"]
+    assert sorted(version["VersionId"] for version in iam.list_policy_versions(PolicyArn=arn)["Versions"]) == ["v1", "v2", "v3"]

@@ -40,11 +40,19 @@ impl Work<'_> {
         let table = self.space.table(format!("{COUNTERS}{}", self.schema.ty(self.role.resource).table));
         let key = within.map_or_else(|| prefix.to_owned(), |within| format!("{prefix}{within}"));
         let row = self.rows.get(&table, &key).await?;
-        let last = row.as_ref().and_then(|row| row.body.get("last")).and_then(Document::as_i64).unwrap_or_default();
+        let last = row.as_ref().and_then(|row| row.body.get("last")).and_then(Document::as_i64);
+        let last = last.unwrap_or_else(|| self.counted());
         let mut fields = Fields::with_capacity(1);
         fields.push("last", last + 1);
         batch.check(&table, key.as_str(), row.map(|row| row.version));
         batch.put(&table, key, Document::Map(fields), Vec::new());
         Ok(last + 1)
+    }
+
+    /// The number of what is there without being made: the `1` of IAM's policy version `v1`.
+    fn counted(&self) -> i64 {
+        let resource = self.schema.lifecycle.resource(self.role.resource);
+        let default = resource.default.as_deref().filter(|_| resource.implicit).unwrap_or_default();
+        default.trim_start_matches(|char: char| !char.is_ascii_digit()).parse().unwrap_or_default()
     }
 }
