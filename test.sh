@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs every check and every test of the project, and sets up what they need. From a clean clone it takes about
-# 20 minutes on two cores. Names of steps as arguments run only those: ./test.sh rust python
+# 40 minutes on two cores. Names of steps as arguments run only those: ./test.sh rust python
 #
 #   lint         rustfmt, clippy, the layout of the workspace
 #   rust         unit, golden and property tests of the workspace
@@ -23,6 +23,9 @@ cd "$(dirname "$0")"
 export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$PWD/target}"
 export CARGO_TERM_COLOR="${CARGO_TERM_COLOR:-never}"
 unset AWS_PROFILE AWS_ENDPOINT_URL
+# Tests with a real Airflow are a step of their own.
+airflow_versions="${STANDIN_TEST_AIRFLOW-2.10.3,3.0.6}"
+unset STANDIN_TEST_AIRFLOW
 logs="$CARGO_TARGET_DIR/test-logs"
 mkdir -p "$logs"
 wanted=("$@")
@@ -159,7 +162,7 @@ if wants generated; then
   fi
 fi
 
-if wants python || wants conformance || wants lifecycle || wants cli || wants node || wants mockoon || wants terraform; then
+if wants python || wants conformance || wants lifecycle || wants cli || wants airflow || wants node || wants mockoon || wants terraform; then
   check build binary
   export STANDIN_BIN="$CARGO_TARGET_DIR/debug/standin"
 fi
@@ -167,14 +170,6 @@ fi
 # The Python suite asks mockoon-cli, too.
 if { wants python || wants mockoon; } && have node && have npm; then
   check mockoon-modules npm --prefix e2e/mockoon ci --no-audit --no-fund
-fi
-
-# A browser looks at Airflow's pages, where versions of Airflow to try are named.
-if wants python && [ -n "${STANDIN_TEST_AIRFLOW:-}" ] && ! have chromedriver; then
-  if have apt-get && [ "$(id -u)" = 0 ]; then
-    (apt-get update && apt-get install -y chromium chromium-driver) >"$logs/chromium.log" 2>&1 || true
-  fi
-  have chromedriver || skip browser "Chromium is not installed: apt-get install chromium chromium-driver"
 fi
 
 for step in python conformance lifecycle cli; do
@@ -200,8 +195,7 @@ for step in python conformance lifecycle cli; do
 done
 
 if wants airflow; then
-  versions="${STANDIN_TEST_AIRFLOW-2.10.3,3.0.6}"
-  if [ -z "$versions" ]; then
+  if [ -z "$airflow_versions" ]; then
     skip airflow "STANDIN_TEST_AIRFLOW is empty"
   elif ! have python3.11 && ! have python3.12; then
     skip airflow "neither Python 3.11 nor 3.12 is installed"
@@ -211,9 +205,9 @@ if wants airflow; then
     if ! have chromedriver && have apt-get && [ "$(id -u)" = 0 ]; then
       (apt-get update && apt-get install -y chromium chromium-driver) >"$logs/chromium.log" 2>&1 || true
     fi
-    [ -n "${STANDIN_BIN:-}" ] || { check build binary; export STANDIN_BIN="$CARGO_TARGET_DIR/debug/standin"; }
+    have chromedriver || skip airflow-browser "Chromium is not installed: apt-get install chromium chromium-driver"
     check airflow-venv venv "$CARGO_TARGET_DIR/venv" e2e/python/requirements.txt
-    airflow="env STANDIN_TEST_AIRFLOW=$versions STANDIN_TEST_INSTALLATIONS=$CARGO_TARGET_DIR/airflow STANDIN_MWAA=installations=$CARGO_TARGET_DIR/airflow"
+    airflow="env STANDIN_TEST_AIRFLOW=$airflow_versions STANDIN_TEST_INSTALLATIONS=$CARGO_TARGET_DIR/airflow STANDIN_MWAA=installations=$CARGO_TARGET_DIR/airflow"
     check airflow-local timeout 1200 $airflow "$python" -m pytest -q -p no:cacheprovider e2e/python/test_mwaa_local*.py
     check airflow-ui timeout 600 $airflow "$python" -m pytest -q -p no:cacheprovider e2e/python/test_mwaa_ui.py
     check airflow-cli timeout 900 $airflow "$python" -m pytest -q -p no:cacheprovider e2e/cli/test_mwaa.py -k "real or tried"
