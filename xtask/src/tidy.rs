@@ -29,6 +29,11 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("standin-proton", &["standin-model", "standin-core", "standin-store", "standin-typed"]),
     ("standin-cloudwatch", &["standin-model", "standin-core", "standin-store", "standin-typed"]),
     ("standin-mwaa", &["standin-model", "standin-core", "standin-store", "standin-typed"]),
+    ("standin-host", &["standin-core"]),
+    (
+        "standin-provision",
+        &["standin-model", "standin-core", "standin-store", "standin-host", "standin-aws", "standin-proton"],
+    ),
     (
         "standin-cloudformation",
         &["standin-model", "standin-core", "standin-mock", "standin-store", "standin-lifecycle"],
@@ -50,6 +55,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "standin-proton",
             "standin-mwaa",
             "standin-cloudwatch",
+            "standin-host",
+            "standin-provision",
         ],
     ),
     (
@@ -72,6 +79,9 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "standin-retrylab",
             "standin-proton",
             "standin-mwaa",
+            "standin-host",
+            "standin-aws",
+            "standin-provision",
             "standin-server",
         ],
     ),

@@ -119,7 +119,7 @@ impl Neighbours {
                 }
                 _ => Progress::Failed { reason: self.reason(order, &stack).await },
             },
-            stack => Progress::Working { again_after_ms: again_after(order, stack.as_ref()) },
+            stack => Progress::again(again_after(order, stack.as_ref())),
         })
     }
 
@@ -130,7 +130,7 @@ impl Neighbours {
         }
         let Some(stack) = self.stack(order).await? else { return Ok(gone) };
         if stack.is_busy() {
-            return Ok(Progress::Working { again_after_ms: again_after(order, Some(&stack)) });
+            return Ok(Progress::again(again_after(order, Some(&stack))));
         }
         if stack.status == "DELETE_FAILED" && self.was_told(order).await {
             return Ok(Progress::Failed { reason: self.reason(order, &stack).await });
@@ -138,7 +138,7 @@ impl Neighbours {
         self.delete_stack(order).await?;
         match self.stack(order).await? {
             None => Ok(gone),
-            stack => Ok(Progress::Working { again_after_ms: again_after(order, stack.as_ref()) }),
+            stack => Ok(Progress::again(again_after(order, stack.as_ref()))),
         }
     }
 
@@ -156,7 +156,7 @@ impl Neighbours {
             _ if !stack.is_busy() => return Ok(Progress::Cancelled),
             _ => {}
         }
-        Ok(Progress::Working { again_after_ms: *POLL_MS.start() })
+        Ok(Progress::again(*POLL_MS.start()))
     }
 }
 

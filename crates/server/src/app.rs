@@ -138,7 +138,7 @@ impl App {
         let faults = Arc::new(config.faults);
         experiments::register(&mut registry, &resources, &faults, catalogue);
         let (dice, public_url) = (Dice::new(config.seed), Arc::<OnceLock<_>>::default());
-        let local = data_dir.zip(config.search).map(|(folder, search)| LocalConfig {
+        let local = data_dir.clone().zip(config.search.clone()).map(|(folder, search)| LocalConfig {
             installations: config.mwaa.installations.unwrap_or_else(|| folder.join("mwaa/installed")),
             folder: folder.join("mwaa"),
             search,
@@ -167,7 +167,20 @@ impl App {
         let parts = stacks::Parts { catalogue, others, store: &store, resources: &resources, clock: &clock, dice };
         let stacks = stacks::register(&mut registry, parts);
         let others = caller(&registry);
-        let proton = proton::register(&mut registry, others, &store, &resources, config.proton_quotas, first);
+        let needs = proton::Needs {
+            others,
+            store: &store,
+            resources: &resources,
+            quotas: config.proton_quotas,
+            first,
+            config: config.provisioning,
+            folder: data_dir,
+            search: config.search,
+            endpoint: &public_url,
+            only_local: config.listen.iter().all(|address| address.ip().is_loopback()),
+            clock: &clock,
+        };
+        let (proton, _) = proton::register(&mut registry, needs);
         Self {
             catalogue,
             index: Index::new(catalogue),

@@ -14,6 +14,7 @@ use standin_model::Service;
 use standin_mwaa::local::DatabaseChoice;
 use standin_mwaa::local::docker::DockerConfig;
 use standin_proton::engine::Quotas;
+use standin_provision::ProvisioningConfig;
 use standin_script::Responses;
 use standin_script::folder::Folder;
 use standin_store::StoreLocation;
@@ -113,6 +114,8 @@ pub struct ServerConfig {
     pub proton_quotas: Quotas,
     /// What becomes of Proton's events.
     pub proton_events: EventsConfig,
+    /// Who provisions for Proton, and where its repositories are.
+    pub provisioning: ProvisioningConfig,
     /// What runs Airflow for environments of MWAA.
     pub mwaa: MwaaConfig,
 }
@@ -176,6 +179,7 @@ impl Default for ServerConfig {
             replay: None,
             proton_quotas: Quotas::default(),
             proton_events: EventsConfig::default(),
+            provisioning: ProvisioningConfig::default(),
             mwaa: MwaaConfig::default(),
         }
     }

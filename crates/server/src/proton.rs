@@ -4,11 +4,17 @@ pub(crate) mod events;
 mod put_events;
 pub(crate) mod webhook;
 
-use std::sync::Arc;
+use std::convert::Infallible;
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
 
-use standin_core::{Caller, Registry};
+use futures_util::FutureExt as _;
+use futures_util::stream::{FuturesUnordered, StreamExt as _};
+use standin_core::{Caller, Clock, Registry};
 use standin_proton::engine::{Engine, QUEUE, Quotas, SERVICE};
 use standin_proton::neighbours::Neighbours;
+use standin_provision::{Parts, Provisioning, ProvisioningConfig};
 use standin_state::Resources;
 use standin_store::Store;
 
@@ -16,25 +22,49 @@ use crate::app::App;
 use crate::gate::Gate;
 use crate::worker::Worker;
 
-/// Registers the engine for all operations of Proton. What `others` calls are the services that it needs; `first` tells the ids
-/// of this run from those of an earlier one.
-pub(crate) fn register(
-    registry: &mut Registry,
-    others: Caller,
-    store: &Arc<dyn Store>,
-    resources: &Arc<Resources>,
-    quotas: Quotas,
-    first: u64,
-) -> Arc<Engine> {
-    let neighbours = Arc::new(Neighbours::new(others));
-    let pace = resources.clone();
-    let engine = Engine::new(store.clone(), neighbours.clone(), neighbours, quotas)
-        .with_run(first)
+/// Steps of jobs that are under way at a time.
+const STEPS_MAX: usize = 32;
+
+/// What the engine and those who provision for it need.
+pub(crate) struct Needs<'n> {
+    /// Calls the services that Proton needs.
+    pub others: Caller,
+    pub store: &'n Arc<dyn Store>,
+    pub resources: &'n Arc<Resources>,
+    pub quotas: Quotas,
+    /// Tells the ids of this run from those of an earlier one.
+    pub first: u64,
+    pub config: ProvisioningConfig,
+    /// The folder of data, where there is one.
+    pub folder: Option<PathBuf>,
+    pub search: Option<OsString>,
+    pub endpoint: &'n Arc<OnceLock<Arc<str>>>,
+    pub only_local: bool,
+    pub clock: &'n Arc<Clock>,
+}
+
+/// Registers the engine for all operations of Proton.
+pub(crate) fn register(registry: &mut Registry, needs: Needs<'_>) -> (Arc<Engine>, Provisioning) {
+    let bundles = Arc::new(Neighbours::new(needs.others.clone()));
+    let clock = needs.clock.clone();
+    let provisioning = Provisioning::new(Parts {
+        caller: needs.others,
+        config: needs.config,
+        folder: needs.folder.map(|folder| folder.join("proton")),
+        search: needs.search,
+        endpoint: needs.endpoint.clone(),
+        only_local: needs.only_local,
+        now: Arc::new(move || clock.now()),
+    });
+    let pace = needs.resources.clone();
+    let engine = Engine::new(needs.store.clone(), bundles, provisioning.methods.clone(), needs.quotas)
+        .with_repositories(provisioning.repositories.clone())
+        .with_run(needs.first)
         .with_delay(move || pace.transitions(SERVICE));
     let engine = Arc::new(engine);
-    let gate = Gate { service: SERVICE, engine: engine.clone(), resources: resources.clone() };
+    let gate = Gate { service: SERVICE, engine: engine.clone(), resources: needs.resources.clone() };
     registry.service(SERVICE, Arc::new(gate));
-    engine
+    (engine, provisioning)
 }
 
 /// The queues of Proton's jobs and of the deliveries of its events.
@@ -43,12 +73,35 @@ pub(crate) fn queues(app: &App) -> impl Iterator<Item = String> {
     std::iter::once(QUEUE.to_owned()).chain(deliveries)
 }
 
-/// Does Proton's jobs as they become due, as long as the server runs.
-pub(crate) async fn work(app: &App) -> std::convert::Infallible {
+/// Does Proton's jobs as they become due, as long as the server runs. One that takes long holds no other up.
+pub(crate) async fn work(app: &App) -> Infallible {
     let mut worker = Worker::new(app, QUEUE);
+    let mut steps = FuturesUnordered::new();
     loop {
         let now = app.clock.now();
-        let done = app.proton.work(now, app.dice, &app.owner).await;
-        worker.rest(app, now, done).await;
+        let claimed = match STEPS_MAX - steps.len() {
+            0 => Ok(Vec::new()),
+            free => app.proton.claim(now, &app.owner, free).await,
+        };
+        match claimed {
+            Ok(jobs) => {
+                steps.extend(jobs.into_iter().map(|job| async move { app.proton.carry_on(&job, now, app.dice).await }));
+            }
+            Err(error) => worker.failed(&error).await,
+        }
+        let room = steps.len() < STEPS_MAX;
+        tokio::select! {
+            Some(ended) = steps.next() => {
+                let mut ended = Some(ended);
+                // What has ended by now as well makes room at once.
+                while let Some(result) = ended {
+                    if let Err(error) = result {
+                        worker.failed(&error).await;
+                    }
+                    ended = steps.next().now_or_never().flatten();
+                }
+            }
+            () = worker.wait(&*app.store, now), if room => {}
+        }
     }
 }

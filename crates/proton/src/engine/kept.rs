@@ -58,6 +58,8 @@ pub struct Extra {
     pub removed: Vec<String>,
     /// Of a deployment: whether it deletes.
     pub deletes: bool,
+    /// Of a deployment: what its provisioner gave to be kept.
+    pub notes: Option<Document>,
     /// Of a component; of a version that is being registered: bucket and key of its bundle.
     pub manifest: Option<String>,
     /// Of a component: its template file as deployed.
@@ -92,6 +94,7 @@ impl Shape for Extra {
             added: one(fields, "added").unwrap_or_default(),
             removed: one(fields, "removed").unwrap_or_default(),
             deletes: one(fields, "deletes").unwrap_or_default(),
+            notes: fields.get("notes").cloned(),
             manifest: one(fields, "manifest"),
             template_file: one(fields, "templateFile"),
             major: one(fields, "major"),
@@ -121,6 +124,9 @@ impl Shape for Extra {
         many(&mut fields, "added", &self.added);
         many(&mut fields, "removed", &self.removed);
         some(&mut fields, "deletes", Some(&self.deletes).filter(|set| **set));
+        if let Some(notes) = &self.notes {
+            fields.push("notes", notes.clone());
+        }
         some(&mut fields, "manifest", self.manifest.as_ref());
         some(&mut fields, "templateFile", self.template_file.as_ref());
         some(&mut fields, "major", self.major.as_ref());

@@ -21,6 +21,7 @@ mod instances;
 mod kept;
 mod order;
 pub mod provision;
+pub mod repositories;
 mod services;
 mod sync;
 mod tags;
@@ -39,6 +40,7 @@ use tokio::sync::watch;
 
 use crate::types::{Input, OPERATIONS};
 use provision::{BundleSource, Provisioner};
+use repositories::{NoRepositories, Repositories};
 pub use tx::Scope;
 
 /// The catalogue's id of the service.
@@ -83,6 +85,7 @@ pub struct Engine {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) bundles: Arc<dyn BundleSource>,
     pub(crate) provisioner: Arc<dyn Provisioner>,
+    pub(crate) repositories: Arc<dyn Repositories>,
     pub(crate) quotas: Quotas,
     /// How long a deployment shows IN_PROGRESS before anything is provisioned.
     delay: Arc<dyn Fn() -> Duration + Send + Sync>,
@@ -109,12 +112,20 @@ impl Engine {
             store,
             bundles,
             provisioner,
+            repositories: Arc::new(NoRepositories),
             quotas,
             delay: Arc::new(|| Duration::ZERO),
             run: 0,
             told: watch::Sender::new(0),
             read: bundles::ReadBundles::default(),
         }
+    }
+
+    /// Where linked repositories are read.
+    #[must_use]
+    pub fn with_repositories(mut self, repositories: Arc<dyn Repositories>) -> Self {
+        self.repositories = repositories;
+        self
     }
 
     /// Lets deployments and registrations wait before they begin, as long as `delay` says when they are made.

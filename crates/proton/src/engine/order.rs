@@ -8,7 +8,7 @@ use standin_core::{Dice, OperationError};
 use super::deployments::{Target, target_of};
 use super::errors::validation;
 use super::kept::{Kept, Version, version_key};
-use super::provision::Order;
+use super::provision::{Order, ProvisionedBy, Subject};
 use super::tx::Tx;
 use super::{components, connections, instances, services, templates};
 use crate::archive::Files;
@@ -76,12 +76,15 @@ fn schema(bundle: &Bundle) -> Result<&crate::Schema, OperationError> {
 /// What an order says of everything but the template.
 struct Frame<'f> {
     kept: &'f Kept<Deployment>,
+    subject: Subject,
     stack: String,
     tags: Vec<(String, String)>,
     /// The environment in whose account and with whose roles it happens.
     environment: Option<&'f Environment>,
     template: Option<(String, &'f str, &'f str)>,
     component: bool,
+    /// Where Terraform's files go that belong to no environment.
+    repository: Option<RepositoryBranch>,
 }
 
 impl Frame<'_> {
@@ -92,18 +95,24 @@ impl Frame<'_> {
         of: &Infrastructure,
         target: &render::Target<'_>,
     ) -> Result<Asked, OperationError> {
-        let (mut account, mut role) = (tx.scope.account.clone(), None);
+        let by = ProvisionedBy::from(&of.method);
+        let (mut account, mut role, mut repository) = (tx.scope.account.clone(), None, self.repository);
         if let Some(environment) = self.environment {
             role.clone_from(&environment.proton_service_role_arn);
+            repository.clone_from(&environment.provisioning_repository);
             let mut component_role = environment.component_role_arn.clone();
+            let mut build_role = environment.codebuild_role_arn.clone();
             if let Some(id) = &environment.environment_account_connection_id {
                 let connection = connections::carries(tx, id).await?;
                 account = connection.environment_account_id;
                 role = Some(connection.role_arn);
                 component_role = connection.component_role_arn.or(component_role);
+                build_role = connection.codebuild_role_arn.or(build_role);
             }
             if self.component {
                 role = component_role;
+            } else if by == ProvisionedBy::CodeBuild {
+                role = build_role;
             }
         }
         let deployment = &self.kept.value;
@@ -126,13 +135,18 @@ impl Frame<'_> {
         Ok(Asked::Order(Box::new(Order {
             deployment_id: deployment.id.clone(),
             resource_arn: deployment.target_arn.clone(),
+            subject: self.subject,
+            home: tx.scope.account.clone(),
             stack_name: self.stack,
             account,
             region: tx.scope.region.clone(),
             partition: tx.scope.partition.clone(),
             role_arn: role,
+            repository,
+            by,
             tags: self.tags.clone(),
             rendered,
+            notes: self.kept.extra.notes.clone().unwrap_or_default(),
             now: tx.now(),
         })))
     }
@@ -179,11 +193,13 @@ async fn environment(
     let template = tx.arn(&format!("environment-template/{}", state.template_name));
     let frame = Frame {
         kept,
+        subject: Subject::Environment { name: name.to_owned() },
         stack: stack(kept, &format!("environment-{name}-cloudformation")),
         tags: tags(tx, &[("template", template.clone()), ("environment", row.value.arn.clone())]),
         environment: Some(&row.value),
         template: Some((template, &state.template_major_version, &state.template_minor_version)),
         component: false,
+        repository: None,
     };
     let inputs = EnvironmentInputs {
         name: name.to_owned(),
@@ -242,6 +258,11 @@ async fn instance(
     let template = tx.arn(&format!("service-template/{}", state.template_name));
     let frame = Frame {
         kept,
+        subject: Subject::Instance {
+            environment: environment.name.clone(),
+            service: service.to_owned(),
+            name: name.to_owned(),
+        },
         stack: stack(kept, &format!("{service}-{name}-cloudformation")),
         tags: tags(
             tx,
@@ -255,6 +276,7 @@ async fn instance(
         environment: Some(&environment),
         template: Some((template, &state.template_major_version, &state.template_minor_version)),
         component: false,
+        repository: None,
     };
     let inputs = InstanceInputs {
         environment: around,
@@ -300,11 +322,13 @@ async fn pipeline(
     let template = tx.arn(&format!("service-template/{}", state.template_name));
     let frame = Frame {
         kept,
+        subject: Subject::Pipeline { service: service.to_owned() },
         stack: stack(kept, &format!("{service}-pipeline-cloudformation")),
         tags: tags(tx, &[("template", template.clone()), ("service", of_service.arn.clone())]),
         environment: None,
         template: Some((template, &state.template_major_version, &state.template_minor_version)),
         component: false,
+        repository: settings.pipeline_provisioning_repository,
     };
     let inputs = PipelineInputs {
         service: service_inputs(&of_service),
@@ -367,11 +391,13 @@ async fn component(
     let infrastructure = Infrastructure { folder: String::new(), method, files };
     let frame = Frame {
         kept,
+        subject: Subject::Component { environment: environment.name.clone(), name: name.to_owned() },
         stack: stack(kept, &format!("component-{name}-cloudformation")),
         tags: tags(tx, &all_tags),
         environment: Some(&environment),
         template: Some((String::new(), "", "")),
         component: true,
+        repository: None,
     };
     let inputs = ComponentInputs { environment: around, name: name.to_owned(), attached };
     frame.order(tx, &infrastructure, &render::Target::Component(&inputs)).await

@@ -9,15 +9,15 @@ use standin_store::jobs::{Backoff, Claim, Job};
 use super::deployments::{self, DEPLOY, End, schedule};
 use super::kept::Kept;
 use super::order::{self, Asked};
-use super::provision::{Made, Order, Progress};
+use super::provision::{Made, Order, Progress, STEP};
 use super::tx::{Scope, Tx};
 use super::{ATTEMPTS_MAX, Engine, QUEUE, templates};
 use crate::types::*;
 
 /// How long a worker has for one step before another may take it over.
 const LEASE_MS: i64 = 60_000;
-/// Jobs that are claimed in one go.
-const CLAIMED: usize = 16;
+/// Jobs of a round.
+const ROUND: usize = 16;
 /// How often a deployment's job is tried.
 const ATTEMPTS_OF_JOB: u32 = 10;
 /// How soon a run is looked at again, at least.
@@ -30,15 +30,26 @@ impl Engine {
     /// # Errors
     /// Where the store fails. What was under way is taken up again when its lease has ended.
     pub async fn work(&self, now: Timestamp, dice: Dice, owner: &str) -> Result<usize, StoreError> {
-        let claim = Claim { queue: QUEUE, owner, now_ms: now.as_millis(), lease_ms: LEASE_MS, limit: CLAIMED };
-        let jobs = self.store.claim(claim).await?;
+        let jobs = self.claim(now, owner, ROUND).await?;
         // Side by side: a store on disk writes what comes at the same time at once.
-        try_join_all(jobs.iter().map(|job| self.one(job, now, dice))).await?;
+        try_join_all(jobs.iter().map(|job| self.carry_on(job, now, dice))).await?;
         Ok(jobs.len())
     }
 
+    /// Takes jobs that are due, at most so many, for [`Self::carry_on`].
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub async fn claim(&self, now: Timestamp, owner: &str, limit: usize) -> Result<Vec<Job>, StoreError> {
+        let claim = Claim { queue: QUEUE, owner, now_ms: now.as_millis(), lease_ms: LEASE_MS, limit };
+        self.store.claim(claim).await
+    }
+
     /// Does one step of a job; one that fails is tried again later.
-    async fn one(&self, job: &Job, now: Timestamp, dice: Dice) -> Result<(), StoreError> {
+    ///
+    /// # Errors
+    /// As [`Self::work`].
+    pub async fn carry_on(&self, job: &Job, now: Timestamp, dice: Dice) -> Result<(), StoreError> {
         let scope = Scope {
             partition: text(&job.payload, "partition"),
             account: job.space.account.to_string(),
@@ -98,12 +109,22 @@ impl Engine {
                     outputs.into_iter().filter_map(|output| Some((output.key?, output.value_string?))).collect();
                 Progress::Done { outputs, resources: Vec::new() }
             }
-            Ok(Asked::Order(order)) => self.carry_out(&kept, &order).await,
+            Ok(Asked::Order(order)) => match tokio::time::timeout(STEP, self.carry_out(&kept, &order)).await {
+                Ok(progress) => progress,
+                Err(_) => return Err(OperationError::internal("provisioning did not come back in time")),
+            },
         };
         for _ in 0..ATTEMPTS_MAX {
             let mut tx = Tx::new(self, scope.clone());
             match &progress {
-                Progress::Working { again_after_ms } => {
+                Progress::Working { again_after_ms, notes } => {
+                    if let Some(notes) = notes
+                        && let Some(mut kept) = tx.find::<Deployment>(id).await?
+                        && kept.extra.notes.as_ref() != Some(notes)
+                    {
+                        kept.extra.notes = Some(notes.clone());
+                        tx.put(&kept);
+                    }
                     // Most are done soon; what takes longer is looked at less often.
                     let age = scope.now.as_millis() - kept.value.created_at.as_millis();
                     schedule(&mut tx, id, (age / 4).max(POLL_MS_MIN).min((*again_after_ms).max(1)));

@@ -283,7 +283,7 @@ fn workers_share_the_work() {
     std::thread::scope(|threads| {
         for (at, engine) in engines.iter().enumerate() {
             threads.spawn(move || {
-                let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+                let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
                 for round in 0..40 {
                     // Leases that others have never end here.
                     let now = Timestamp::from_millis(start + round * 1000);

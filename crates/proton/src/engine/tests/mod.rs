@@ -84,7 +84,7 @@ impl Provisioner for Fake {
         Box::pin(async move {
             match self.fate(order) {
                 Some(Fate::Fails(reason) | Fate::Unmade(reason)) => Progress::Failed { reason: reason.into() },
-                Some(Fate::Hangs | Fate::TooLate) => Progress::Working { again_after_ms: 1000 },
+                Some(Fate::Hangs | Fate::TooLate) => Progress::again(1000),
                 None => self.done(order),
             }
         })
@@ -166,7 +166,7 @@ impl World {
     pub fn with(quotas: Quotas) -> Self {
         let (fake, objects) = (Arc::new(Fake::default()), Arc::new(Objects::default()));
         let engine = Engine::new(Arc::new(MemoryStore::new()), objects.clone(), fake.clone(), quotas);
-        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
         Self { engine, fake, objects, account: "123456789012".into(), now_ms: 1_700_000_000_000, requests: 0, runtime }
     }
 

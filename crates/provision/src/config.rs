@@ -1,0 +1,99 @@
+//! What is configured of provisioning.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// Everything of the configuration's table `proton` that is about provisioning.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ProvisioningConfig {
+    pub cloudformation: StacksBy,
+    pub codebuild: BuildsBy,
+    pub terraform: TerraformBy,
+    /// Where linked repositories are, by `owner/name`.
+    pub repositories: BTreeMap<String, RepositoryConfig>,
+    pub git: GitConfig,
+    pub jobs: JobsConfig,
+}
+
+/// Who makes stacks.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum StacksBy {
+    /// standin's own CloudFormation.
+    #[default]
+    Standin,
+    Aws,
+    /// Something that speaks CloudFormation's API: scheme, host and port.
+    Endpoint(String),
+}
+
+/// Who runs the commands of templates.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum BuildsBy {
+    /// Processes of this machine.
+    #[default]
+    Local,
+    Docker,
+    Kubernetes,
+    Aws,
+}
+
+/// Who applies the Terraform of templates.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TerraformBy {
+    /// Whoever merges the pull request.
+    #[default]
+    PullRequest,
+    /// Terraform on this machine; standin keeps its state.
+    Local,
+}
+
+/// Where a linked repository is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RepositoryConfig {
+    /// `file:///…`, `https://…`, `ssh://…` or a path.
+    pub url: String,
+    /// `github`, `gitlab`, `bitbucket`, `gitea`, or `plain`; without it, by the host of the URL.
+    pub forge: Option<String>,
+    /// Of the forge's API, where it is not the usual one of the host.
+    pub api: Option<String>,
+    /// The name of what standin signs in with.
+    pub credential: Option<String>,
+}
+
+/// Git repositories in general.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GitConfig {
+    /// The URL of repositories that have no entry of their own, with `{owner}` and `{name}` in it.
+    pub base: Option<String>,
+    /// How often synced branches and proposed ones are looked at.
+    pub poll: Duration,
+    /// Whether template sync publishes what it registers.
+    pub publish: bool,
+    /// What forges sign their webhooks with.
+    pub webhook_secret: Option<String>,
+}
+
+impl Default for GitConfig {
+    fn default() -> Self {
+        Self { base: None, poll: Duration::from_secs(30), publish: false, webhook_secret: None }
+    }
+}
+
+/// Limits of jobs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JobsConfig {
+    pub timeout: Duration,
+    /// In bytes.
+    pub memory: Option<u64>,
+    /// Of the log of one job, in bytes.
+    pub output: u64,
+    /// Whether jobs run although the server listens beyond this machine.
+    pub allow: bool,
+}
+
+impl Default for JobsConfig {
+    fn default() -> Self {
+        // An hour is what CodeBuild gives a build.
+        Self { timeout: Duration::from_secs(60 * 60), memory: None, output: 16 << 20, allow: false }
+    }
+}

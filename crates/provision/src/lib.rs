@@ -1,0 +1,55 @@
+//! What provisions for Proton, and where its linked repositories are.
+//!
+//! # Invariants
+//! - The engine sees one [`Provisioner`](standin_proton::engine::provision::Provisioner), [`Methods`], which chooses by what the
+//!   template holds and what is configured.
+//! - A step looks before it does: names follow from the deployment's id, so that a step that is repeated, also by another process
+//!   after a crash, finds what the one before it did.
+
+pub mod config;
+mod log;
+mod methods;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
+
+use standin_core::Caller;
+use standin_model::Timestamp;
+use standin_proton::engine::repositories::{NoRepositories, Repositories};
+use standin_proton::neighbours::Neighbours;
+
+pub use config::ProvisioningConfig;
+pub use log::Log;
+pub use methods::Methods;
+
+/// What provisioning needs of the server.
+pub struct Parts {
+    /// Calls standin's own services.
+    pub caller: Caller,
+    pub config: ProvisioningConfig,
+    /// A folder of its own that outlives the process; without it, nothing is provisioned that needs files.
+    pub folder: Option<PathBuf>,
+    /// Where programs are looked for, as in `PATH`; `None`: none is started.
+    pub search: Option<OsString>,
+    /// Where the server is found, once it listens.
+    pub endpoint: Arc<OnceLock<Arc<str>>>,
+    /// Whether it listens on addresses of this machine only.
+    pub only_local: bool,
+    pub now: Arc<dyn Fn() -> Timestamp + Send + Sync>,
+}
+
+/// Everything that provisions, ready for the engine.
+pub struct Provisioning {
+    pub methods: Arc<Methods>,
+    pub repositories: Arc<dyn Repositories>,
+    pub log: Log,
+}
+
+impl Provisioning {
+    pub fn new(parts: Parts) -> Self {
+        let log = Log::new(parts.caller.clone());
+        let stacks = Arc::new(Neighbours::new(parts.caller));
+        Self { methods: Arc::new(Methods::new(stacks)), repositories: Arc::new(NoRepositories), log }
+    }
+}
