@@ -165,6 +165,7 @@ pub fn server_config(settings: &Settings) -> Result<ServerConfig, CommandError> 
         s3: settings.s3.as_deref().map(elsewhere::read).transpose()?,
         proton_quotas,
         proton_events,
+        provisioning: standin_server::ProvisioningConfig::default(),
         mwaa,
     })
 }
