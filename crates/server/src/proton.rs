@@ -9,14 +9,13 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
-use futures_util::FutureExt as _;
-use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use standin_core::{Caller, Clock, Registry};
 use standin_proton::engine::{Engine, QUEUE, Quotas, SERVICE};
 use standin_proton::neighbours::Neighbours;
 use standin_provision::{Parts, Provisioning, ProvisioningConfig};
 use standin_state::Resources;
 use standin_store::Store;
+use tokio::task::JoinSet;
 
 use crate::app::App;
 use crate::gate::Gate;
@@ -76,7 +75,8 @@ pub(crate) fn queues(app: &App) -> impl Iterator<Item = String> {
 /// Does Proton's jobs as they become due, as long as the server runs. One that takes long holds no other up.
 pub(crate) async fn work(app: &App) -> Infallible {
     let mut worker = Worker::new(app, QUEUE);
-    let mut steps = FuturesUnordered::new();
+    // Tasks of their own: a step that is not polled may hold what the next claim waits for.
+    let mut steps = JoinSet::new();
     loop {
         let now = app.clock.now();
         let claimed = match STEPS_MAX - steps.len() {
@@ -85,20 +85,26 @@ pub(crate) async fn work(app: &App) -> Infallible {
         };
         match claimed {
             Ok(jobs) => {
-                steps.extend(jobs.into_iter().map(|job| async move { app.proton.carry_on(&job, now, app.dice).await }));
+                for job in jobs {
+                    let (engine, dice) = (app.proton.clone(), app.dice);
+                    steps.spawn(async move { engine.carry_on(&job, now, dice).await });
+                }
             }
             Err(error) => worker.failed(&error).await,
         }
         let room = steps.len() < STEPS_MAX;
         tokio::select! {
-            Some(ended) = steps.next() => {
+            Some(ended) = steps.join_next() => {
                 let mut ended = Some(ended);
                 // What has ended by now as well makes room at once.
                 while let Some(result) = ended {
-                    if let Err(error) = result {
-                        worker.failed(&error).await;
+                    match result {
+                        Ok(Ok(())) => {}
+                        Ok(Err(error)) => worker.failed(&error).await,
+                        // Its lease ends, and it is taken up again.
+                        Err(error) => tracing::error!(%error, "a step of Proton's broke off"),
                     }
-                    ended = steps.next().now_or_never().flatten();
+                    ended = steps.try_join_next();
                 }
             }
             () = worker.wait(&*app.store, now), if room => {}
