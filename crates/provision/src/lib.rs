@@ -9,6 +9,7 @@
 pub mod config;
 mod log;
 mod methods;
+pub mod repositories;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -16,12 +17,13 @@ use std::sync::{Arc, OnceLock};
 
 use standin_core::Caller;
 use standin_model::Timestamp;
-use standin_proton::engine::repositories::{NoRepositories, Repositories};
+use standin_proton::engine::repositories::Repositories;
 use standin_proton::neighbours::Neighbours;
 
 pub use config::ProvisioningConfig;
 pub use log::Log;
 pub use methods::Methods;
+pub use repositories::Places;
 
 /// What provisioning needs of the server.
 pub struct Parts {
@@ -49,7 +51,9 @@ pub struct Provisioning {
 impl Provisioning {
     pub fn new(parts: Parts) -> Self {
         let log = Log::new(parts.caller.clone());
+        let mirrors = parts.folder.map(|folder| folder.join("git"));
+        let places = Arc::new(Places::new(&parts.config, mirrors, parts.search));
         let stacks = Arc::new(Neighbours::new(parts.caller));
-        Self { methods: Arc::new(Methods::new(stacks)), repositories: Arc::new(NoRepositories), log }
+        Self { methods: Arc::new(Methods::new(stacks)), repositories: places, log }
     }
 }

@@ -1,0 +1,215 @@
+//! Where linked repositories are, and how the engine reads them.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use standin_core::BoxFuture;
+use standin_host::git::{Credential, Entry, Git, GitError, Kind, Mirror, ObjectId, Remote, Settings};
+use standin_proton::engine::repositories::{Contents, Repositories, RepositoryEntry, RepositoryPlace};
+
+use crate::config::{ProvisioningConfig, RepositoryConfig};
+
+/// Finds linked repositories by what is configured of them.
+pub struct Places {
+    /// Nothing where the server has no folder to keep mirrors in.
+    git: Option<Git>,
+    repositories: BTreeMap<String, RepositoryConfig>,
+    base: Option<String>,
+}
+
+/// Where a linked repository is.
+#[derive(Clone)]
+pub struct Place {
+    pub mirror: Mirror,
+    pub config: RepositoryConfig,
+}
+
+/// Why a linked repository cannot be worked with.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PlaceError {
+    #[error(
+        "standin does not know where the repository {name} is: say it in the configuration, as \
+         [proton.repositories] \"{name}\" = \"https://…\", or for all as [proton.git] base = \"https://…/{{owner}}/{{name}}.git\""
+    )]
+    Unmapped { name: String },
+    #[error("repositories need a folder for their mirrors: start standin with a data directory (--data DIR)")]
+    NoFolder,
+    #[error("the repository {name}: {reason}")]
+    Bad { name: String, reason: String },
+}
+
+impl Places {
+    /// `folder` is where mirrors are kept.
+    pub fn new(config: &ProvisioningConfig, folder: Option<PathBuf>, search: Option<OsString>) -> Self {
+        let git = folder.map(|folder| Git::new(Settings { search, folder, ..Settings::default() }));
+        Self { git, repositories: config.repositories.clone(), base: config.git.base.clone() }
+    }
+
+    /// Where the repository `owner/name` is.
+    ///
+    /// # Errors
+    /// What is missing, as a sentence that says what to do.
+    pub async fn find(&self, name: &str) -> Result<Place, PlaceError> {
+        let config = self.config_of(name)?;
+        let git = self.git.as_ref().ok_or(PlaceError::NoFolder)?;
+        let bad = |reason: String| PlaceError::Bad { name: name.to_owned(), reason };
+        let credential = match &config.credential {
+            Some(credential) => Some(self.credential(credential).await.map_err(bad)?),
+            None => None,
+        };
+        let remote = Remote::new(&config.url, credential).map_err(|error| bad(error.to_string()))?;
+        Ok(Place { mirror: git.mirror(remote), config })
+    }
+
+    async fn credential(&self, name: &str) -> Result<Credential, String> {
+        Err(format!("there is no credential {name:?}"))
+    }
+
+    fn config_of(&self, name: &str) -> Result<RepositoryConfig, PlaceError> {
+        if let Some(config) = self.repositories.get(name) {
+            return Ok(config.clone());
+        }
+        let unmapped = || PlaceError::Unmapped { name: name.to_owned() };
+        let base = self.base.as_ref().ok_or_else(unmapped)?;
+        let (owner, last) = name.rsplit_once('/').ok_or_else(unmapped)?;
+        // Callers of the API choose these names: they must not lead out of the base.
+        let plain = |part: &str| {
+            !part.is_empty()
+                && !part.starts_with(['.', '-'])
+                && part.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c))
+        };
+        if !name.split('/').all(plain) {
+            let reason = "its name has other characters than letters, digits, `.`, `_` and `-`; give it an entry of its \
+                          own in [proton.repositories]";
+            return Err(PlaceError::Bad { name: name.to_owned(), reason: reason.to_owned() });
+        }
+        let url = base.replace("{owner}", owner).replace("{name}", last.strip_suffix(".git").unwrap_or(last));
+        Ok(RepositoryConfig { url, ..RepositoryConfig::default() })
+    }
+
+    async fn of(&self, place: &RepositoryPlace) -> Result<Mirror, String> {
+        self.find(&place.name).await.map(|place| place.mirror).map_err(|error| error.to_string())
+    }
+}
+
+impl Repositories for Places {
+    fn head<'a>(
+        &'a self,
+        place: &'a RepositoryPlace,
+        branch: &'a str,
+    ) -> BoxFuture<'a, Result<Option<String>, String>> {
+        Box::pin(async move {
+            match self.of(place).await?.fetch(branch).await {
+                Ok(commit) => Ok(Some(commit.to_string())),
+                Err(GitError::NoBranch { .. }) => Ok(None),
+                Err(error) => Err(error.to_string()),
+            }
+        })
+    }
+
+    fn list<'a>(
+        &'a self,
+        place: &'a RepositoryPlace,
+        commit: &'a str,
+        folder: &'a str,
+    ) -> BoxFuture<'a, Result<Option<Vec<RepositoryEntry>>, String>> {
+        Box::pin(async move {
+            let mirror = self.of(place).await?;
+            let read = async {
+                let commit = ObjectId::parse(commit)?;
+                let folder = folder.trim_matches('/');
+                if !folder.is_empty() && !is(mirror.entry(&commit, folder).await?.as_ref(), Kind::Folder) {
+                    return Ok(None);
+                }
+                let entries = mirror.list(&commit, folder).await?;
+                Ok::<_, GitError>(Some(entries.iter().filter_map(shown).collect()))
+            };
+            read.await.map_err(|error| error.to_string())
+        })
+    }
+
+    fn read<'a>(
+        &'a self,
+        place: &'a RepositoryPlace,
+        commit: &'a str,
+        path: &'a str,
+        bytes_max: usize,
+    ) -> BoxFuture<'a, Result<Option<Contents>, String>> {
+        Box::pin(async move {
+            let mirror = self.of(place).await?;
+            let read = async {
+                let (commit, path) = (ObjectId::parse(commit)?, path.trim_matches('/'));
+                let most = bytes_max as u64;
+                let entry = if path.is_empty() { None } else { mirror.entry(&commit, path).await? };
+                if is(entry.as_ref(), Kind::File) {
+                    let name = path.rsplit('/').next().unwrap_or(path).to_owned();
+                    return Ok(mirror.read(&commit, path, most).await?.map(|bytes| vec![(name, bytes)]));
+                }
+                if !path.is_empty() && !is(entry.as_ref(), Kind::Folder) {
+                    return Ok(None);
+                }
+                Ok::<_, GitError>(Some(mirror.read_all(&commit, path, most).await?.into_iter().collect()))
+            };
+            read.await.map_err(|error| error.to_string())
+        })
+    }
+}
+
+fn is(entry: Option<&Entry>, kind: Kind) -> bool {
+    entry.is_some_and(|entry| entry.kind == kind)
+}
+
+/// Links and submodules are not shown: nothing of theirs is in the repository.
+fn shown(entry: &Entry) -> Option<RepositoryEntry> {
+    let is_folder = match entry.kind {
+        Kind::File => false,
+        Kind::Folder => true,
+        Kind::Link | Kind::Module => return None,
+    };
+    let name = entry.path.rsplit('/').next().unwrap_or_default().to_owned();
+    Some(RepositoryEntry { name, is_folder, id: entry.id.to_string() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::GitConfig;
+
+    fn check(name: &str, expect: Result<&str, &str>) {
+        let one = RepositoryConfig { url: "https://host/one".into(), ..RepositoryConfig::default() };
+        let config = ProvisioningConfig {
+            repositories: [("mapped/one".to_owned(), one)].into(),
+            git: GitConfig { base: Some("file:///srv/{owner}/{name}.git".into()), ..GitConfig::default() },
+            ..ProvisioningConfig::default()
+        };
+        let found = Places::new(&config, None, None).config_of(name).map(|config| config.url);
+        match (found, expect) {
+            (Ok(url), Ok(expect)) => assert_eq!(url, expect),
+            (Err(error), Err(expect)) => assert!(error.to_string().contains(expect), "{error}"),
+            (found, expect) => panic!("{name}: {found:?}, not {expect:?}"),
+        }
+    }
+
+    #[test]
+    fn names_become_places() {
+        check("mapped/one", Ok("https://host/one"));
+        check("other/two", Ok("file:///srv/other/two.git"));
+        check("other/two.git", Ok("file:///srv/other/two.git"));
+        check("group/sub/three", Ok("file:///srv/group/sub/three.git"));
+        check("../etc", Err("other characters"));
+        check("a/..", Err("other characters"));
+        check("-o/x", Err("other characters"));
+        check("a//b", Err("other characters"));
+        check("a/b c", Err("other characters"));
+        check("a/%2e%2e", Err("other characters"));
+    }
+
+    #[test]
+    fn without_a_place_it_is_told_how_to_name_one() {
+        let places = Places::new(&ProvisioningConfig::default(), None, None);
+        let error = places.config_of("me/infra").unwrap_err().to_string();
+        assert!(error.contains("[proton.repositories] \"me/infra\""), "{error}");
+        assert!(error.contains("{owner}/{name}"), "{error}");
+    }
+}
