@@ -6,3 +6,4 @@
 //! - Nothing that a caller names becomes an option of a program, a path outside of its folder, or a host that no one configured.
 
 pub mod git;
+pub mod job;
