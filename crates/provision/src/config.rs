@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use crate::secrets::KeySource;
+
 /// Everything of the configuration's table `proton` that is about provisioning.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ProvisioningConfig {
@@ -13,6 +15,8 @@ pub struct ProvisioningConfig {
     pub repositories: BTreeMap<String, RepositoryConfig>,
     pub git: GitConfig,
     pub jobs: JobsConfig,
+    /// What credentials are sealed by.
+    pub keys: KeySource,
 }
 
 /// Who makes stacks.
@@ -65,6 +69,10 @@ pub struct RepositoryConfig {
 pub struct GitConfig {
     /// The URL of repositories that have no entry of their own, with `{owner}` and `{name}` in it.
     pub base: Option<String>,
+    /// As [`RepositoryConfig`] has them, of the repositories below `base`.
+    pub forge: Option<String>,
+    pub api: Option<String>,
+    pub credential: Option<String>,
     /// How often synced branches and proposed ones are looked at.
     pub poll: Duration,
     /// Whether template sync publishes what it registers.
@@ -75,7 +83,15 @@ pub struct GitConfig {
 
 impl Default for GitConfig {
     fn default() -> Self {
-        Self { base: None, poll: Duration::from_secs(30), publish: false, webhook_secret: None }
+        Self {
+            base: None,
+            forge: None,
+            api: None,
+            credential: None,
+            poll: Duration::from_secs(30),
+            publish: false,
+            webhook_secret: None,
+        }
     }
 }
 

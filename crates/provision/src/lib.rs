@@ -10,6 +10,7 @@ pub mod config;
 mod log;
 mod methods;
 pub mod repositories;
+pub mod secrets;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -19,16 +20,19 @@ use standin_core::Caller;
 use standin_model::Timestamp;
 use standin_proton::engine::repositories::Repositories;
 use standin_proton::neighbours::Neighbours;
+use standin_store::Store;
 
 pub use config::ProvisioningConfig;
 pub use log::Log;
 pub use methods::Methods;
 pub use repositories::Places;
+pub use secrets::Secrets;
 
 /// What provisioning needs of the server.
 pub struct Parts {
     /// Calls standin's own services.
     pub caller: Caller,
+    pub store: Arc<dyn Store>,
     pub config: ProvisioningConfig,
     /// A folder of its own that outlives the process; without it, nothing is provisioned that needs files.
     pub folder: Option<PathBuf>,
@@ -46,14 +50,16 @@ pub struct Provisioning {
     pub methods: Arc<Methods>,
     pub repositories: Arc<dyn Repositories>,
     pub log: Log,
+    pub secrets: Arc<Secrets>,
 }
 
 impl Provisioning {
     pub fn new(parts: Parts) -> Self {
         let log = Log::new(parts.caller.clone());
         let mirrors = parts.folder.map(|folder| folder.join("git"));
-        let places = Arc::new(Places::new(&parts.config, mirrors, parts.search));
+        let secrets = Arc::new(Secrets::new(parts.store, parts.config.keys.clone()));
+        let places = Arc::new(Places::new(&parts.config, secrets.clone(), mirrors, parts.search));
         let stacks = Arc::new(Neighbours::new(parts.caller));
-        Self { methods: Arc::new(Methods::new(stacks)), repositories: places, log }
+        Self { methods: Arc::new(Methods::new(stacks)), repositories: places, log, secrets }
     }
 }

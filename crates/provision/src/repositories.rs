@@ -3,19 +3,23 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use standin_core::BoxFuture;
 use standin_host::git::{Credential, Entry, Git, GitError, Kind, Mirror, ObjectId, Remote, Settings};
 use standin_proton::engine::repositories::{Contents, Repositories, RepositoryEntry, RepositoryPlace};
 
-use crate::config::{ProvisioningConfig, RepositoryConfig};
+use crate::config::{GitConfig, ProvisioningConfig, RepositoryConfig};
+use crate::secrets::{self, Secret, Secrets};
 
 /// Finds linked repositories by what is configured of them.
 pub struct Places {
     /// Nothing where the server has no folder to keep mirrors in.
     git: Option<Git>,
     repositories: BTreeMap<String, RepositoryConfig>,
-    base: Option<String>,
+    /// Of those that have no entry.
+    others: GitConfig,
+    secrets: Arc<Secrets>,
 }
 
 /// Where a linked repository is.
@@ -33,7 +37,7 @@ pub enum PlaceError {
          [proton.repositories] \"{name}\" = \"https://…\", or for all as [proton.git] base = \"https://…/{{owner}}/{{name}}.git\""
     )]
     Unmapped { name: String },
-    #[error("repositories need a folder for their mirrors: start standin with a data directory (--data DIR)")]
+    #[error("repositories need a folder for their mirrors: start standin with a data directory (--data-dir DIR)")]
     NoFolder,
     #[error("the repository {name}: {reason}")]
     Bad { name: String, reason: String },
@@ -41,9 +45,14 @@ pub enum PlaceError {
 
 impl Places {
     /// `folder` is where mirrors are kept.
-    pub fn new(config: &ProvisioningConfig, folder: Option<PathBuf>, search: Option<OsString>) -> Self {
+    pub fn new(
+        config: &ProvisioningConfig,
+        secrets: Arc<Secrets>,
+        folder: Option<PathBuf>,
+        search: Option<OsString>,
+    ) -> Self {
         let git = folder.map(|folder| Git::new(Settings { search, folder, ..Settings::default() }));
-        Self { git, repositories: config.repositories.clone(), base: config.git.base.clone() }
+        Self { git, repositories: config.repositories.clone(), others: config.git.clone(), secrets }
     }
 
     /// Where the repository `owner/name` is.
@@ -55,15 +64,14 @@ impl Places {
         let git = self.git.as_ref().ok_or(PlaceError::NoFolder)?;
         let bad = |reason: String| PlaceError::Bad { name: name.to_owned(), reason };
         let credential = match &config.credential {
-            Some(credential) => Some(self.credential(credential).await.map_err(bad)?),
+            Some(credential) => {
+                let found = self.secrets.find(credential).await.map_err(|error| bad(error.to_string()))?;
+                Some(of_git(found, config.forge.as_deref()).map_err(bad)?)
+            }
             None => None,
         };
         let remote = Remote::new(&config.url, credential).map_err(|error| bad(error.to_string()))?;
         Ok(Place { mirror: git.mirror(remote), config })
-    }
-
-    async fn credential(&self, name: &str) -> Result<Credential, String> {
-        Err(format!("there is no credential {name:?}"))
     }
 
     fn config_of(&self, name: &str) -> Result<RepositoryConfig, PlaceError> {
@@ -71,7 +79,8 @@ impl Places {
             return Ok(config.clone());
         }
         let unmapped = || PlaceError::Unmapped { name: name.to_owned() };
-        let base = self.base.as_ref().ok_or_else(unmapped)?;
+        let GitConfig { base, forge, api, credential, .. } = &self.others;
+        let base = base.as_ref().ok_or_else(unmapped)?;
         let (owner, last) = name.rsplit_once('/').ok_or_else(unmapped)?;
         // Callers of the API choose these names: they must not lead out of the base.
         let plain = |part: &str| {
@@ -85,7 +94,7 @@ impl Places {
             return Err(PlaceError::Bad { name: name.to_owned(), reason: reason.to_owned() });
         }
         let url = base.replace("{owner}", owner).replace("{name}", last.strip_suffix(".git").unwrap_or(last));
-        Ok(RepositoryConfig { url, ..RepositoryConfig::default() })
+        Ok(RepositoryConfig { url, forge: forge.clone(), api: api.clone(), credential: credential.clone() })
     }
 
     async fn of(&self, place: &RepositoryPlace) -> Result<Mirror, String> {
@@ -160,6 +169,26 @@ fn is(entry: Option<&Entry>, kind: Kind) -> bool {
     entry.is_some_and(|entry| entry.kind == kind)
 }
 
+/// What git is given of a credential.
+fn of_git(secret: Secret, forge: Option<&str>) -> Result<Credential, String> {
+    let Secret { kind, user, value } = secret;
+    let text = value.reveal().to_owned();
+    match kind {
+        secrets::Kind::SshKey => Ok(Credential::Key { text }),
+        secrets::Kind::Login => Ok(Credential::Password { user: user.unwrap_or_default(), password: text }),
+        secrets::Kind::Token => {
+            // What forges call the user of a token that has none. Others take any name.
+            let user = match forge {
+                Some("gitlab") => "oauth2",
+                Some("bitbucket") => "x-token-auth",
+                _ => "x-access-token",
+            };
+            Ok(Credential::Password { user: user.to_owned(), password: text })
+        }
+        secrets::Kind::AppKey => Err("the key of an app signs in to the API of GitHub only, not to git".to_owned()),
+    }
+}
+
 /// Links and submodules are not shown: nothing of theirs is in the repository.
 fn shown(entry: &Entry) -> Option<RepositoryEntry> {
     let is_folder = match entry.kind {
@@ -173,8 +202,33 @@ fn shown(entry: &Entry) -> Option<RepositoryEntry> {
 
 #[cfg(test)]
 mod tests {
+    use standin_model::Timestamp;
+    use standin_store::MemoryStore;
+
     use super::*;
-    use crate::config::GitConfig;
+
+    fn secrets() -> Arc<Secrets> {
+        Arc::new(Secrets::new(Arc::new(MemoryStore::default()), secrets::KeySource::Process))
+    }
+
+    #[tokio::test]
+    async fn what_a_repository_is_opened_by_is_kept_by_name() {
+        let secrets = secrets();
+        let token = Secret::new(None, false, "t0ken").expect("a token");
+        secrets.set("mine", &token, Timestamp::from_seconds(0)).await.expect("set");
+        let one = |credential: &str| RepositoryConfig {
+            url: "https://host/one".into(),
+            credential: Some(credential.into()),
+            ..RepositoryConfig::default()
+        };
+        let repositories = [("a/b".to_owned(), one("mine")), ("a/c".to_owned(), one("other"))].into();
+        let config = ProvisioningConfig { repositories, ..ProvisioningConfig::default() };
+        let folder = std::env::temp_dir().join("standin-places");
+        let places = Places::new(&config, secrets, Some(folder), None);
+        assert!(places.find("a/b").await.is_ok());
+        let Err(error) = places.find("a/c").await else { panic!("there is no such credential") };
+        assert!(error.to_string().contains("credential set other"), "{error}");
+    }
 
     fn check(name: &str, expect: Result<&str, &str>) {
         let one = RepositoryConfig { url: "https://host/one".into(), ..RepositoryConfig::default() };
@@ -183,7 +237,7 @@ mod tests {
             git: GitConfig { base: Some("file:///srv/{owner}/{name}.git".into()), ..GitConfig::default() },
             ..ProvisioningConfig::default()
         };
-        let found = Places::new(&config, None, None).config_of(name).map(|config| config.url);
+        let found = Places::new(&config, secrets(), None, None).config_of(name).map(|config| config.url);
         match (found, expect) {
             (Ok(url), Ok(expect)) => assert_eq!(url, expect),
             (Err(error), Err(expect)) => assert!(error.to_string().contains(expect), "{error}"),
@@ -207,7 +261,7 @@ mod tests {
 
     #[test]
     fn without_a_place_it_is_told_how_to_name_one() {
-        let places = Places::new(&ProvisioningConfig::default(), None, None);
+        let places = Places::new(&ProvisioningConfig::default(), secrets(), None, None);
         let error = places.config_of("me/infra").unwrap_err().to_string();
         assert!(error.contains("[proton.repositories] \"me/infra\""), "{error}");
         assert!(error.contains("{owner}/{name}"), "{error}");

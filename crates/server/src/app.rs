@@ -49,6 +49,8 @@ pub(crate) struct App {
     pub(crate) defaults: Defaults,
     pub(crate) registry: Registry,
     pub(crate) proton: Arc<standin_proton::engine::Engine>,
+    /// What git and forges are given for Proton.
+    pub(crate) secrets: Arc<standin_provision::Secrets>,
     pub(crate) proton_events: EventsConfig,
     pub(crate) mwaa: Arc<standin_mwaa::engine::Engine>,
     pub(crate) cloudwatch: Arc<CloudWatch>,
@@ -180,13 +182,14 @@ impl App {
             only_local: config.listen.iter().all(|address| address.ip().is_loopback()),
             clock: &clock,
         };
-        let (proton, _) = proton::register(&mut registry, needs);
+        let (proton, provisioning) = proton::register(&mut registry, needs);
         Self {
             catalogue,
             index: Index::new(catalogue),
             defaults: Defaults { account: config.account.into(), region: config.region.into() },
             registry,
             proton,
+            secrets: provisioning.secrets,
             proton_events: config.proton_events,
             mwaa,
             cloudwatch,

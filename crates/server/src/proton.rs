@@ -48,6 +48,7 @@ pub(crate) fn register(registry: &mut Registry, needs: Needs<'_>) -> (Arc<Engine
     let clock = needs.clock.clone();
     let provisioning = Provisioning::new(Parts {
         caller: needs.others,
+        store: needs.store.clone(),
         config: needs.config,
         folder: needs.folder.map(|folder| folder.join("proton")),
         search: needs.search,

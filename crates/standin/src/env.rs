@@ -107,6 +107,8 @@ variables! { STANDIN:
     LOG_FORMAT = "STANDIN_LOG_FORMAT";
     /// `--quiet`
     QUIET = "STANDIN_QUIET";
+    /// What credentials are sealed by: 32 bytes in base64; of several, separated by commas, the first seals [default: `secret.key` in the data directory]
+    SECRET_KEY = "STANDIN_SECRET_KEY";
 }
 
 variables! { LOCALSTACK:

@@ -15,8 +15,8 @@ use standin_script::recording::Match;
 use standin_script::{Origin, Responses};
 use standin_server::net::{CertAuthority, CorsPolicy, Limits, NetError, ProxyPolicy};
 use standin_server::{
-    Durability, InitStage, LeakWatch, RecordConfig, ReplayConfig, RunningServer, Server, ServerConfig, Stateless,
-    StoreLocation, Strictness, Transitions,
+    Durability, InitStage, KeySource, LeakWatch, RecordConfig, ReplayConfig, RunningServer, Server, ServerConfig,
+    Stateless, StoreLocation, Strictness, Transitions,
 };
 use tracing_subscriber::EnvFilter;
 
@@ -109,6 +109,8 @@ pub fn server_config(settings: &Settings) -> Result<ServerConfig, CommandError> 
         .hint("--data-dir names one"));
     }
     let (proton_quotas, proton_events) = config::proton(settings.proton.as_deref().unwrap_or_default())?;
+    let mut provisioning = config::provisioning(settings.proton.as_deref().unwrap_or_default())?;
+    provisioning.keys = keys(settings, data_dir.as_ref(), &env::process)?;
     let (responses, responses_dir) = responses(settings.responses.as_deref().unwrap_or_default(), clock.now())?;
     Ok(ServerConfig {
         listen: settings.addresses(),
@@ -165,7 +167,7 @@ pub fn server_config(settings: &Settings) -> Result<ServerConfig, CommandError> 
         s3: settings.s3.as_deref().map(elsewhere::read).transpose()?,
         proton_quotas,
         proton_events,
-        provisioning: standin_server::ProvisioningConfig::default(),
+        provisioning,
         mwaa,
     })
 }
@@ -182,6 +184,19 @@ pub fn location(settings: &Settings) -> StoreLocation {
         (None, Some(directory)) => StoreLocation::Sqlite { directory: directory.clone(), durability },
         (None, None) => StoreLocation::Memory,
     }
+}
+
+/// What credentials are sealed by: what the environment gives, else a key beside the state, else one that ends with it.
+fn keys(settings: &Settings, data_dir: Option<&PathBuf>, get: env::Get<'_>) -> Result<KeySource, CommandError> {
+    if let Some(text) = env::text(get, env::SECRET_KEY) {
+        return KeySource::given(&text)
+            .map_err(|why| CommandError::usage(anyhow::anyhow!("{}: {why}", env::SECRET_KEY)));
+    }
+    Ok(match (location(settings), data_dir) {
+        (StoreLocation::Memory, _) => KeySource::Process,
+        (_, Some(folder)) => KeySource::Folder(folder.clone()),
+        (_, None) => KeySource::Nowhere,
+    })
 }
 
 /// Where files are kept: a database holds what is known of objects, not their bytes.

@@ -1,6 +1,7 @@
 //! The introspection API under `/_standin/`, and the addresses of other stand-ins that scripts and test containers ask.
 
 mod clock;
+mod credentials;
 mod faults;
 mod incidents;
 mod localstack;
@@ -121,6 +122,7 @@ async fn own(asked: Asked<'_>, rest: &[&str]) -> Reply {
         (_, ["scenarios", rest @ ..]) => responses::scenarios(asked, rest).await,
         (_, ["faults", rest @ ..]) => faults::serve(asked, rest).await,
         (_, ["incidents", rest @ ..]) => incidents::serve(asked, rest).await,
+        (_, ["proton", "credentials", rest @ ..]) => credentials::serve(asked, rest).await,
         (_, ["proton", rest @ ..]) => proton::serve(asked, rest).await,
         (_, ["state", rest @ ..]) => state::serve(asked, rest).await,
         ("POST", ["reset"]) => {
@@ -161,6 +163,9 @@ fn allowed(rest: &[&str]) -> &'static str {
         ["health" | "services" | "coverage" | "metrics" | "ca"] | ["explain", _] | ["requests", "stream"] => "GET",
         ["proton", "events", "stream"] => "GET",
         ["proton", "events"] => "GET, DELETE",
+        ["proton", "credentials"] => "GET",
+        ["proton", "credentials", "rekey"] => "POST",
+        ["proton", "credentials", _] => "PUT, DELETE",
         ["clock"] | ["services", _] => "GET, POST, PUT",
         ["state"] => "GET, POST, PUT, DELETE",
         ["state", "diff" | "log"] => "GET",
@@ -223,7 +228,7 @@ fn not_found(path: &str) -> Reply {
         format!(
             "nothing at {path}; /_standin/ has health, services, services/ID, requests, requests/stream, \
              requests/verify, explain/ID, coverage, responses, scenarios, faults, incidents, proton/events, \
-             proton/events/stream, clock, state, reset, metrics and ca"
+             proton/events/stream, proton/credentials, clock, state, reset, metrics and ca"
         ),
     )
 }

@@ -16,7 +16,7 @@ use crate::error::CommandError;
 
 pub use mockoon::MockoonSetting;
 pub use mwaa::{MwaaRuntime, MwaaSetting, installations, mwaa};
-pub use proton::{ProtonSetting, proton};
+pub use proton::{ProtonSetting, proton, provisioning};
 pub use settings::{
     Account, DEFAULT_PORT, Durability, FaultSetting, Fidelity, FrozenTime, Limit, Listen, LogFormat, ProxyPolicy,
     ReplayMatch, ResponseSetting, Settings, Transition, Validation,

@@ -1,4 +1,6 @@
-//! `[proton]`: quotas of Proton, and who is told of its events.
+//! `[proton]`: quotas of Proton, who is told of its events, and what provisions.
+
+mod provisioning;
 
 use std::str::FromStr;
 
@@ -8,6 +10,9 @@ use standin_server::{EventSink, EventTarget, EventsConfig, ProtonQuotas, Webhook
 
 use crate::error::CommandError;
 use crate::serve::elsewhere;
+use provisioning::{GitSettings, JobSettings, ProvisioningSettings, Repositories};
+
+pub use provisioning::provisioning;
 
 /// How often an event is tried by default: with the rests between, for some four minutes.
 const TRIES: u32 = 10;
@@ -20,6 +25,14 @@ pub struct ProtonSetting {
     pub quotas: QuotaSettings,
     #[serde(default)]
     pub events: EventSettings,
+    #[serde(default)]
+    pub provisioning: ProvisioningSettings,
+    #[serde(default)]
+    pub repositories: Repositories,
+    #[serde(default)]
+    pub git: GitSettings,
+    #[serde(default)]
+    pub jobs: JobSettings,
 }
 
 /// How much there may be per account and region; what is left out is AWS's number.
@@ -74,7 +87,7 @@ impl FromStr for ProtonSetting {
 pub fn proton(settings: &[ProtonSetting]) -> Result<(ProtonQuotas, EventsConfig), CommandError> {
     let (mut quotas, mut events) = (ProtonQuotas::default(), EventsConfig::default());
     let (mut put_events, mut bus) = (None, None);
-    for ProtonSetting { quotas: changes, events: told } in settings {
+    for ProtonSetting { quotas: changes, events: told, .. } in settings {
         macro_rules! changed {
             ($($name:ident),+) => {$(quotas.$name = changes.$name.unwrap_or(quotas.$name);)+};
         }

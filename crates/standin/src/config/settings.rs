@@ -143,7 +143,7 @@ pub struct Settings {
     #[arg(long, value_name = "FILE", env = env::MOCKOON, value_delimiter = ',')]
     pub mockoon: Option<Vec<MockoonSetting>>,
 
-    /// Set a quota of Proton, or who is told of its events, as in quotas.services=10000
+    /// Set something of Proton: a quota, who is told of events, what provisions, as in quotas.services=10000
     ///
     /// A line of the file's table `[proton]`. May be given several times. docs/configuration.md lists what there is.
     #[arg(long, value_name = "NAME=VALUE", env = env::PROTON)]

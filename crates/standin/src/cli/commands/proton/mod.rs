@@ -1,8 +1,10 @@
 //! `proton`: what authors of Proton templates do: checks and previews without a server, deployments with one.
 
 mod check;
+mod credential;
 mod down;
 mod files;
+mod logs;
 mod project;
 mod status;
 mod up;
@@ -37,6 +39,10 @@ enum What {
     Down(down::DownArgs),
     /// Show what is deployed on the running server, and what is behind its template
     Status(status::StatusArgs),
+    /// Print the log of a deployment on the running server
+    Logs(logs::LogsArgs),
+    /// Keep what git and forges are given, for the running server
+    Credential(credential::CredentialArgs),
     /// Check a bundle, as the registration of a template version does, and with a spec what comes of it
     ///
     /// With a spec, and for components, the templates are rendered, and what CloudFormation would refuse is told at the line
@@ -179,6 +185,8 @@ impl ProtonArgs {
             What::Up(up) => up.run(out),
             What::Down(down) => down.run(),
             What::Status(status) => status.run(out),
+            What::Logs(logs) => logs.run(out),
+            What::Credential(credential) => credential.run(out),
             What::Validate { bundle, kind, spec, outputs, strict, json, format } => {
                 let format = if *json { Format::Json } else { *format };
                 validate(bundle, kind.bundle_kind(), spec.as_deref(), outputs, *strict, format, out)
