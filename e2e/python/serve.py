@@ -32,14 +32,15 @@ def free_port():
 class Standin:
     """A server on a free port: `with Standin() as server: server.url`."""
 
-    def __init__(self, *arguments, env=None):
+    def __init__(self, *arguments, env=None, port=None):
         self.arguments = arguments
+        self.wanted_port = port
         self.env = env or {}
         self.process = None
         self.lines = []
 
     def __enter__(self):
-        self.port = free_port()
+        self.port = self.wanted_port or free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = tempfile.NamedTemporaryFile(prefix="standin-", suffix=".log", delete=False)
         command = [str(binary()), "serve", "--listen", f"127.0.0.1:{self.port}", *self.arguments]

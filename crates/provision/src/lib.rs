@@ -11,6 +11,7 @@ mod log;
 mod methods;
 pub mod repositories;
 pub mod secrets;
+pub mod terraform;
 
 use std::ffi::OsString;
 use std::path::PathBuf;

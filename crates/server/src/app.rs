@@ -12,6 +12,7 @@ use standin_mock::validation::Strictness;
 use standin_model::Catalogue;
 use standin_mwaa::local::LocalConfig;
 use standin_mwaa::neighbours::NAMESPACE;
+use standin_provision::terraform::state::States;
 use standin_s3::ObjectStorage;
 use standin_script::Responses;
 use standin_script::folder::Folder;
@@ -60,6 +61,8 @@ pub(crate) struct App {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) objects: Arc<ObjectStorage>,
     pub(crate) stacks: Arc<Engine>,
+    /// What Terraform keeps here.
+    pub(crate) terraform: States,
     pub(crate) history: History,
     pub(crate) responses: Responses,
     /// Where files of responses lie.
@@ -195,6 +198,7 @@ impl App {
             cloudwatch,
             airflow_upgrades: Arc::new(tokio::sync::Semaphore::new(mwaa::forward::UPGRADES_MAX)),
             resources,
+            terraform: States::new(Arc::clone(&store)),
             store,
             objects,
             stacks,

@@ -10,6 +10,7 @@ mod requests;
 mod responses;
 mod services;
 mod state;
+mod terraform;
 mod verify;
 
 use std::borrow::Cow;
@@ -166,6 +167,7 @@ fn allowed(rest: &[&str]) -> &'static str {
         ["proton", "credentials"] => "GET",
         ["proton", "credentials", "rekey"] => "POST",
         ["proton", "credentials", _] => "PUT, DELETE",
+        ["proton", "terraform", rest @ ..] => terraform::allowed(rest),
         ["clock"] | ["services", _] => "GET, POST, PUT",
         ["state"] => "GET, POST, PUT, DELETE",
         ["state", "diff" | "log"] => "GET",
@@ -228,7 +230,7 @@ fn not_found(path: &str) -> Reply {
         format!(
             "nothing at {path}; /_standin/ has health, services, services/ID, requests, requests/stream, \
              requests/verify, explain/ID, coverage, responses, scenarios, faults, incidents, proton/events, \
-             proton/events/stream, proton/credentials, clock, state, reset, metrics and ca"
+             proton/events/stream, proton/credentials, proton/terraform/states, clock, state, reset, metrics and ca"
         ),
     )
 }

@@ -1,4 +1,4 @@
-//! `/_standin/proton/events`: the log of Proton's events, and what is added to it.
+//! `/_standin/proton`: the log of Proton's events, and what is added to it; Terraform's states.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,6 +34,7 @@ pub(super) async fn serve(asked: Asked<'_>, rest: &[&str]) -> Reply {
             Ok(()) => empty(),
             Err(error) => failed(&error),
         },
+        (_, ["terraform", rest @ ..]) => super::terraform::serve(asked, rest).await,
         (_, rest) => {
             let mut all = vec!["proton"];
             all.extend(rest);
