@@ -6,6 +6,7 @@ use std::sync::Arc;
 use standin_core::OperationError;
 use standin_model::Document;
 
+use super::connections;
 use super::deployments::{self, End};
 use super::environments::linked;
 use super::errors::{conflict, not_found, validation};
@@ -253,6 +254,7 @@ pub async fn summary(tx: &mut Tx<'_>) -> Result<GetResourcesSummaryOutput, Opera
 /// What the automation of a self-managed resource says of its deployment.
 pub async fn notify(tx: &mut Tx<'_>, input: &NotifyResourceDeploymentStatusChangeInput) -> Result<(), OperationError> {
     let missing = || not_found("Resource", &input.resource_arn);
+    connections::go_home(tx, &input.resource_arn).await?;
     let named = tags::named(tx, &input.resource_arn).ok_or_else(missing)?;
     let (current, method): (Option<String>, Option<Method>) = match &named {
         Named::Environment(name) => {

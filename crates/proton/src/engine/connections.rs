@@ -8,7 +8,7 @@ use standin_store::Space;
 
 use super::errors::{conflict, not_found, quota, validation};
 use super::kept::{Kept, Resource};
-use super::tags;
+use super::tags::{self, Named};
 use super::tx::{Page, Tx};
 use crate::types::*;
 
@@ -190,6 +190,61 @@ pub async fn list(
         .await?;
     let shown = rows.iter().map(|row| convert(&row.value)).collect();
     Ok(ListEnvironmentAccountConnectionsOutput { environment_account_connections: shown, next_token })
+}
+
+/// Goes over to the account of a resource, for a caller who is of the account that its environment is connected to.
+///
+/// # Errors
+/// `ResourceNotFoundException` for all others.
+pub async fn go_home(tx: &mut Tx<'_>, arn: &str) -> Result<(), OperationError> {
+    let missing = || not_found("Resource", arn);
+    let home = arn.split(':').nth(4).unwrap_or_default();
+    if home == tx.scope.account {
+        return Ok(());
+    }
+    let caller = std::mem::replace(&mut tx.scope.account, home.to_owned());
+    let environment = match tags::named(tx, arn).ok_or_else(missing)? {
+        Named::Environment(name) => Some(name),
+        Named::ServiceInstance(service, name) => {
+            let found = tx.find::<ServiceInstance>(&format!("{service}/{name}")).await?;
+            found.map(|row| row.value.environment_name)
+        }
+        Named::Component(name) => tx.find::<Component>(&name).await?.map(|row| row.value.environment_name),
+        // Pipelines are of their own account.
+        _ => None,
+    };
+    let environment = tx.find::<Environment>(&environment.ok_or_else(missing)?).await?.ok_or_else(missing)?.value;
+    let id =
+        environment.environment_account_connection_id.filter(|_| environment.environment_account_id == Some(caller));
+    carries(tx, &id.ok_or_else(missing)?).await.map(drop).map_err(|_| missing())
+}
+
+/// Gives up what was provisioned in an account that lets nobody in any more: from now on what is in the environment, and the
+/// environment itself, are deleted without it. Another connection takes that back.
+///
+/// # Errors
+/// `ConflictException` where the connection is there, or the environment has none.
+pub async fn abandon(tx: &mut Tx<'_>, name: &str) -> Result<Environment, OperationError> {
+    let mut kept = tx.get::<Environment>(name).await?;
+    let id = kept.value.environment_account_connection_id.clone();
+    let id = id.ok_or_else(|| {
+        conflict(format!(
+            "Environment {name} is in Proton's own account; DeleteEnvironment takes its infrastructure away."
+        ))
+    })?;
+    if carries(tx, &id).await.is_ok() {
+        return Err(conflict(format!(
+            "Environment account connection {id} is there; DeleteEnvironment takes the infrastructure of {name} away."
+        )));
+    }
+    kept.extra.abandoned = true;
+    tx.put(&kept);
+    Ok(kept.value)
+}
+
+/// Whether what is in an environment is deleted without its account.
+pub async fn is_abandoned(tx: &mut Tx<'_>, name: &str) -> Result<bool, OperationError> {
+    Ok(tx.find::<Environment>(name).await?.is_some_and(|kept| kept.extra.abandoned))
 }
 
 /// Whether a connection that an environment uses still carries.

@@ -252,6 +252,8 @@ pub async fn update(tx: &mut Tx<'_>, input: &UpdateEnvironmentInput) -> Result<E
     )
     .await?;
     change_means(tx, &mut kept.value, input).await?;
+    // Whoever brings another connection wants the infrastructure back.
+    kept.extra.abandoned &= input.environment_account_connection_id.is_none();
     if input.description.is_some() {
         kept.value.description.clone_from(&input.description);
     }

@@ -60,6 +60,8 @@ pub struct Extra {
     pub deletes: bool,
     /// Of a deployment: what its provisioner gave to be kept.
     pub notes: Option<Document>,
+    /// Of an environment: whether what is in it is deleted without the account that it is in.
+    pub abandoned: bool,
     /// Of a component; of a version that is being registered: bucket and key of its bundle.
     pub manifest: Option<String>,
     /// Of a component: its template file as deployed.
@@ -95,6 +97,7 @@ impl Shape for Extra {
             removed: one(fields, "removed").unwrap_or_default(),
             deletes: one(fields, "deletes").unwrap_or_default(),
             notes: fields.get("notes").cloned(),
+            abandoned: one(fields, "abandoned").unwrap_or_default(),
             manifest: one(fields, "manifest"),
             template_file: one(fields, "templateFile"),
             major: one(fields, "major"),
@@ -127,6 +130,7 @@ impl Shape for Extra {
         if let Some(notes) = &self.notes {
             fields.push("notes", notes.clone());
         }
+        some(&mut fields, "abandoned", Some(&self.abandoned).filter(|set| **set));
         some(&mut fields, "manifest", self.manifest.as_ref());
         some(&mut fields, "templateFile", self.template_file.as_ref());
         some(&mut fields, "major", self.major.as_ref());

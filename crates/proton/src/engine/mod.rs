@@ -155,6 +155,27 @@ impl Engine {
         self.told.send_modify(|count| *count = count.wrapping_add(1));
     }
 
+    /// Lets an environment and all in it be deleted without the account that it is in, whose connection is gone.
+    ///
+    /// # Errors
+    /// `ResourceNotFoundException` where no environment has that ARN, and `ConflictException` where its account can be
+    /// reached.
+    pub async fn abandon(&self, scope: &Scope, arn: &str) -> Result<(), OperationError> {
+        for _ in 0..ATTEMPTS_MAX {
+            let mut tx = tx::Tx::new(self, scope.clone());
+            let Some(tags::Named::Environment(name)) = tags::named(&tx, arn) else {
+                return Err(errors::not_found("Environment", arn));
+            };
+            connections::abandon(&mut tx, &name).await?;
+            match tx.commit().await {
+                Ok(()) => return Ok(()),
+                Err(StoreError::Conflict) => {}
+                Err(error) => return Err(OperationError::internal(error)),
+            }
+        }
+        Err(errors::conflict("The environment is being changed by too many others; try again."))
+    }
+
     /// Answers an operation. The input has passed the constraints of its shape.
     ///
     /// # Errors

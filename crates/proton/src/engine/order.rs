@@ -103,9 +103,21 @@ impl Frame<'_> {
             let mut component_role = environment.component_role_arn.clone();
             let mut build_role = environment.codebuild_role_arn.clone();
             if let Some(id) = &environment.environment_account_connection_id {
-                let connection = connections::carries(tx, id).await?;
+                let connection = match connections::carries(tx, id).await {
+                    Ok(connection) => connection,
+                    Err(gone) if !self.kept.extra.deletes => return Err(gone),
+                    Err(_) if connections::is_abandoned(tx, &environment.name).await? => {
+                        return Ok(Asked::Nothing(Vec::new()));
+                    }
+                    Err(gone) => {
+                        return Err(validation(format!(
+                            "{} Where its account is lost for good, `standin proton abandon {}` lets it be deleted without it.",
+                            gone.message, environment.arn
+                        )));
+                    }
+                };
                 account = connection.environment_account_id;
-                role = Some(connection.role_arn);
+                role = Some(connection.role_arn).filter(|role| !role.is_empty()).or(role);
                 component_role = connection.component_role_arn.or(component_role);
                 build_role = connection.codebuild_role_arn.or(build_role);
             }

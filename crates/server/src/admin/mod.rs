@@ -164,8 +164,8 @@ fn allowed(rest: &[&str]) -> &'static str {
         ["health" | "services" | "coverage" | "metrics" | "ca"] | ["explain", _] | ["requests", "stream"] => "GET",
         ["proton", "events", "stream"] => "GET",
         ["proton", "events"] => "GET, DELETE",
+        ["proton", "abandon"] | ["proton", "credentials", "rekey"] => "POST",
         ["proton", "credentials"] => "GET",
-        ["proton", "credentials", "rekey"] => "POST",
         ["proton", "credentials", _] => "PUT, DELETE",
         ["proton", "terraform", rest @ ..] => terraform::allowed(rest),
         ["clock"] | ["services", _] => "GET, POST, PUT",
@@ -230,7 +230,8 @@ fn not_found(path: &str) -> Reply {
         format!(
             "nothing at {path}; /_standin/ has health, services, services/ID, requests, requests/stream, \
              requests/verify, explain/ID, coverage, responses, scenarios, faults, incidents, proton/events, \
-             proton/events/stream, proton/credentials, proton/terraform/states, clock, state, reset, metrics and ca"
+             proton/events/stream, proton/credentials, proton/abandon, proton/terraform/states, clock, state, reset, \
+             metrics and ca"
         ),
     )
 }

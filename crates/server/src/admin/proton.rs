@@ -1,4 +1,4 @@
-//! `/_standin/proton`: the log of Proton's events, and what is added to it; Terraform's states.
+//! `/_standin/proton`: the log of Proton's events, and what is added to it; environments that are given up; Terraform's states.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,6 +7,7 @@ use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{Response, StatusCode};
 use serde_json::{Value, json};
+use standin_proton::engine::Scope;
 use standin_proton::engine::events::Wanted;
 use standin_store::{Event, StoreError};
 
@@ -35,11 +36,44 @@ pub(super) async fn serve(asked: Asked<'_>, rest: &[&str]) -> Reply {
             Err(error) => failed(&error),
         },
         (_, ["terraform", rest @ ..]) => super::terraform::serve(asked, rest).await,
+        ("POST", ["abandon"]) => abandon(asked).await,
         (_, rest) => {
             let mut all = vec!["proton"];
             all.extend(rest);
             refuse_method(&all)
         }
+    }
+}
+
+/// Which environment is given up.
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Abandoned {
+    arn: String,
+}
+
+/// Lets an environment be deleted whose account lets nobody in any more.
+async fn abandon(asked: Asked<'_>) -> Reply {
+    let app = asked.app;
+    let arn = match asked.parsed::<Abandoned>().await {
+        Ok(Abandoned { arn }) => arn,
+        Err(reply) => return *reply,
+    };
+    let mut parts = arn.split(':').skip(1).map(str::to_owned);
+    let (partition, _, region, account) = (parts.next(), parts.next(), parts.next(), parts.next());
+    let scope = Scope {
+        partition: partition.unwrap_or_default(),
+        account: account.unwrap_or_default(),
+        region: region.unwrap_or_default(),
+        now: app.clock.now(),
+        dice: app.dice,
+        nonce: format!("abandon/{arn}"),
+    };
+    match app.proton.abandon(&scope, &arn).await {
+        Ok(()) => empty(),
+        Err(error) if error.code == "ResourceNotFoundException" => fail(StatusCode::NOT_FOUND, error.message),
+        Err(error) if error.code == "ConflictException" => fail(StatusCode::CONFLICT, error.message),
+        Err(error) => fail(StatusCode::INTERNAL_SERVER_ERROR, error.message),
     }
 }
 

@@ -1,5 +1,6 @@
 //! `proton`: what authors of Proton templates do: checks and previews without a server, deployments with one.
 
+mod abandon;
 mod check;
 mod credential;
 mod down;
@@ -41,6 +42,11 @@ enum What {
     Status(status::StatusArgs),
     /// Print the log of a deployment on the running server
     Logs(logs::LogsArgs),
+    /// Let an environment be deleted whose environment account lets Proton in no more
+    ///
+    /// Once its account connection is gone, deployments to the environment fail, and so does its deletion, until another
+    /// connection is attached. Where there will be none, this gives up what was made there: it stays where it is.
+    Abandon(abandon::AbandonArgs),
     /// Keep what git and forges are given, for the running server
     Credential(credential::CredentialArgs),
     /// Check a bundle, as the registration of a template version does, and with a spec what comes of it
@@ -186,6 +192,7 @@ impl ProtonArgs {
             What::Down(down) => down.run(),
             What::Status(status) => status.run(out),
             What::Logs(logs) => logs.run(out),
+            What::Abandon(abandon) => abandon.run(out),
             What::Credential(credential) => credential.run(out),
             What::Validate { bundle, kind, spec, outputs, strict, json, format } => {
                 let format = if *json { Format::Json } else { *format };
