@@ -30,6 +30,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("standin-cloudwatch", &["standin-model", "standin-core", "standin-store", "standin-typed"]),
     ("standin-mwaa", &["standin-model", "standin-core", "standin-store", "standin-typed"]),
     ("standin-host", &["standin-core"]),
+    ("standin-aws", &["standin-core"]),
     (
         "standin-provision",
         &["standin-model", "standin-core", "standin-store", "standin-host", "standin-aws", "standin-proton"],

@@ -17,6 +17,8 @@ pub struct ProvisioningConfig {
     pub jobs: JobsConfig,
     /// What credentials are sealed by.
     pub keys: KeySource,
+    /// How AWS is reached, where it provisions.
+    pub aws: standin_aws::Settings,
 }
 
 /// Who makes stacks.

@@ -12,6 +12,7 @@ mod methods;
 pub mod repositories;
 pub mod secrets;
 pub mod terraform;
+pub mod stacks;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -20,7 +21,6 @@ use std::sync::{Arc, OnceLock};
 use standin_core::Caller;
 use standin_model::Timestamp;
 use standin_proton::engine::repositories::Repositories;
-use standin_proton::neighbours::Neighbours;
 use standin_store::Store;
 
 pub use config::ProvisioningConfig;
@@ -28,6 +28,10 @@ pub use log::Log;
 pub use methods::Methods;
 pub use repositories::Places;
 pub use secrets::Secrets;
+pub use standin_aws::Settings as AwsSettings;
+
+/// Whether AWS's SDK is built in.
+pub const HAS_AWS: bool = cfg!(feature = "aws");
 
 /// What provisioning needs of the server.
 pub struct Parts {
@@ -60,7 +64,7 @@ impl Provisioning {
         let mirrors = parts.folder.map(|folder| folder.join("git"));
         let secrets = Arc::new(Secrets::new(parts.store, parts.config.keys.clone()));
         let places = Arc::new(Places::new(&parts.config, secrets.clone(), mirrors, parts.search));
-        let stacks = Arc::new(Neighbours::new(parts.caller));
+        let stacks = stacks::configured(&parts.config, parts.caller, log.clone());
         Self { methods: Arc::new(Methods::new(stacks)), repositories: places, log, secrets }
     }
 }

@@ -86,3 +86,27 @@ impl Provisioner for Notified {
         Box::pin(std::future::ready(Progress::Cancelled))
     }
 }
+
+/// What asks AWS, in a standin without AWS's SDK.
+#[cfg(not(feature = "aws"))]
+pub(crate) struct NotBuilt;
+
+#[cfg(not(feature = "aws"))]
+impl NotBuilt {
+    const REASON: &str = "this standin was built without AWS's SDK (its cargo feature `aws`)";
+}
+
+#[cfg(not(feature = "aws"))]
+impl Provisioner for NotBuilt {
+    fn provision<'a>(&'a self, _: &'a Order) -> BoxFuture<'a, Progress> {
+        Box::pin(std::future::ready(Progress::failed(Self::REASON)))
+    }
+
+    fn delete<'a>(&'a self, _: &'a Order) -> BoxFuture<'a, Progress> {
+        Box::pin(std::future::ready(Progress::failed(Self::REASON)))
+    }
+
+    fn cancel<'a>(&'a self, _: &'a Order) -> BoxFuture<'a, Progress> {
+        Box::pin(std::future::ready(Progress::failed(Self::REASON)))
+    }
+}

@@ -1,0 +1,182 @@
+//! CloudFormation provisions: a stack for each resource, in standin's own CloudFormation or in AWS's.
+//!
+//! [`ByStacks`] is the one logic; [`Stacks`] is what it needs of a CloudFormation.
+
+mod memo;
+mod own;
+mod run;
+#[cfg(feature = "aws")]
+mod sdk;
+#[cfg(test)]
+mod tests;
+
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+
+use standin_aws::Trouble;
+use standin_core::{BoxFuture, Caller};
+use standin_proton::engine::provision::{Order, Provisioner};
+
+use crate::config::{ProvisioningConfig, StacksBy};
+use crate::log::Log;
+
+pub use own::OwnStacks;
+pub use run::ByStacks;
+#[cfg(feature = "aws")]
+pub use sdk::AwsStacks;
+
+/// Who makes stacks, as configured.
+pub(crate) fn configured(config: &ProvisioningConfig, caller: Caller, log: Log) -> Arc<dyn Provisioner> {
+    let endpoint = match &config.cloudformation {
+        StacksBy::Standin => {
+            return Arc::new(ByStacks::new(Arc::new(OwnStacks::new(caller))).with_log(log));
+        }
+        StacksBy::Aws => None,
+        StacksBy::Endpoint(url) => Some(url.clone()),
+    };
+    elsewhere(config, endpoint, log)
+}
+
+#[cfg(feature = "aws")]
+fn elsewhere(config: &ProvisioningConfig, endpoint: Option<String>, log: Log) -> Arc<dyn Provisioner> {
+    let settings = standin_aws::Settings { endpoint: endpoint.or(config.aws.endpoint.clone()), ..config.aws.clone() };
+    let stacks = AwsStacks::new(Arc::new(standin_aws::Aws::new(settings)));
+    Arc::new(ByStacks::new(Arc::new(stacks)).with_log(log))
+}
+
+#[cfg(not(feature = "aws"))]
+fn elsewhere(_: &ProvisioningConfig, _: Option<String>, _: Log) -> Arc<dyn Provisioner> {
+    Arc::new(crate::methods::NotBuilt)
+}
+
+/// The tag by which a stack tells whose run made it.
+pub const RUN_TAG: &str = "proton:deployment";
+/// What templates of Proton may make: everything.
+const CAPABILITIES: [&str; 3] = ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"];
+
+type Asked<'a, T> = BoxFuture<'a, Result<T, Trouble>>;
+
+/// A CloudFormation. Every call may be made again; what changes something carries the deployment's id as its token.
+pub trait Stacks: Send + Sync {
+    /// The stack of an order, where there is one that is not deleted.
+    fn stack<'a>(&'a self, order: &'a Order) -> Asked<'a, Option<Stack>>;
+
+    /// The latest events of the stack, newest first: those of the last run, within bounds.
+    fn events<'a>(&'a self, order: &'a Order) -> Asked<'a, Vec<StackEvent>>;
+
+    /// Whether a change of the stack has begun for this order, however it went.
+    fn has_begun<'a>(&'a self, order: &'a Order) -> Asked<'a, bool>;
+
+    /// Makes the stack.
+    fn create<'a>(&'a self, order: &'a Order, template: &'a str) -> Asked<'a, ()>;
+
+    /// Changes the stack, or goes on with preparing that.
+    fn update<'a>(&'a self, order: &'a Order, template: &'a str, stack: &'a Stack) -> Asked<'a, Update>;
+
+    /// Takes back what [`Self::update`] has prepared and not begun.
+    fn unprepare<'a>(&'a self, order: &'a Order) -> Asked<'a, ()>;
+
+    /// Goes on with taking a change back that could not be taken back.
+    fn continue_rollback<'a>(&'a self, order: &'a Order) -> Asked<'a, ()>;
+
+    fn delete<'a>(&'a self, order: &'a Order) -> Asked<'a, ()>;
+
+    fn cancel_update<'a>(&'a self, order: &'a Order) -> Asked<'a, ()>;
+
+    /// How soon a stack is looked at again, in milliseconds: after as long as it has been at it, within these bounds.
+    fn pace(&self) -> RangeInclusive<i64>;
+
+    /// Whether events go to the log as they come; else only those of a failure do.
+    fn is_followed(&self) -> bool;
+}
+
+/// How a change of a stack began.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Update {
+    Begun,
+    /// It is being worked out what would change.
+    Preparing,
+    /// Nothing would change.
+    Unchanged,
+    /// It cannot be changed so.
+    Refused(String),
+}
+
+/// What of a stack matters.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Stack {
+    pub name: String,
+    /// Its ARN.
+    pub id: String,
+    pub status: String,
+    pub reason: Option<String>,
+    /// When it was made or changed last.
+    pub since_ms: i64,
+    pub outputs: Vec<(String, String)>,
+    pub tags: Vec<(String, String)>,
+}
+
+impl Stack {
+    fn tag(&self, name: &str) -> Option<&str> {
+        self.tags.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
+    /// Whether it tells of this deployment: that it was made for it.
+    fn is_of(&self, order: &Order) -> bool {
+        self.tag(RUN_TAG) == Some(order.deployment_id.as_str())
+    }
+
+    /// Whether something is being done to it.
+    fn is_busy(&self) -> bool {
+        self.status.ends_with("_IN_PROGRESS") && self.status != "REVIEW_IN_PROGRESS"
+    }
+
+    /// Whether it was never made whole: it cannot be updated, only deleted.
+    fn is_unmade(&self) -> bool {
+        matches!(
+            self.status.as_str(),
+            "ROLLBACK_COMPLETE" | "ROLLBACK_FAILED" | "CREATE_FAILED" | "DELETE_FAILED" | "REVIEW_IN_PROGRESS"
+        )
+    }
+
+    /// Whether its last change came through.
+    fn is_good(&self) -> bool {
+        matches!(self.status.as_str(), "CREATE_COMPLETE" | "UPDATE_COMPLETE" | "IMPORT_COMPLETE")
+    }
+}
+
+/// Something that happened in a stack.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StackEvent {
+    pub id: String,
+    pub resource: String,
+    pub kind: String,
+    pub status: String,
+    pub reason: String,
+    /// The token of the request that it came of.
+    pub token: Option<String>,
+}
+
+impl StackEvent {
+    /// Whether a run of the stack begins with it: it is of the stack itself.
+    fn begins_run(&self) -> bool {
+        self.kind == "AWS::CloudFormation::Stack"
+            && matches!(self.status.as_str(), "CREATE_IN_PROGRESS" | "UPDATE_IN_PROGRESS" | "DELETE_IN_PROGRESS")
+    }
+
+    fn is_failure(&self) -> bool {
+        self.status.ends_with("_FAILED") && !self.reason.contains("cancelled")
+    }
+
+    /// As a line of a log.
+    fn line(&self) -> String {
+        let line = format!("{} {} ({})", self.status, self.resource, self.kind);
+        if self.reason.is_empty() { line } else { format!("{line}: {}", self.reason) }
+    }
+}
+
+/// The tags of a stack: those of the order, and the run that made it.
+fn tags<'a>(order: &'a Order, run: &'a str) -> impl Iterator<Item = (&'a str, &'a str)> {
+    let of_order = order.tags.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    of_order.chain([(RUN_TAG, run)])
+}
