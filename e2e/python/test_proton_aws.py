@@ -2,15 +2,12 @@
 
 import json
 import signal
-import time
 
-import boto3
 import pytest
-from botocore.exceptions import ClientError
 from motos import Moto, Proxy
-from protons import Proton, environment_spec, polled, service_spec, small, small_service, transitions
+from protons import Proton, environment_spec, polled, schema_of, service_spec, small, transitions
 
-from conftest import ACCOUNT, Admin, make
+from conftest import Admin, make
 from serve import Standin
 
 # moto and standin make these at once.
@@ -37,12 +34,12 @@ def proxy(moto):
 @pytest.fixture(scope="module")
 def other():
     """Another standin, as AWS."""
-    with Standin("--stateless", "--log", "warn") as running:
+    with Standin("--log", "warn") as running:
         yield running
 
 
 def serving(url, *more, data=None):
-    kept = ("--data-dir", str(data)) if data else ("--stateless",)
+    kept = ("--data-dir", str(data)) if data else ()
     return Standin(*kept, "--log", "warn", "--proton", f'provisioning.cloudformation="{url}"', *more, env=KEYS)
 
 
@@ -124,8 +121,7 @@ def test_trouble_that_passes_is_waited_out(moto, proxy):
         assert made["deploymentStatus"] == "SUCCEEDED", made
         assert not proxy.trouble and len(stacks(moto.client("cloudformation", proton.account))) == 1
         # A refusal is the end, in the service's words.
-        with_refusals = [(403, "AccessDenied")] * 3
-        proxy.trouble = list(with_refusals)
+        proxy.trouble = [(403, "AccessDenied")] * 3
         failed = proton.update_environment(spec=environment_spec(size="large"))
         assert failed["deploymentStatus"] == "FAILED" and "AccessDenied" in failed["deploymentStatusMessage"]
         proxy.trouble = []
@@ -191,7 +187,8 @@ def test_large_templates_come_from_a_bucket(moto):
         failed = proton.environment()
         assert failed["deploymentStatus"] == "FAILED" and "bucket" in failed["deploymentStatusMessage"], failed
     moto.client("s3", account).create_bucket(Bucket=f"templates-{account}", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
-    with serving(moto.url, "--proton", 'aws.bucket="templates-{account}"') as server:
+    # moto finds buckets by the host, or in the path of this one.
+    with serving(moto.url.replace("127.0.0.1", "localhost"), "--proton", 'aws.bucket="templates-{account}"') as server:
         proton = Proton(server, account)
         proton.environment_template(bundle=large)
         made = proton.environment()
@@ -226,22 +223,25 @@ FRAGILE = TOPIC + """{%- if environment.inputs.bucket %}
 
 
 def test_another_standin_rolls_back_and_is_told_why(other):
-    make(other, "s3", account="333333333333").create_bucket(Bucket="taken", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
     with serving(other.url) as server:
         proton = Proton(server)
+        make(other, "s3", account=proton.account).create_bucket(Bucket="taken", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
         cloudformation = make(other, "cloudformation", account=proton.account)
-        proton.environment_template(bundle=small(template=FRAGILE))
+        inputs = {name: {"type": "string", "default": ""} for name in ("size", "bucket")}
+        proton.environment_template(bundle=small(template=FRAGILE, schema=schema_of(inputs)))
         failed = proton.environment(spec=environment_spec(size="one", bucket="taken"))
         assert failed["deploymentStatus"] == "FAILED" and "Bucket" in failed["deploymentStatusMessage"], failed
         assert [stack["StackStatus"] for stack in stacks(cloudformation).values()] == ["ROLLBACK_COMPLETE"]
         # What was never made whole is made anew.
-        assert proton.update_environment(spec=environment_spec(size="two"))["deploymentStatus"] == "SUCCEEDED"
+        made = proton.update_environment(spec=environment_spec(size="two"))
+        assert made["deploymentStatus"] == "SUCCEEDED", made
         assert [stack["StackStatus"] for stack in stacks(cloudformation).values()] == ["CREATE_COMPLETE"]
         failed = proton.update_environment(spec=environment_spec(size="three", bucket="taken"))
         assert failed["deploymentStatus"] == "FAILED" and "Bucket" in failed["deploymentStatusMessage"], failed
         assert proton.outputs("env")["Size"] == "two"
         assert [stack["StackStatus"] for stack in stacks(cloudformation).values()] == ["UPDATE_ROLLBACK_COMPLETE"]
-        assert proton.update_environment(spec=environment_spec(size="four"))["deploymentStatus"] == "SUCCEEDED"
+        made = proton.update_environment(spec=environment_spec(size="four"))
+        assert made["deploymentStatus"] == "SUCCEEDED", made
         assert proton.outputs("env")["Size"] == "four"
         # What happened in the stack is in the log of the deployment.
         events = proton.of("logs").get_log_events(
@@ -254,7 +254,7 @@ def test_another_standin_rolls_back_and_is_told_why(other):
 
 
 def test_runs_at_another_standin_are_cancelled(other):
-    transitions(other, "30s", "sns")
+    transitions(other, "3s", "sns")
     try:
         with serving(other.url) as server:
             proton = Proton(server)
@@ -274,7 +274,7 @@ def test_runs_at_another_standin_are_cancelled(other):
 def test_without_credentials_the_deployment_says_so(tmp_path):
     """AWS itself is never reached here: there is nobody to sign as."""
     environment = {"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": "", "HOME": str(tmp_path)}
-    with Standin("--stateless", "--log", "warn", "--proton", 'provisioning.cloudformation="aws"', env=environment) as server:
+    with Standin("--log", "warn", "--proton", 'provisioning.cloudformation="aws"', env=environment) as server:
         proton = Proton(server)
         proton.environment_template()
         failed = proton.environment()

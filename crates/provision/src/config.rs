@@ -5,6 +5,9 @@ use std::time::Duration;
 
 use crate::secrets::KeySource;
 
+/// Whether AWS's SDK is built in.
+pub const HAS_AWS: bool = cfg!(feature = "aws");
+
 /// Everything of the configuration's table `proton` that is about provisioning.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ProvisioningConfig {

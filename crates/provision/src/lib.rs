@@ -28,10 +28,6 @@ pub use log::Log;
 pub use methods::Methods;
 pub use repositories::Places;
 pub use secrets::Secrets;
-pub use standin_aws::Settings as AwsSettings;
-
-/// Whether AWS's SDK is built in.
-pub const HAS_AWS: bool = cfg!(feature = "aws");
 
 /// What provisioning needs of the server.
 pub struct Parts {

@@ -1,5 +1,6 @@
 //! `[proton]`: quotas of Proton, who is told of its events, and what provisions.
 
+mod aws;
 mod provisioning;
 
 use std::str::FromStr;
@@ -10,6 +11,7 @@ use standin_server::{EventSink, EventTarget, EventsConfig, ProtonQuotas, Webhook
 
 use crate::error::CommandError;
 use crate::serve::elsewhere;
+use aws::AwsSettings;
 use provisioning::{GitSettings, JobSettings, ProvisioningSettings, Repositories};
 
 pub use provisioning::provisioning;
@@ -33,6 +35,8 @@ pub struct ProtonSetting {
     pub git: GitSettings,
     #[serde(default)]
     pub jobs: JobSettings,
+    #[serde(default)]
+    pub aws: AwsSettings,
 }
 
 /// How much there may be per account and region; what is left out is AWS's number.

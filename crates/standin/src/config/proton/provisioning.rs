@@ -11,7 +11,7 @@ use standin_model::nearest;
 use standin_server::ProvisioningConfig;
 use standin_server::provisioning::{BuildsBy, RepositoryConfig, StacksBy, TerraformBy};
 
-use super::ProtonSetting;
+use super::{ProtonSetting, aws};
 use crate::error::CommandError;
 
 /// The forges that standin speaks to; `plain` is git alone.
@@ -116,11 +116,12 @@ pub fn provisioning(settings: &[ProtonSetting]) -> Result<ProvisioningConfig, Co
     for setting in settings {
         add(&mut config, setting).map_err(|why| CommandError::usage(anyhow::anyhow!("proton.{why}")))?;
     }
+    aws::check(&config).map_err(|why| CommandError::usage(anyhow::anyhow!("proton.{why}")))?;
     Ok(config)
 }
 
 fn add(config: &mut ProvisioningConfig, setting: &ProtonSetting) -> Result<(), String> {
-    let ProtonSetting { provisioning, repositories, git, jobs, .. } = setting;
+    let ProtonSetting { provisioning, repositories, git, jobs, aws: of_aws, .. } = setting;
     if let Some(text) = &provisioning.cloudformation {
         config.cloudformation = match text.as_str() {
             "standin" => StacksBy::Standin,
@@ -185,7 +186,7 @@ fn add(config: &mut ProvisioningConfig, setting: &ProtonSetting) -> Result<(), S
         config.jobs.output = bytes;
     }
     config.jobs.allow = jobs.allow.unwrap_or(config.jobs.allow);
-    Ok(())
+    aws::add(config, of_aws)
 }
 
 /// The one of a few names that is said, if any.
@@ -212,7 +213,7 @@ fn duration(key: &str, text: &str) -> Result<Duration, String> {
 }
 
 /// `http://HOST:PORT`, without anything behind.
-fn endpoint(text: &str) -> Option<String> {
+pub(super) fn endpoint(text: &str) -> Option<String> {
     let uri: Uri = text.parse().ok()?;
     let authority = uri.authority()?.as_str();
     let plain = matches!(uri.scheme_str(), Some("http" | "https")) && matches!(uri.path(), "" | "/");
