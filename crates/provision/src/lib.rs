@@ -11,8 +11,8 @@ mod log;
 mod methods;
 pub mod repositories;
 pub mod secrets;
-pub mod terraform;
 pub mod stacks;
+pub mod terraform;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
