@@ -10,7 +10,7 @@ use flate2::write::GzEncoder;
 /// A bigger archive is refused, as Proton documents.
 pub const ARCHIVE_BYTES_MAX: usize = 5 * 1024 * 1024;
 /// More bytes after decompression are refused: far above what the limits of single files let through, far below a bomb.
-const UNPACKED_BYTES_MAX: u64 = 64 * 1024 * 1024;
+pub const UNPACKED_BYTES_MAX: u64 = 64 * 1024 * 1024;
 /// More entries are refused.
 const ENTRIES_MAX: usize = 10_000;
 const PATH_BYTES_MAX: usize = 1024;

@@ -53,6 +53,8 @@ pub(crate) struct App {
     /// What git and forges are given for Proton.
     pub(crate) secrets: Arc<standin_provision::Secrets>,
     pub(crate) proton_events: EventsConfig,
+    /// What webhooks of forges have to show.
+    pub(crate) proton_hooks: Option<String>,
     pub(crate) mwaa: Arc<standin_mwaa::engine::Engine>,
     pub(crate) cloudwatch: Arc<CloudWatch>,
     /// Connections to Airflow that have become something else than HTTP.
@@ -172,6 +174,7 @@ impl App {
         let parts = stacks::Parts { catalogue, others, store: &store, resources: &resources, clock: &clock, dice };
         let stacks = stacks::register(&mut registry, parts);
         let others = caller(&registry);
+        let proton_hooks = config.provisioning.git.webhook_secret.clone();
         let needs = proton::Needs {
             others,
             store: &store,
@@ -194,6 +197,7 @@ impl App {
             proton,
             secrets: provisioning.secrets,
             proton_events: config.proton_events,
+            proton_hooks,
             mwaa,
             cloudwatch,
             airflow_upgrades: Arc::new(tokio::sync::Semaphore::new(mwaa::forward::UPGRADES_MAX)),

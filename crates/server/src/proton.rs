@@ -1,6 +1,7 @@
 //! Proton: its engine, and the worker that does its jobs.
 
 pub(crate) mod events;
+pub(crate) mod hooks;
 mod put_events;
 pub(crate) mod webhook;
 
@@ -10,7 +11,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
 use standin_core::{Caller, Clock, Registry};
-use standin_proton::engine::{Engine, QUEUE, Quotas, SERVICE};
+use standin_proton::engine::{Engine, QUEUE, Quotas, SERVICE, SyncOptions};
 use standin_proton::neighbours::Neighbours;
 use standin_provision::{Parts, Provisioning, ProvisioningConfig};
 use standin_state::Resources;
@@ -46,6 +47,7 @@ pub(crate) struct Needs<'n> {
 pub(crate) fn register(registry: &mut Registry, needs: Needs<'_>) -> (Arc<Engine>, Provisioning) {
     let bundles = Arc::new(Neighbours::new(needs.others.clone()));
     let clock = needs.clock.clone();
+    let sync = SyncOptions { poll: needs.config.git.poll, publish: needs.config.git.publish };
     let provisioning = Provisioning::new(Parts {
         caller: needs.others,
         store: needs.store.clone(),
@@ -59,6 +61,7 @@ pub(crate) fn register(registry: &mut Registry, needs: Needs<'_>) -> (Arc<Engine
     let pace = needs.resources.clone();
     let engine = Engine::new(needs.store.clone(), bundles, provisioning.methods.clone(), needs.quotas)
         .with_repositories(provisioning.repositories.clone())
+        .with_sync(sync)
         .with_run(needs.first)
         .with_delay(move || pace.transitions(SERVICE));
     let engine = Arc::new(engine);

@@ -168,6 +168,9 @@ impl ServerBuilder {
             }
         }
         crate::proton::events::prepare(&app).await.map_err(failed)?;
+        if let Err(error) = app.proton.resume_syncs(app.clock.now(), app.dice).await {
+            tracing::warn!(error = error.message, "syncs without a job stay as they are until they are changed");
+        }
         let mut hosts = HostPolicy::new(app.catalogue.partitions());
         allowed_hosts.iter().for_each(|name| hosts.allow(name));
         let bound = net::bind(NetConfig {

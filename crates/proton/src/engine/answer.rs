@@ -231,12 +231,16 @@ pub async fn answer(tx: &mut Tx<'_>, input: &Input, raw: &Document) -> Answered 
             no_token(it.next_token.as_ref())?;
             one("provisionedResources", &services::pipeline_of(tx, &it.service_name).await?.0.extra.resources)
         }
-        Input::CreateServiceInstance(it) => one("serviceInstance", &instances::create(tx, it, raw).await?),
+        Input::CreateServiceInstance(it) => {
+            one("serviceInstance", &instances::create(tx, it, raw, instances::By::Hand).await?)
+        }
         Input::GetServiceInstance(it) => {
             one("serviceInstance", &instances::get(tx, &it.service_name, &it.name).await?.value)
         }
         Input::ListServiceInstances(it) => Ok(instances::list(tx, it).await?.write()),
-        Input::UpdateServiceInstance(it) => one("serviceInstance", &instances::update(tx, it, raw).await?),
+        Input::UpdateServiceInstance(it) => {
+            one("serviceInstance", &instances::update(tx, it, raw, instances::By::Hand).await?)
+        }
         Input::CancelServiceInstanceDeployment(it) => {
             one("serviceInstance", &instances::cancel(tx, &it.service_name, &it.service_instance_name).await?)
         }
@@ -299,10 +303,7 @@ pub async fn answer(tx: &mut Tx<'_>, input: &Input, raw: &Document) -> Answered 
         Input::DeleteRepository(it) => one("repository", &account::delete_repository(tx, it.provider, &it.name).await?),
         Input::ListRepositories(it) => Ok(account::list_repositories(tx, it).await?.write()),
         Input::ListRepositorySyncDefinitions(it) => one("syncDefinitions", &sync::definitions(tx, it).await?),
-        Input::GetRepositorySyncStatus(it) => {
-            tx.get::<super::kept::Linked>(&repository_key(it.repository_provider, &it.repository_name)).await?;
-            nothing()
-        }
+        Input::GetRepositorySyncStatus(it) => Ok(sync::repository_status(tx, it).await?.write()),
         Input::CreateTemplateSyncConfig(it) => {
             one("templateSyncConfig", &sync::put_template(tx, convert(&**it), true).await?)
         }
@@ -316,8 +317,7 @@ pub async fn answer(tx: &mut Tx<'_>, input: &Input, raw: &Document) -> Answered 
             one("templateSyncConfig", &sync::get_template(tx, it.template_type, &it.template_name, true).await?)
         }
         Input::GetTemplateSyncStatus(it) => {
-            sync::get_template(tx, it.template_type, &it.template_name, false).await?;
-            nothing()
+            Ok(sync::template_status(tx, it.template_type, &it.template_name, &it.template_version).await?.write())
         }
         Input::CreateServiceSyncConfig(it) => {
             one("serviceSyncConfig", &sync::put_service(tx, convert(&**it), true).await?)
@@ -332,9 +332,7 @@ pub async fn answer(tx: &mut Tx<'_>, input: &Input, raw: &Document) -> Answered 
             one("serviceSyncConfig", &sync::get_service(tx, &it.service_name, true).await?)
         }
         Input::GetServiceInstanceSyncStatus(it) => {
-            instances::get(tx, &it.service_name, &it.service_instance_name).await?;
-            sync::get_service(tx, &it.service_name, false).await?;
-            nothing()
+            Ok(sync::instance_status(tx, &it.service_name, &it.service_instance_name).await?.write())
         }
         Input::GetServiceSyncBlockerSummary(it) => one(
             "serviceSyncBlockerSummary",

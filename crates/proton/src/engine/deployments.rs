@@ -7,6 +7,7 @@ use super::errors::{conflict, not_found, validation};
 use super::index::{self, Part};
 use super::kept::Kept;
 use super::services;
+use super::sync;
 use super::tx::{Page, Tx};
 use crate::types::*;
 
@@ -274,6 +275,7 @@ pub async fn finish(tx: &mut Tx<'_>, id: &str, end: End) -> Result<(), Operation
                 tx.put(&row);
             }
             services::advance(tx, &service).await?;
+            sync::settled(tx, &service).await?;
         }
         Target::Pipeline(service) => {
             let Some(mut row) = tx.find::<Service>(&service).await? else { return Ok(()) };
@@ -288,6 +290,7 @@ pub async fn finish(tx: &mut Tx<'_>, id: &str, end: End) -> Result<(), Operation
             }
             tx.put(&row);
             services::advance(tx, &service).await?;
+            sync::settled(tx, &service).await?;
         }
         Target::Component(name) => {
             let Some(mut row) = tx.find::<Component>(&name).await? else { return Ok(()) };

@@ -211,10 +211,19 @@ pub fn begin_delete(tx: &mut Tx<'_>, kept: &mut Kept<ServiceInstance>) {
     tx.put(kept);
 }
 
+/// Who makes or changes an instance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum By {
+    /// Somebody who calls the API: that blocks the sync.
+    Hand,
+    Sync,
+}
+
 pub async fn create(
     tx: &mut Tx<'_>,
     input: &CreateServiceInstanceInput,
     raw: &Document,
+    by: By,
 ) -> Result<ServiceInstance, OperationError> {
     let replay = tx.replayed(input.client_token.as_ref(), "CreateServiceInstance", raw).await?;
     if let Some(key) = &replay.key
@@ -265,7 +274,9 @@ pub async fn create(
     let instance = begin_new(tx, new, own_tags, input.client_token.as_ref()).await?;
     services::begin_adding(tx, &mut service, text, &input.name);
     tx.put(&service);
-    sync::manual_change(tx, &input.service_name, Some(&input.name)).await?;
+    if by == By::Hand {
+        sync::manual_change(tx, &input.service_name, Some(&input.name)).await?;
+    }
     tx.remember(&replay, &key);
     Ok(instance)
 }
@@ -274,6 +285,7 @@ pub async fn update(
     tx: &mut Tx<'_>,
     input: &UpdateServiceInstanceInput,
     raw: &Document,
+    by: By,
 ) -> Result<ServiceInstance, OperationError> {
     let replay = tx.replayed(input.client_token.as_ref(), "UpdateServiceInstance", raw).await?;
     if let Some(key) = &replay.key
@@ -350,7 +362,9 @@ pub async fn update(
         let detail = [("name", input.name.as_str()), ("serviceName", input.service_name.as_str())];
         tx.event("Service Instance", &instance.arn, Some(instance.deployment_status.as_str()), "IN_PROGRESS", &detail);
         kept.value.begun(&deployment, false);
-        sync::manual_change(tx, &input.service_name, Some(&input.name)).await?;
+        if by == By::Hand {
+            sync::manual_change(tx, &input.service_name, Some(&input.name)).await?;
+        }
     }
     kept.value.last_client_request_token.clone_from(&input.client_token);
     tx.put(&kept);

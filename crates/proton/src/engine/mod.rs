@@ -31,6 +31,7 @@ mod worker;
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use standin_core::{Answer, BoxFuture, Call, CallContext, Fidelity, Handler, OperationError};
@@ -41,6 +42,7 @@ use tokio::sync::watch;
 use crate::types::{Input, OPERATIONS};
 use provision::{BundleSource, Provisioner};
 use repositories::{NoRepositories, Repositories};
+pub use sync::jobs::SyncOptions;
 pub use tx::Scope;
 
 /// The catalogue's id of the service.
@@ -86,6 +88,9 @@ pub struct Engine {
     pub(crate) bundles: Arc<dyn BundleSource>,
     pub(crate) provisioner: Arc<dyn Provisioner>,
     pub(crate) repositories: Arc<dyn Repositories>,
+    pub(crate) sync: SyncOptions,
+    /// How often this process was told of pushes.
+    pushes: AtomicU64,
     pub(crate) quotas: Quotas,
     /// How long a deployment shows IN_PROGRESS before anything is provisioned.
     delay: Arc<dyn Fn() -> Duration + Send + Sync>,
@@ -113,6 +118,8 @@ impl Engine {
             bundles,
             provisioner,
             repositories: Arc::new(NoRepositories),
+            sync: SyncOptions::default(),
+            pushes: AtomicU64::new(0),
             quotas,
             delay: Arc::new(|| Duration::ZERO),
             run: 0,
@@ -126,6 +133,18 @@ impl Engine {
     pub fn with_repositories(mut self, repositories: Arc<dyn Repositories>) -> Self {
         self.repositories = repositories;
         self
+    }
+
+    /// How syncs look at repositories.
+    #[must_use]
+    pub fn with_sync(mut self, sync: SyncOptions) -> Self {
+        self.sync = sync;
+        self
+    }
+
+    /// A number that no other push has.
+    pub(crate) fn pushes(&self) -> u64 {
+        self.pushes.fetch_add(1, Ordering::Relaxed)
     }
 
     /// Lets deployments and registrations wait before they begin, as long as `delay` says when they are made.

@@ -490,9 +490,7 @@ pub async fn advance(tx: &mut Tx<'_>, name: &str) -> Result<(), OperationError> 
                 }
                 if instances.is_empty() && pipeline.is_none() {
                     tx.delete::<Service>(name);
-                    if tx.find::<ServiceSyncConfig>(name).await?.is_some() {
-                        tx.delete::<ServiceSyncConfig>(name);
-                    }
+                    sync::forget_service(tx, name).await?;
                     tx.event(
                         "Service",
                         &kept.value.arn,

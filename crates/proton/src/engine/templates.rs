@@ -10,6 +10,7 @@ use super::Engine;
 use super::errors::{conflict, not_found, quota, validation};
 use super::index::{self, Part};
 use super::kept::{Kept, Template, Version, version_key};
+use super::sync;
 use super::tags;
 use super::tx::{Page, Tx, fingerprint, mismatch};
 use crate::archive::Files;
@@ -99,10 +100,7 @@ pub async fn delete<const SERVICE: bool>(
     if tx.count::<Version<SERVICE>>(&format!("{name}/")).await? > 0 {
         return Err(conflict(format!("{} {name} has versions; delete them first.", noun(SERVICE))));
     }
-    let sync = format!("{}/{name}", if SERVICE { "SERVICE" } else { "ENVIRONMENT" });
-    if tx.find::<TemplateSyncConfig>(&sync).await?.is_some() {
-        tx.delete::<TemplateSyncConfig>(&sync);
-    }
+    sync::forget_template(tx, SERVICE, name).await?;
     tx.delete::<Template<SERVICE>>(name);
     tx.event(noun(SERVICE), &kept.value.0.arn, Some(status_of(&kept.value.0)), "DELETED", &[("name", name)]);
     Ok(Some(kept.value.0))
@@ -158,6 +156,43 @@ pub async fn create_version<const SERVICE: bool>(
             major
         }
     };
+    let source = format!("{}/{}", source.bucket, source.key);
+    let beginning = Beginning {
+        major,
+        description: new.description,
+        tags: new.tags,
+        compatible: new.compatible,
+        components: new.components,
+    };
+    let mut kept = begin_version(tx, &mut template, beginning).await?;
+    // Where the bundle lies, until it was fetched.
+    kept.extra.manifest = Some(source);
+    tx.put(&template);
+    tx.put(&kept);
+    let version = kept.value.0;
+    let key = version_key(&version.template_name, &version.major_version, &version.minor_version);
+    tx.remember(&replay, &key);
+    let delay = tx.engine.delay_ms();
+    tx.enqueue(if SERVICE { "register-service" } else { "register-environment" }, &key, &key, delay);
+    Ok(version)
+}
+
+/// A version whose registration begins.
+struct Beginning {
+    major: i64,
+    description: Option<String>,
+    tags: Option<Vec<Tag>>,
+    compatible: Vec<CompatibleEnvironmentTemplate>,
+    components: Option<Vec<ServiceTemplateSupportedComponentSourceType>>,
+}
+
+/// Numbers a version and tells of it; the caller keeps both rows.
+async fn begin_version<const SERVICE: bool>(
+    tx: &mut Tx<'_>,
+    template: &mut Kept<Template<SERVICE>>,
+    new: Beginning,
+) -> Result<Kept<Version<SERVICE>>, OperationError> {
+    let (name, major) = (template.value.0.name.clone(), new.major);
     let at = usize::try_from(major).unwrap_or_default();
     if template.extra.next_minors.len() <= at {
         template.extra.next_minors.resize(at + 1, 0);
@@ -165,9 +200,9 @@ pub async fn create_version<const SERVICE: bool>(
     let minor = template.extra.next_minors[at];
     template.extra.next_minors[at] = minor + 1;
     let now = tx.now();
-    let recommended = recommended_minor::<SERVICE>(tx, new.template, &major.to_string()).await?;
+    let recommended = recommended_minor::<SERVICE>(tx, &name, &major.to_string()).await?;
     let version = ServiceTemplateVersion {
-        arn: tx.arn(&format!("{}/{}:{major}.{minor}", segment(SERVICE), new.template)),
+        arn: tx.arn(&format!("{}/{name}:{major}.{minor}", segment(SERVICE))),
         compatible_environment_templates: new.compatible,
         created_at: now,
         description: new.description,
@@ -179,20 +214,57 @@ pub async fn create_version<const SERVICE: bool>(
         status: TemplateVersionStatus::RegistrationInProgress,
         status_message: Some(String::new()),
         supported_component_sources: new.components,
-        template_name: new.template.to_owned(),
+        template_name: name,
     };
-    let mut kept = Kept::new(Version::<SERVICE>(version.clone()));
-    kept.extra.tags = tags::inherited(&template.extra.tags, new.tags)?;
-    // Where the bundle lies, until it was fetched.
-    kept.extra.manifest = Some(format!("{}/{}", source.bucket, source.key));
-    tx.put(&template);
-    tx.put(&kept);
-    let key = version_key(&version.template_name, &version.major_version, &version.minor_version);
-    tx.remember(&replay, &key);
-    let delay = tx.engine.delay_ms();
-    tx.enqueue(if SERVICE { "register-service" } else { "register-environment" }, &key, &key, delay);
     version_event::<SERVICE>(tx, &version, None);
-    Ok(version)
+    let mut kept = Kept::new(Version::<SERVICE>(version));
+    kept.extra.tags = tags::inherited(&template.extra.tags, new.tags)?;
+    Ok(kept)
+}
+
+/// A version as a repository has it.
+pub struct Synced {
+    pub major: i64,
+    pub description: String,
+    pub compatible: Vec<CompatibleEnvironmentTemplate>,
+    pub components: Option<Vec<ServiceTemplateSupportedComponentSourceType>>,
+    /// Of the bundle.
+    pub files: Files,
+}
+
+/// Registers a version at once: the next minor of its major, which may be new.
+pub async fn add_synced<const SERVICE: bool>(
+    tx: &mut Tx<'_>,
+    template: &str,
+    new: Synced,
+) -> Result<ServiceTemplateVersion, OperationError> {
+    let mut template = tx.get::<Template<SERVICE>>(template).await?;
+    let most = tx.engine.quotas.versions;
+    if tx.count::<Version<SERVICE>>(&format!("{}/", template.value.0.name)).await? >= most as u64 {
+        return Err(quota("versions of a template", most));
+    }
+    if SERVICE {
+        compatible_exist(tx, &new.compatible).await?;
+    }
+    template.extra.next_major = template.extra.next_major.max(new.major + 1);
+    let beginning = Beginning {
+        major: new.major,
+        description: Some(new.description),
+        tags: None,
+        compatible: new.compatible,
+        components: new.components,
+    };
+    let mut kept = begin_version(tx, &mut template, beginning).await?;
+    let kind = kind_of(SERVICE, template.value.0.provisioning.is_some());
+    tx.put(&template);
+    // Unpacked once more: what could not be is found now and not when it is deployed.
+    let packed = new.files.to_tar_gz().and_then(|bytes| Files::from_tar_gz(&bytes).map(|files| (bytes, files)));
+    let read = packed.map_err(|error| error.to_string()).and_then(|(bytes, files)| {
+        let bundle = bundle::read(&files, Some(kind)).into_result().map_err(|findings| summary(&findings))?;
+        Ok((bytes, bundle))
+    });
+    settle::<SERVICE>(tx, &mut kept, read).await?;
+    Ok(kept.value.0)
 }
 
 fn version_event<const SERVICE: bool>(
@@ -500,7 +572,6 @@ pub async fn register<const SERVICE: bool>(engine: &Engine, tx: &mut Tx<'_>, key
     if kept.value.0.status != TemplateVersionStatus::RegistrationInProgress {
         return Ok(());
     }
-    let previous = Some(kept.value.0.status);
     let template = tx.get::<Template<SERVICE>>(&kept.value.0.template_name).await?;
     let source = kept.extra.manifest.take().unwrap_or_default();
     let (bucket, object) = source.split_once('/').unwrap_or((source.as_str(), ""));
@@ -514,6 +585,16 @@ pub async fn register<const SERVICE: bool>(engine: &Engine, tx: &mut Tx<'_>, key
             let bundle = bundle::read(&files, Some(kind)).into_result().map_err(|findings| summary(&findings))?;
             Ok((bytes, bundle))
         });
+    settle::<SERVICE>(tx, &mut kept, read).await
+}
+
+/// Ends the registration of a version by what became of its bundle.
+async fn settle<const SERVICE: bool>(
+    tx: &mut Tx<'_>,
+    kept: &mut Kept<Version<SERVICE>>,
+    read: Result<(Vec<u8>, Bundle), String>,
+) -> Result<(), OperationError> {
+    let previous = Some(kept.value.0.status);
     let checked = match read {
         Ok((bytes, bundle)) => match incompatible::<SERVICE>(tx, &kept.value.0, &bundle).await? {
             Some(reason) => Err(reason),
@@ -522,6 +603,7 @@ pub async fn register<const SERVICE: bool>(engine: &Engine, tx: &mut Tx<'_>, key
         Err(reason) => Err(reason),
     };
     let version = &mut kept.value.0;
+    let key = version_key(&version.template_name, &version.major_version, &version.minor_version);
     match checked {
         Ok((bytes, bundle)) => {
             version.status = TemplateVersionStatus::Draft;
@@ -529,7 +611,7 @@ pub async fn register<const SERVICE: bool>(engine: &Engine, tx: &mut Tx<'_>, key
             let mut body = standin_model::Fields::new();
             body.push("archive", Document::Blob(bytes.into()));
             let table = tx.space().table(BUNDLES);
-            tx.batch.put(&table, bundle_key(SERVICE, key), Document::Map(body), []);
+            tx.batch.put(&table, bundle_key(SERVICE, &key), Document::Map(body), []);
         }
         Err(reason) => {
             version.status = TemplateVersionStatus::RegistrationFailed;
@@ -537,7 +619,7 @@ pub async fn register<const SERVICE: bool>(engine: &Engine, tx: &mut Tx<'_>, key
         }
     }
     version.last_modified_at = tx.now();
-    tx.put(&kept);
+    tx.put(kept);
     version_event::<SERVICE>(tx, &kept.value.0, previous);
     Ok(())
 }

@@ -254,6 +254,11 @@ impl<'e> Tx<'e> {
         key.draw().next_u64()
     }
 
+    /// Of a job that is [enqueued](Self::enqueue), in its queue.
+    pub fn job_key(&self, kind: &str, key: &str) -> String {
+        format!("{}/{kind}/{key}", self.space())
+    }
+
     /// Lets a worker do something when it is due.
     pub fn enqueue(&mut self, kind: &str, key: &str, payload: &str, after_ms: i64) {
         let Scope { partition, .. } = &self.scope;
@@ -263,7 +268,7 @@ impl<'e> Tx<'e> {
         let space = self.space();
         self.batch.enqueue(NewJob {
             queue: QUEUE.into(),
-            key: format!("{space}/{kind}/{key}").into(),
+            key: self.job_key(kind, key).into(),
             kind: kind.into(),
             space,
             payload: Document::Map(fields),

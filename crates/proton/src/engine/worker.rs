@@ -11,7 +11,7 @@ use super::kept::Kept;
 use super::order::{self, Asked};
 use super::provision::{Made, Order, Progress, STEP};
 use super::tx::{Scope, Tx};
-use super::{ATTEMPTS_MAX, Engine, QUEUE, templates};
+use super::{ATTEMPTS_MAX, Engine, QUEUE, sync, templates};
 use crate::types::*;
 
 /// How long a worker has for one step before another may take it over.
@@ -76,6 +76,7 @@ impl Engine {
         match &*job.kind {
             "register-environment" => self.register::<false>(scope, job, &id).await,
             "register-service" => self.register::<true>(scope, job, &id).await,
+            kind if sync::jobs::is_sync(kind) => self.sync_step(scope, job, &id).await,
             _ => self.deploy(scope, job, &id).await,
         }
     }
@@ -166,6 +167,9 @@ impl Engine {
 
     /// Ends a deployment whose job failed too often: none is in progress for ever.
     async fn give_up(&self, scope: &Scope, job: &Job, reason: &str) -> Result<(), OperationError> {
+        if sync::jobs::is_sync(&job.kind) {
+            return sync::jobs::rest(Tx::new(self, scope.clone()), job).await.map(drop);
+        }
         if &*job.kind != DEPLOY {
             return Err(OperationError::internal("only deployments are given up"));
         }

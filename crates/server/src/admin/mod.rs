@@ -164,7 +164,7 @@ fn allowed(rest: &[&str]) -> &'static str {
         ["health" | "services" | "coverage" | "metrics" | "ca"] | ["explain", _] | ["requests", "stream"] => "GET",
         ["proton", "events", "stream"] => "GET",
         ["proton", "events"] => "GET, DELETE",
-        ["proton", "abandon"] | ["proton", "credentials", "rekey"] => "POST",
+        ["proton", "abandon"] | ["proton", "credentials", "rekey"] | ["proton", "hooks", _] => "POST",
         ["proton", "credentials"] => "GET",
         ["proton", "credentials", _] => "PUT, DELETE",
         ["proton", "terraform", rest @ ..] => terraform::allowed(rest),

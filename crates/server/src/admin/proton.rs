@@ -1,4 +1,5 @@
-//! `/_standin/proton`: the log of Proton's events, and what is added to it; environments that are given up; Terraform's states.
+//! `/_standin/proton`: the log of Proton's events, and what is added to it; environments that are given up; Terraform's states;
+//! webhooks of forges.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,6 +16,7 @@ use super::{Asked, Reply, empty, fail, json_reply, refuse_method};
 use crate::app::App;
 use crate::net::{Body, BodySender};
 use crate::proton::events::end_of_log;
+use crate::proton::hooks::{BODY_BYTES_MAX, Forge};
 
 /// Events of a page at most.
 const PAGE_MAX: usize = 1000;
@@ -37,6 +39,7 @@ pub(super) async fn serve(asked: Asked<'_>, rest: &[&str]) -> Reply {
         },
         (_, ["terraform", rest @ ..]) => super::terraform::serve(asked, rest).await,
         ("POST", ["abandon"]) => abandon(asked).await,
+        ("POST", ["hooks", forge]) => hook(asked, forge).await,
         (_, rest) => {
             let mut all = vec!["proton"];
             all.extend(rest);
@@ -75,6 +78,40 @@ async fn abandon(asked: Asked<'_>) -> Reply {
         Err(error) if error.code == "ConflictException" => fail(StatusCode::CONFLICT, error.message),
         Err(error) => fail(StatusCode::INTERNAL_SERVER_ERROR, error.message),
     }
+}
+
+/// A webhook of a forge: `github`, `gitlab`, `bitbucket`, `gitea`, or `git` for the hook of a plain repository.
+async fn hook(asked: Asked<'_>, forge: &str) -> Reply {
+    let Some(forge) = Forge::named(forge) else {
+        return fail(StatusCode::NOT_FOUND, "webhooks come from github, gitlab, bitbucket, gitea or git");
+    };
+    let Some(secret) = &asked.app.proton_hooks else {
+        let why = "no webhooks are taken: the configuration has no secret for them, as [proton.git] webhook-secret";
+        return fail(StatusCode::FORBIDDEN, why);
+    };
+    let repository = asked.parameter("repository");
+    let body = match asked.body.buffered_up_to(BODY_BYTES_MAX).await {
+        Ok(body) => body,
+        Err(error) => return fail(error.status(), error.to_string()),
+    };
+    if !forge.is_signed(asked.headers, &body, secret) {
+        let why =
+            format!("{} does not show that the sender knows the secret of [proton.git] webhook-secret", forge.header());
+        return fail(StatusCode::UNAUTHORIZED, why);
+    }
+    let push = match forge.push(asked.headers, &body, repository) {
+        Ok(push) => push,
+        Err(why) => return fail(StatusCode::BAD_REQUEST, why),
+    };
+    let mut syncs = 0;
+    if let Some(push) = push {
+        let now = asked.app.clock.now();
+        match asked.app.proton.pushed(&push.repository, push.branches.as_deref(), now, asked.app.dice).await {
+            Ok(count) => syncs = count,
+            Err(error) => return fail(StatusCode::INTERNAL_SERVER_ERROR, error.message),
+        }
+    }
+    json_reply(StatusCode::OK, &json!({ "syncs": syncs }))
 }
 
 fn failed(error: &StoreError) -> Reply {

@@ -7,6 +7,7 @@ mod lists;
 mod others;
 mod sequences;
 mod services;
+mod sync;
 mod templates;
 
 use std::collections::{BTreeMap, HashMap};

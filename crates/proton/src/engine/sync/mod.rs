@@ -1,12 +1,28 @@
-//! Sync configurations and their blockers. What they make happen on a push is another's part; here are their rules.
+//! Sync: templates and services that follow the branches of linked repositories. Here are the configurations, their blockers
+//! and their statuses; [`template`] and [`service`] look at the repositories, as jobs of the store.
+//!
+//! # Invariants
+//! - A look decides by a state that it read before it asked for the head of the branch, and keeps what it does with the next
+//!   state in one batch: of two looks at a time, one does nothing. So nothing is registered or deployed twice for one commit,
+//!   and nothing older follows on something newer.
+//! - What cannot be done leaves everything as it was, and its reason in the status.
+
+mod files;
+pub mod jobs;
+mod service;
+mod state;
+mod template;
 
 use standin_core::OperationError;
 use standin_model::{Document, Timestamp};
+
+pub use jobs::settled;
 
 use super::errors::{conflict, not_found, validation};
 use super::kept::{Kept, Linked, Resource, Template, repository_key};
 use super::tx::Tx;
 use crate::types::*;
+use state::{Branch, ServiceSync, TemplateSync};
 
 /// A blocker with what it blocks.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -96,6 +112,7 @@ pub async fn put_template(
     }
     must_be_linked(tx, config.repository_provider, &config.repository_name, creating).await?;
     tx.put(&Kept::new(config.clone()));
+    jobs::start(tx, jobs::TEMPLATE, &key, true).await?;
     Ok(config)
 }
 
@@ -108,9 +125,72 @@ pub async fn get_template(
     let key = template_key(of, name);
     let kept = tx.get::<TemplateSyncConfig>(&key).await?;
     if delete {
-        tx.delete::<TemplateSyncConfig>(&key);
+        forget_template(tx, of == TemplateType::Service, name).await?;
     }
     Ok(kept.value)
+}
+
+/// The sync of a template ends, with all that is known of it; where there is none, nothing happens.
+pub async fn forget_template(tx: &mut Tx<'_>, service: bool, name: &str) -> Result<(), OperationError> {
+    let key = template_key(if service { TemplateType::Service } else { TemplateType::Environment }, name);
+    if tx.find::<TemplateSyncConfig>(&key).await?.is_some() {
+        tx.delete::<TemplateSyncConfig>(&key);
+        tx.delete::<TemplateSync>(&key);
+        jobs::forget(tx, jobs::TEMPLATE, &key);
+    }
+    Ok(())
+}
+
+/// How a major version of a template follows its folder.
+pub async fn template_status(
+    tx: &mut Tx<'_>,
+    of: TemplateType,
+    name: &str,
+    major: &str,
+) -> Result<GetTemplateSyncStatusOutput, OperationError> {
+    get_template(tx, of, name, false).await?;
+    let state = tx.find::<TemplateSync>(&template_key(of, name)).await?;
+    let major = state.as_ref().and_then(|kept| kept.value.major(major)).cloned().unwrap_or_default();
+    Ok(GetTemplateSyncStatusOutput {
+        desired_state: major.desired,
+        latest_successful_sync: major.succeeded,
+        latest_sync: major.latest,
+    })
+}
+
+/// How an instance follows its spec file.
+pub async fn instance_status(
+    tx: &mut Tx<'_>,
+    service: &str,
+    instance: &str,
+) -> Result<GetServiceInstanceSyncStatusOutput, OperationError> {
+    get_service(tx, service, false).await?;
+    let state = tx.find::<ServiceSync>(service).await?;
+    let Some(known) = state.as_ref().and_then(|kept| kept.value.instance(instance)).cloned() else {
+        super::instances::get(tx, service, instance).await?;
+        return Ok(GetServiceInstanceSyncStatusOutput::default());
+    };
+    // An instance that is not there yet has a status once the ops file names it.
+    Ok(GetServiceInstanceSyncStatusOutput {
+        desired_state: known.desired,
+        latest_successful_sync: known.succeeded,
+        latest_sync: known.latest,
+    })
+}
+
+/// How the last look at a branch went.
+pub async fn repository_status(
+    tx: &mut Tx<'_>,
+    input: &GetRepositorySyncStatusInput,
+) -> Result<GetRepositorySyncStatusOutput, OperationError> {
+    tx.get::<Linked>(&repository_key(input.repository_provider, &input.repository_name)).await?;
+    let branch = Branch {
+        provider: input.repository_provider,
+        repository: &input.repository_name,
+        name: &input.branch,
+        sync: input.sync_type,
+    };
+    Ok(GetRepositorySyncStatusOutput { latest_sync: state::of_repository(tx, branch).await? })
 }
 
 pub async fn put_service(
@@ -128,15 +208,53 @@ pub async fn put_service(
     }
     must_be_linked(tx, config.repository_provider, &config.repository_name, creating).await?;
     tx.put(&Kept::new(config.clone()));
+    jobs::start(tx, jobs::SERVICE, &config.service_name, true).await?;
     Ok(config)
 }
 
 pub async fn get_service(tx: &mut Tx<'_>, name: &str, delete: bool) -> Result<ServiceSyncConfig, OperationError> {
     let kept = tx.get::<ServiceSyncConfig>(name).await?;
     if delete {
-        tx.delete::<ServiceSyncConfig>(name);
+        stop_service(tx, name);
     }
     Ok(kept.value)
+}
+
+fn stop_service(tx: &mut Tx<'_>, name: &str) {
+    tx.delete::<ServiceSyncConfig>(name);
+    tx.delete::<ServiceSync>(name);
+    jobs::forget(tx, jobs::SERVICE, name);
+}
+
+/// A service is gone: so are its sync and what blocked it. Another of its name begins anew.
+pub async fn forget_service(tx: &mut Tx<'_>, name: &str) -> Result<(), OperationError> {
+    if tx.find::<ServiceSyncConfig>(name).await?.is_some() {
+        stop_service(tx, name);
+    }
+    for row in tx.all::<Blocked>("").await? {
+        if row.value.service == name {
+            tx.delete::<Blocked>(&row.value.key());
+        }
+    }
+    Ok(())
+}
+
+/// The instances of a service whose sync is blocked, and whether that of all is.
+pub async fn active_blockers(tx: &mut Tx<'_>, service: &str) -> Result<(Vec<String>, bool), OperationError> {
+    let rows = tx.all::<Blocked>("").await?;
+    let active = rows
+        .into_iter()
+        .map(|row| row.value)
+        .filter(|row| row.service == service && row.blocker.status == BlockerStatus::Active);
+    let mut all = false;
+    let mut some = Vec::new();
+    for blocked in active {
+        match blocked.instance {
+            Some(instance) => some.push(instance),
+            None => all = true,
+        }
+    }
+    Ok((some, all))
 }
 
 /// Somebody has changed by hand what a sync configuration manages: that is not synced until the blocker is resolved.
@@ -207,6 +325,9 @@ pub async fn resolve(
     kept.value.blocker.resolved_reason = Some(reason.to_owned());
     kept.value.blocker.resolved_at = Some(tx.now());
     tx.put(&kept);
+    if tx.find::<ServiceSyncConfig>(&kept.value.service).await?.is_some() {
+        jobs::start(tx, jobs::SERVICE, &kept.value.service, true).await?;
+    }
     Ok(UpdateServiceSyncBlockerOutput {
         service_instance_name: kept.value.instance,
         service_name: kept.value.service,
