@@ -5,5 +5,6 @@
 //! - Whatever is started can be found again by its name, by another process after a crash, and is started once.
 //! - Nothing that a caller names becomes an option of a program, a path outside of its folder, or a host that no one configured.
 
+pub mod forge;
 pub mod git;
 pub mod job;

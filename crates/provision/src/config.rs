@@ -17,11 +17,19 @@ pub struct ProvisioningConfig {
     /// Where linked repositories are, by `owner/name`.
     pub repositories: BTreeMap<String, RepositoryConfig>,
     pub git: GitConfig,
+    pub pulls: PullsConfig,
     pub jobs: JobsConfig,
     /// What credentials are sealed by.
     pub keys: KeySource,
     /// How AWS is reached, where it provisions.
     pub aws: standin_aws::Settings,
+}
+
+impl ProvisioningConfig {
+    /// Whether any repository has a place.
+    pub fn names_repositories(&self) -> bool {
+        self.git.base.is_some() || !self.repositories.is_empty()
+    }
 }
 
 /// Who makes stacks.
@@ -98,6 +106,15 @@ impl Default for GitConfig {
             webhook_secret: None,
         }
     }
+}
+
+/// Pull requests.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PullsConfig {
+    /// Whether a deployment has succeeded when its pull request is merged. Else whoever applies it says so.
+    pub merge_completes: bool,
+    /// Whether the first pull request of a repository brings the workflow files that plan, apply and notify.
+    pub workflows: bool,
 }
 
 /// Limits of jobs.

@@ -9,6 +9,7 @@
 pub mod config;
 mod log;
 mod methods;
+pub mod pulls;
 pub mod repositories;
 pub mod secrets;
 pub mod stacks;
@@ -24,8 +25,10 @@ use standin_proton::engine::repositories::Repositories;
 use standin_store::Store;
 
 pub use config::ProvisioningConfig;
+use config::TerraformBy;
 pub use log::Log;
 pub use methods::Methods;
+pub use pulls::Pulls;
 pub use repositories::Places;
 pub use secrets::Secrets;
 
@@ -41,6 +44,8 @@ pub struct Parts {
     pub search: Option<OsString>,
     /// Where the server is found, once it listens.
     pub endpoint: Arc<OnceLock<Arc<str>>>,
+    /// Whom forges are trusted by.
+    pub tls: Option<Arc<rustls::ClientConfig>>,
     /// Whether it listens on addresses of this machine only.
     pub only_local: bool,
     pub now: Arc<dyn Fn() -> Timestamp + Send + Sync>,
@@ -59,8 +64,11 @@ impl Provisioning {
         let log = Log::new(parts.caller.clone());
         let mirrors = parts.folder.map(|folder| folder.join("git"));
         let secrets = Arc::new(Secrets::new(parts.store, parts.config.keys.clone()));
-        let places = Arc::new(Places::new(&parts.config, secrets.clone(), mirrors, parts.search));
-        let stacks = stacks::configured(&parts.config, parts.caller, log.clone());
-        Self { methods: Arc::new(Methods::new(stacks)), repositories: places, log, secrets }
+        let places = Arc::new(Places::new(&parts.config, secrets.clone(), mirrors, parts.search, parts.tls));
+        let mut methods = Methods::new(stacks::configured(&parts.config, parts.caller, log.clone()));
+        if parts.config.terraform == TerraformBy::PullRequest {
+            methods = methods.with_terraform(Arc::new(Pulls::new(places.clone(), log.clone(), &parts.config)));
+        }
+        Self { methods: Arc::new(methods), repositories: places, log, secrets }
     }
 }

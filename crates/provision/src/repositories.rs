@@ -1,15 +1,18 @@
 //! Where linked repositories are, and how the engine reads them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ffi::OsString;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
+use rustls::ClientConfig;
 use standin_core::BoxFuture;
-use standin_host::git::{Credential, Entry, Git, GitError, Kind, Mirror, ObjectId, Remote, Settings};
+use standin_host::forge::{self, Forge, Login};
+use standin_host::git::{Credential, Entry, Git, GitError, Kind, Mirror, ObjectId, Remote, Settings, Url};
 use standin_proton::engine::repositories::{Contents, Repositories, RepositoryEntry, RepositoryPlace};
 
 use crate::config::{GitConfig, ProvisioningConfig, RepositoryConfig};
+use crate::pulls::workflows::Workflows;
 use crate::secrets::{self, Secret, Secrets};
 
 /// Finds linked repositories by what is configured of them.
@@ -20,13 +23,23 @@ pub struct Places {
     /// Of those that have no entry.
     others: GitConfig,
     secrets: Arc<Secrets>,
+    /// Whom forges are trusted by.
+    tls: Option<Arc<ClientConfig>>,
+    /// Forges with what they were made with: they keep tokens for a time.
+    forges: Mutex<HashMap<String, Known>>,
 }
+
+/// A forge, and what it was signed in to with.
+type Known = (Option<Secret>, Arc<Forge>);
 
 /// Where a linked repository is.
 #[derive(Clone)]
 pub struct Place {
     pub mirror: Mirror,
-    pub config: RepositoryConfig,
+    /// Where its pull requests are; without one, there are only branches.
+    pub forge: Option<Arc<Forge>>,
+    /// What its automation reads.
+    pub workflows: Workflows,
 }
 
 /// Why a linked repository cannot be worked with.
@@ -39,6 +52,11 @@ pub enum PlaceError {
     Unmapped { name: String },
     #[error("repositories need a folder for their mirrors: start standin with a data directory (--data-dir DIR)")]
     NoFolder,
+    #[error(
+        "the repository {name}: its name has other characters than letters, digits, `.`, `_` and `-`; give it an entry of \
+         its own in [proton.repositories]"
+    )]
+    BadName { name: String },
     #[error("the repository {name}: {reason}")]
     Bad { name: String, reason: String },
 }
@@ -50,9 +68,11 @@ impl Places {
         secrets: Arc<Secrets>,
         folder: Option<PathBuf>,
         search: Option<OsString>,
+        tls: Option<Arc<ClientConfig>>,
     ) -> Self {
         let git = folder.map(|folder| Git::new(Settings { search, folder, ..Settings::default() }));
-        Self { git, repositories: config.repositories.clone(), others: config.git.clone(), secrets }
+        let (repositories, others) = (config.repositories.clone(), config.git.clone());
+        Self { git, repositories, others, secrets, tls, forges: Mutex::default() }
     }
 
     /// Where the repository `owner/name` is.
@@ -63,15 +83,54 @@ impl Places {
         let config = self.config_of(name)?;
         let git = self.git.as_ref().ok_or(PlaceError::NoFolder)?;
         let bad = |reason: String| PlaceError::Bad { name: name.to_owned(), reason };
-        let credential = match &config.credential {
-            Some(credential) => {
-                let found = self.secrets.find(credential).await.map_err(|error| bad(error.to_string()))?;
-                Some(of_git(found, config.forge.as_deref()).map_err(bad)?)
-            }
+        let secret = match &config.credential {
+            Some(name) => Some(self.secrets.find(name).await.map_err(|error| bad(error.to_string()))?),
             None => None,
         };
+        let (url, _) = Url::parse(&config.url).map_err(|error| bad(error.to_string()))?;
+        let forge = self.forge(name, &config, &url, secret.as_ref()).map_err(|error| bad(error.to_string()))?;
+        let credential = match (secret, &forge) {
+            (Some(Secret { kind: secrets::Kind::AppKey, .. }), Some(forge)) => {
+                forge.git_credential().await.map_err(|error| bad(error.to_string()))?
+            }
+            (Some(secret), _) => Some(of_git(secret, kind_of(&config, &url)).map_err(bad)?),
+            (None, _) => None,
+        };
         let remote = Remote::new(&config.url, credential).map_err(|error| bad(error.to_string()))?;
-        Ok(Place { mirror: git.mirror(remote), config })
+        let workflows = match kind_of(&config, &url) {
+            Some(forge::Kind::GitHub) => Workflows::GitHub,
+            Some(forge::Kind::GitLab) => Workflows::GitLab,
+            Some(forge::Kind::Gitea) => Workflows::Gitea,
+            Some(forge::Kind::Bitbucket) | None => Workflows::Plain,
+        };
+        Ok(Place { mirror: git.mirror(remote), forge, workflows })
+    }
+
+    /// The forge of a repository, where it is on one that standin can sign in to.
+    fn forge(
+        &self,
+        name: &str,
+        config: &RepositoryConfig,
+        url: &Url,
+        secret: Option<&Secret>,
+    ) -> Result<Option<Arc<Forge>>, forge::ForgeError> {
+        let Some(kind) = kind_of(config, url) else { return Ok(None) };
+        let login = secret.and_then(login);
+        // A key of SSH pushes branches; for more, the forge has to be named.
+        if login.is_none() && config.forge.is_none() {
+            return Ok(None);
+        }
+        let mut forges = self.forges.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((made_with, forge)) = forges.get(name)
+            && made_with.as_ref() == secret
+        {
+            return Ok(Some(forge.clone()));
+        }
+        let api = config.api.clone();
+        let forge = Forge::new(forge::Settings { kind, repository: url.clone(), api, login, tls: self.tls.clone() })?;
+        let forge = Arc::new(forge);
+        forges.insert(name.to_owned(), (secret.cloned(), forge.clone()));
+        Ok(Some(forge))
     }
 
     fn config_of(&self, name: &str) -> Result<RepositoryConfig, PlaceError> {
@@ -89,9 +148,7 @@ impl Places {
                 && part.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c))
         };
         if !name.split('/').all(plain) {
-            let reason = "its name has other characters than letters, digits, `.`, `_` and `-`; give it an entry of its \
-                          own in [proton.repositories]";
-            return Err(PlaceError::Bad { name: name.to_owned(), reason: reason.to_owned() });
+            return Err(PlaceError::BadName { name: name.to_owned() });
         }
         let url = base.replace("{owner}", owner).replace("{name}", last.strip_suffix(".git").unwrap_or(last));
         Ok(RepositoryConfig { url, forge: forge.clone(), api: api.clone(), credential: credential.clone() })
@@ -169,8 +226,27 @@ fn is(entry: Option<&Entry>, kind: Kind) -> bool {
     entry.is_some_and(|entry| entry.kind == kind)
 }
 
+/// The forge that is named, else the one that everybody knows the host of.
+fn kind_of(config: &RepositoryConfig, url: &Url) -> Option<forge::Kind> {
+    match &config.forge {
+        Some(name) => forge::Kind::named(name),
+        None => forge::Kind::of_host(url.host()),
+    }
+}
+
+/// What the API of a forge is given of a credential.
+fn login(secret: &Secret) -> Option<Login> {
+    let (user, text) = (secret.user.clone().unwrap_or_default(), secret.value.reveal().to_owned());
+    match secret.kind {
+        secrets::Kind::Token => Some(Login::Token(text)),
+        secrets::Kind::Login => Some(Login::Password { user, password: text }),
+        secrets::Kind::AppKey => Some(Login::App { id: user, key: text }),
+        secrets::Kind::SshKey => None,
+    }
+}
+
 /// What git is given of a credential.
-fn of_git(secret: Secret, forge: Option<&str>) -> Result<Credential, String> {
+fn of_git(secret: Secret, forge: Option<forge::Kind>) -> Result<Credential, String> {
     let Secret { kind, user, value } = secret;
     let text = value.reveal().to_owned();
     match kind {
@@ -178,14 +254,10 @@ fn of_git(secret: Secret, forge: Option<&str>) -> Result<Credential, String> {
         secrets::Kind::Login => Ok(Credential::Password { user: user.unwrap_or_default(), password: text }),
         secrets::Kind::Token => {
             // What forges call the user of a token that has none. Others take any name.
-            let user = match forge {
-                Some("gitlab") => "oauth2",
-                Some("bitbucket") => "x-token-auth",
-                _ => "x-access-token",
-            };
+            let user = forge.unwrap_or(forge::Kind::GitHub).token_user();
             Ok(Credential::Password { user: user.to_owned(), password: text })
         }
-        secrets::Kind::AppKey => Err("the key of an app signs in to the API of GitHub only, not to git".to_owned()),
+        secrets::Kind::AppKey => Err("the key of an app signs in to GitHub only: say forge = \"github\"".to_owned()),
     }
 }
 
@@ -224,7 +296,7 @@ mod tests {
         let repositories = [("a/b".to_owned(), one("mine")), ("a/c".to_owned(), one("other"))].into();
         let config = ProvisioningConfig { repositories, ..ProvisioningConfig::default() };
         let folder = std::env::temp_dir().join("standin-places");
-        let places = Places::new(&config, secrets, Some(folder), None);
+        let places = Places::new(&config, secrets, Some(folder), None, None);
         assert!(places.find("a/b").await.is_ok());
         let Err(error) = places.find("a/c").await else { panic!("there is no such credential") };
         assert!(error.to_string().contains("credential set other"), "{error}");
@@ -237,7 +309,7 @@ mod tests {
             git: GitConfig { base: Some("file:///srv/{owner}/{name}.git".into()), ..GitConfig::default() },
             ..ProvisioningConfig::default()
         };
-        let found = Places::new(&config, secrets(), None, None).config_of(name).map(|config| config.url);
+        let found = Places::new(&config, secrets(), None, None, None).config_of(name).map(|config| config.url);
         match (found, expect) {
             (Ok(url), Ok(expect)) => assert_eq!(url, expect),
             (Err(error), Err(expect)) => assert!(error.to_string().contains(expect), "{error}"),
@@ -261,7 +333,7 @@ mod tests {
 
     #[test]
     fn without_a_place_it_is_told_how_to_name_one() {
-        let places = Places::new(&ProvisioningConfig::default(), secrets(), None, None);
+        let places = Places::new(&ProvisioningConfig::default(), secrets(), None, None, None);
         let error = places.config_of("me/infra").unwrap_err().to_string();
         assert!(error.contains("[proton.repositories] \"me/infra\""), "{error}");
         assert!(error.contains("{owner}/{name}"), "{error}");

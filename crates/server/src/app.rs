@@ -182,6 +182,7 @@ impl App {
             quotas: config.proton_quotas,
             first,
             config: config.provisioning,
+            tls: config.forges_tls,
             folder: data_dir,
             search: config.search,
             endpoint: &public_url,

@@ -116,6 +116,8 @@ pub struct ServerConfig {
     pub proton_events: EventsConfig,
     /// Who provisions for Proton, and where its repositories are.
     pub provisioning: ProvisioningConfig,
+    /// Whom the forges of its repositories are trusted by.
+    pub forges_tls: Option<Arc<rustls::ClientConfig>>,
     /// What runs Airflow for environments of MWAA.
     pub mwaa: MwaaConfig,
 }
@@ -180,6 +182,7 @@ impl Default for ServerConfig {
             proton_quotas: Quotas::default(),
             proton_events: EventsConfig::default(),
             provisioning: ProvisioningConfig::default(),
+            forges_tls: None,
             mwaa: MwaaConfig::default(),
         }
     }

@@ -49,6 +49,7 @@ pub use server::{RunningServer, Server, ServerBuilder};
 pub use standin_mock::validation::Strictness;
 pub use standin_mwaa::local::DatabaseChoice;
 pub use standin_proton::engine::Quotas as ProtonQuotas;
+pub use standin_provision::pulls::workflows::Workflows;
 pub use standin_provision::secrets::KeySource;
 pub use standin_provision::{ProvisioningConfig, config as provisioning};
 pub use standin_store::{Durability, StoreLocation};

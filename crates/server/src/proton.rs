@@ -35,6 +35,8 @@ pub(crate) struct Needs<'n> {
     /// Tells the ids of this run from those of an earlier one.
     pub first: u64,
     pub config: ProvisioningConfig,
+    /// Whom forges are trusted by.
+    pub tls: Option<Arc<rustls::ClientConfig>>,
     /// The folder of data, where there is one.
     pub folder: Option<PathBuf>,
     pub search: Option<OsString>,
@@ -52,6 +54,7 @@ pub(crate) fn register(registry: &mut Registry, needs: Needs<'_>) -> (Arc<Engine
         caller: needs.others,
         store: needs.store.clone(),
         config: needs.config,
+        tls: needs.tls,
         folder: needs.folder.map(|folder| folder.join("proton")),
         search: needs.search,
         endpoint: needs.endpoint.clone(),

@@ -167,6 +167,8 @@ pub fn server_config(settings: &Settings) -> Result<ServerConfig, CommandError> 
         s3: settings.s3.as_deref().map(elsewhere::read).transpose()?,
         proton_quotas,
         proton_events,
+        // Without the system's certificates, a forge that is asked by HTTPS says so.
+        forges_tls: elsewhere::tls(provisioning.names_repositories()).unwrap_or_default(),
         provisioning,
         mwaa,
     })

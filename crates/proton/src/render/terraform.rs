@@ -4,8 +4,12 @@ use serde_json::{Map, Value, json};
 
 use super::{Identity, Target};
 
-const METADATA_FILE: &str = ".proton/deployment-metadata.json";
+/// Tells which deployment wrote a folder.
+pub const METADATA_FILE: &str = ".proton/deployment-metadata.json";
 const VALUES_FILE: &str = "proton.auto.tfvars.json";
+const MANAGED: &str = "/*\nThis file is managed by AWS Proton.";
+const ORPHANED: &str =
+    "/*\nThis file is no longer managed by AWS Proton. The associated resource has been deleted in Proton.\n*/\n\n";
 
 /// What `.proton/deployment-metadata.json` tells.
 #[derive(Clone, Copy, Debug, Default)]
@@ -34,13 +38,12 @@ pub fn render(sources: &[(&str, &str)], target: &Target<'_>, identity: &Identity
 
 /// The files of a resource that is gone: the same, told to be nobody's any more.
 pub fn deleted(files: &[(String, String)], arn: &str) -> Vec<(String, String)> {
-    let (managed, orphaned) = (
-        header(arn),
-        "/*\nThis file is no longer managed by AWS Proton. The associated resource has been deleted in Proton.\n*/\n\n",
-    );
+    let (managed, orphaned) = (header(arn), ORPHANED);
     let change = |(path, text): &(String, String)| {
         let text = if path == METADATA_FILE {
-            let mut metadata: Value = serde_json::from_str(text).unwrap_or_default();
+            // It may come from a repository that anybody writes to.
+            let metadata = serde_json::from_str(text).ok().filter(Value::is_object);
+            let mut metadata = metadata.unwrap_or_else(|| json!({}));
             metadata["deploymentId"] = json!("<proton-resource-deleted>");
             metadata["isResourceDeleted"] = json!(true);
             format!("{metadata:#}\n")
@@ -52,10 +55,15 @@ pub fn deleted(files: &[(String, String)], arn: &str) -> Vec<(String, String)> {
     files.iter().map(change).collect()
 }
 
+/// Whether a file of a folder came from a template, for a resource that there is or that there was.
+pub fn is_generated(path: &str, text: &str) -> bool {
+    path == METADATA_FILE || path == VALUES_FILE || text.starts_with(MANAGED) || text.starts_with(ORPHANED)
+}
+
 /// The comment at the top of every file; automation of Proton's users looks for it.
 fn header(arn: &str) -> String {
     format!(
-        "/*\nThis file is managed by AWS Proton. Any changes made directly to this file will be overwritten the next time AWS \
+        "{MANAGED} Any changes made directly to this file will be overwritten the next time AWS \
          Proton performs an update.\n\nTo manage this resource, see AWS Proton Resource: {arn}\n\nIf the resource is no longer \
          accessible within AWS Proton, it may have been deleted and may require manual cleanup.\n*/\n\n"
     )

@@ -12,7 +12,7 @@ use standin_server::{EventSink, EventTarget, EventsConfig, ProtonQuotas, Webhook
 use crate::error::CommandError;
 use crate::serve::elsewhere;
 use aws::AwsSettings;
-use provisioning::{GitSettings, JobSettings, ProvisioningSettings, Repositories};
+use provisioning::{GitSettings, JobSettings, ProvisioningSettings, PullSettings, Repositories};
 
 pub use provisioning::provisioning;
 
@@ -33,6 +33,8 @@ pub struct ProtonSetting {
     pub repositories: Repositories,
     #[serde(default)]
     pub git: GitSettings,
+    #[serde(default)]
+    pub pulls: PullSettings,
     #[serde(default)]
     pub jobs: JobSettings,
     #[serde(default)]

@@ -74,6 +74,13 @@ pub struct GitSettings {
 
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct PullSettings {
+    pub merge_completes: Option<bool>,
+    pub workflows: Option<bool>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct JobSettings {
     pub timeout: Option<String>,
     pub memory: Option<Size>,
@@ -121,7 +128,7 @@ pub fn provisioning(settings: &[ProtonSetting]) -> Result<ProvisioningConfig, Co
 }
 
 fn add(config: &mut ProvisioningConfig, setting: &ProtonSetting) -> Result<(), String> {
-    let ProtonSetting { provisioning, repositories, git, jobs, aws: of_aws, .. } = setting;
+    let ProtonSetting { provisioning, repositories, git, pulls, jobs, aws: of_aws, .. } = setting;
     if let Some(text) = &provisioning.cloudformation {
         config.cloudformation = match text.as_str() {
             "standin" => StacksBy::Standin,
@@ -173,6 +180,8 @@ fn add(config: &mut ProvisioningConfig, setting: &ProtonSetting) -> Result<(), S
         }
         config.git.webhook_secret = Some(secret.clone());
     }
+    config.pulls.merge_completes = pulls.merge_completes.unwrap_or(config.pulls.merge_completes);
+    config.pulls.workflows = pulls.workflows.unwrap_or(config.pulls.workflows);
     if let Some(text) = &jobs.timeout {
         config.jobs.timeout = duration("jobs.timeout", text)?;
     }
@@ -348,6 +357,9 @@ mod tests {
             base = "file:///srv/git/{owner}/{name}.git"
             poll = "5s"
             publish = true
+            [pulls]
+            merge-completes = true
+            workflows = true
             [jobs]
             timeout = "10m"
             memory = "2GB"
@@ -363,6 +375,7 @@ mod tests {
             "repositories.\"a/b\"=\"file:///srv/git/b.git\"",
             "repositories.\"a/c\"={url=\"https://git.example/a/c.git\",forge=\"gitea\",api=\"https://git.example/api/v1/\",credential=\"mine\"}",
             "git.base=\"file:///srv/git/{owner}/{name}.git\"\ngit.poll=\"5s\"\ngit.publish=true",
+            "pulls={merge-completes=true,workflows=true}",
             "jobs.timeout=\"600s\"",
             "jobs={memory=2147483648,output=\"1000000\",allow=true}",
         ])

@@ -9,6 +9,7 @@ mod logs;
 mod project;
 mod status;
 mod up;
+mod workflow;
 
 use std::path::{Path, PathBuf};
 
@@ -49,6 +50,10 @@ enum What {
     Abandon(abandon::AbandonArgs),
     /// Keep what git and forges are given, for the running server
     Credential(credential::CredentialArgs),
+    /// Write the files by which a repository plans what Proton proposes, applies what is merged, and tells Proton
+    ///
+    /// A script that also runs by hand, and a workflow of the forge that runs it.
+    Workflow(workflow::WorkflowArgs),
     /// Check a bundle, as the registration of a template version does, and with a spec what comes of it
     ///
     /// With a spec, and for components, the templates are rendered, and what CloudFormation would refuse is told at the line
@@ -194,6 +199,7 @@ impl ProtonArgs {
             What::Logs(logs) => logs.run(out),
             What::Abandon(abandon) => abandon.run(out),
             What::Credential(credential) => credential.run(out),
+            What::Workflow(workflow) => workflow.run(out),
             What::Validate { bundle, kind, spec, outputs, strict, json, format } => {
                 let format = if *json { Format::Json } else { *format };
                 validate(bundle, kind.bundle_kind(), spec.as_deref(), outputs, *strict, format, out)
