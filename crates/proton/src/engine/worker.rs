@@ -3,8 +3,8 @@
 use futures_util::future::try_join_all;
 use standin_core::{Dice, OperationError};
 use standin_model::{Document, Timestamp};
-use standin_store::StoreError;
-use standin_store::jobs::{Backoff, Claim, Job};
+use standin_store::jobs::{self, Backoff, Claim, Job, JobState};
+use standin_store::{Batch, Scan, StoreError};
 
 use super::deployments::{self, DEPLOY, End, schedule};
 use super::kept::Kept;
@@ -20,6 +20,10 @@ const LEASE_MS: i64 = 60_000;
 const ROUND: usize = 16;
 /// How often a deployment's job is tried.
 const ATTEMPTS_OF_JOB: u32 = 10;
+/// How soon a step is tried again that waits for another of the same deployment.
+const AFTER_ANOTHER_MS: i64 = 50;
+/// Jobs of one deployment that there are at the same time, at most: each cancellation adds one.
+const STEPS_OF_DEPLOYMENT: usize = 64;
 /// How soon a run is looked at again, at least.
 const POLL_MS_MIN: i64 = 25;
 const BACKOFF: Backoff = Backoff { first_ms: 500, most_ms: 30_000 };
@@ -62,7 +66,7 @@ impl Engine {
         if job.attempts >= ATTEMPTS_OF_JOB && self.give_up(&scope, job, &error.message).await.is_ok() {
             return Ok(());
         }
-        let mut batch = standin_store::Batch::default();
+        let mut batch = Batch::default();
         batch.fail(job, now.as_millis(), error.to_string(), BACKOFF);
         match self.store.commit(batch).await {
             // Another has taken the job over.
@@ -99,6 +103,14 @@ impl Engine {
         let Some(kept) = reading.find::<Deployment>(id).await? else { return self.over(scope, job).await };
         if !deployments::is_busy(kept.value.deployment_status) {
             return self.over(scope, job).await;
+        }
+        if self.waits_for_another(job, id, scope.now.as_millis()).await? {
+            let mut batch = Batch::default();
+            batch.reschedule(job, scope.now.as_millis() + AFTER_ANOTHER_MS);
+            return match self.store.commit(batch).await {
+                Ok(_) | Err(StoreError::Conflict) => Ok(()),
+                Err(error) => Err(OperationError::internal(error)),
+            };
         }
         let asked = order::of(&mut reading, &kept).await;
         drop(reading);
@@ -155,6 +167,22 @@ impl Engine {
             }
         }
         Err(OperationError::internal("too many others change the deployment"))
+    }
+
+    /// Whether another step of the same deployment was begun before this one and goes on. Two at a time would decide by what the
+    /// other is about to change: one cancels nothing, as nothing is there yet, and the other makes it.
+    async fn waits_for_another(&self, job: &Job, id: &str, now_ms: i64) -> Result<bool, OperationError> {
+        let table = jobs::table(QUEUE);
+        let prefix = format!("{}/{DEPLOY}/{id}/", job.space);
+        let scan = Scan { prefix: &prefix, after: None, limit: STEPS_OF_DEPLOYMENT };
+        for row in self.store.scan(&table, scan).await.map_err(OperationError::internal)? {
+            let other = Job::from_row(&table, &row).map_err(OperationError::internal)?;
+            let runs = matches!(other.state, JobState::Running { .. }) && other.due_ms > now_ms;
+            if runs && (other.version, &other.key) < (job.version, &job.key) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     async fn carry_out(&self, kept: &Kept<Deployment>, order: &Order) -> Progress {

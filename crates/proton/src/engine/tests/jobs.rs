@@ -73,6 +73,34 @@ impl World {
     }
 }
 
+/// A step that is about to make something is not overtaken by the one that cancels: that one would find nothing to take away.
+#[test]
+fn a_cancellation_waits_for_the_step_that_is_under_way() {
+    let mut world = World::new();
+    world.environment();
+    let other = world.other();
+    let (mut scope, now_ms) = (world.scope(), world.now_ms + 2);
+    scope.nonce = "cancels".into();
+    world.fake.stacks.lock().expect("no test panics with it").clear();
+    world.meanwhile(Box::new(move |call| {
+        let (other, scope) = (other.clone(), scope.clone());
+        Box::pin(async move {
+            if call == 0 {
+                let input = Document::from_json(&json!({"environmentName": "env"}));
+                other.call(&scope, "CancelEnvironmentDeployment", &input).await.expect("it is in progress");
+                let now = Timestamp::from_millis(now_ms);
+                assert_eq!(other.work(now, Dice::new(1), "other").await.expect("the store works"), 1);
+            }
+        })
+    }));
+    let update = json!({"name": "env", "deploymentType": "CURRENT_VERSION", "spec": ENVIRONMENT_SPEC});
+    world.ok("UpdateEnvironment", &update);
+    world.work();
+    world.later(1000);
+    assert_eq!(world.environment_now()["deploymentStatus"], "SUCCEEDED", "it came too late");
+    assert_eq!(world.fake.stacks.lock().expect("no test panics with it").len(), 1);
+}
+
 #[test]
 fn a_cancellation_that_races_with_success_is_too_late() {
     let mut world = World::new();
