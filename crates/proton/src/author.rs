@@ -229,15 +229,19 @@ impl Made<'_> {
 
 /// A build in the form of CodeBuild's own buildspec, the commands to deprovision among it.
 fn buildspec(build: &Build) -> Result<Value, Finding> {
-    let deprovision = build.deprovision.as_ref().map_err(|finding| (**finding).clone())?;
+    let commands = |commands: &Result<Vec<String>, Box<Finding>>| commands.clone().map_err(|finding| *finding);
+    let (provision, deprovision) = (commands(&build.provision)?, commands(&build.deprovision)?);
     let variables: Map<String, Value> =
         build.variables.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
     let mut spec = json!({
         "version": "0.2",
         "env": { "variables": variables },
-        "phases": { "install": { "runtime-versions": build.runtimes }, "build": { "commands": build.provision } },
+        "phases": { "install": { "runtime-versions": build.runtimes }, "build": { "commands": provision } },
         "deprovision": deprovision,
     });
+    if !build.install.is_empty() {
+        spec["phases"]["install"]["commands"] = json!(build.install);
+    }
     if !build.secrets.is_empty() {
         let secrets: Map<String, Value> =
             build.secrets.iter().map(|(name, value)| (name.clone(), json!(value))).collect();

@@ -42,6 +42,8 @@ pub struct CodeBuild {
     pub secrets: Vec<(String, String)>,
     /// The inputs come as HCL instead of JSON.
     pub inputs_as_hcl: bool,
+    /// Run before either of the others.
+    pub install: Vec<String>,
     pub provision: Vec<String>,
     pub deprovision: Vec<String>,
     pub project_properties: Map<String, Value>,
@@ -210,13 +212,14 @@ impl Reader<'_> {
         };
         let mut found = CodeBuild {
             image: settings.get("image").and_then(Node::text).map(str::to_owned),
+            install: if settings.get("install").is_some() { self.commands(settings, "install") } else { Vec::new() },
             provision: self.commands(settings, "provision"),
             deprovision: self.commands(settings, "deprovision"),
             ..CodeBuild::default()
         };
         for (key, value) in settings.entries().unwrap_or_default() {
             match (key.text().unwrap_or_default(), value.to_json()) {
-                ("image" | "provision" | "deprovision", _) => {}
+                ("image" | "install" | "provision" | "deprovision", _) => {}
                 ("runtimes", Value::Object(runtimes)) => found.runtimes = runtimes,
                 ("project_properties", Value::Object(properties)) => found.project_properties = properties,
                 ("env", Value::Object(_)) => {
@@ -330,6 +333,16 @@ mod tests {
             "rendering_engine: codebuild, settings: {provision: [a]}",
             Template,
             Err("manifest.yaml:3:47: settings.deprovision is missing; it is a list of commands"),
+        );
+        check(
+            "rendering_engine: codebuild, settings: {install: [c], provision: [a], deprovision: [b]}",
+            Template,
+            Ok("CodeBuild"),
+        );
+        check(
+            "rendering_engine: codebuild, settings: {install: c, provision: [a], deprovision: [b]}",
+            Template,
+            Err("manifest.yaml:3:57: settings.install must be a list of commands, each a string"),
         );
     }
 

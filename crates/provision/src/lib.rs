@@ -6,7 +6,9 @@
 //! - A step looks before it does: names follow from the deployment's id, so that a step that is repeated, also by another process
 //!   after a crash, finds what the one before it did.
 
+pub mod builds;
 pub mod config;
+pub mod jobs;
 mod log;
 mod methods;
 pub mod pulls;
@@ -24,8 +26,10 @@ use standin_model::Timestamp;
 use standin_proton::engine::repositories::Repositories;
 use standin_store::Store;
 
+pub use builds::Builds;
 pub use config::ProvisioningConfig;
 use config::TerraformBy;
+pub use jobs::Jobs;
 pub use log::Log;
 pub use methods::Methods;
 pub use pulls::Pulls;
@@ -42,6 +46,10 @@ pub struct Parts {
     pub folder: Option<PathBuf>,
     /// Where programs are looked for, as in `PATH`; `None`: none is started.
     pub search: Option<OsString>,
+    /// This program, where it is standin: as `PROGRAM shepherd FOLDER` it watches a job.
+    pub program: Option<PathBuf>,
+    /// Whether what is kept outlives the process, so that jobs may too.
+    pub lasting: bool,
     /// Where the server is found, once it listens.
     pub endpoint: Arc<OnceLock<Arc<str>>>,
     /// Whom forges are trusted by.
@@ -62,10 +70,13 @@ pub struct Provisioning {
 impl Provisioning {
     pub fn new(parts: Parts) -> Self {
         let log = Log::new(parts.caller.clone());
+        let jobs = Jobs::new(parts.config.codebuild, &parts);
+        let builds = Builds::new(jobs, log.clone(), parts.caller.clone(), parts.endpoint.clone());
         let mirrors = parts.folder.map(|folder| folder.join("git"));
         let secrets = Arc::new(Secrets::new(parts.store, parts.config.keys.clone()));
         let places = Arc::new(Places::new(&parts.config, secrets.clone(), mirrors, parts.search, parts.tls));
-        let mut methods = Methods::new(stacks::configured(&parts.config, parts.caller, log.clone()));
+        let stacks = stacks::configured(&parts.config, parts.caller, log.clone());
+        let mut methods = Methods::new(stacks).with_builds(Arc::new(builds));
         if parts.config.terraform == TerraformBy::PullRequest {
             methods = methods.with_terraform(Arc::new(Pulls::new(places.clone(), log.clone(), &parts.config)));
         }

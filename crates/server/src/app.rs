@@ -17,8 +17,8 @@ use standin_s3::ObjectStorage;
 use standin_script::Responses;
 use standin_script::folder::Folder;
 use standin_state::{Mode, Resources};
-use standin_store::Store;
 use standin_store::history::History;
+use standin_store::{Store, StoreLocation};
 
 use crate::cloudwatch;
 use crate::config::{ServerConfig, Stateless};
@@ -185,6 +185,8 @@ impl App {
             tls: config.forges_tls,
             folder: data_dir,
             search: config.search,
+            program: config.program,
+            lasting: config.store != StoreLocation::Memory,
             endpoint: &public_url,
             only_local: config.listen.iter().all(|address| address.ip().is_loopback()),
             clock: &clock,

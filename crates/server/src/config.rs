@@ -91,6 +91,8 @@ pub struct ServerConfig {
     pub data_dir: Option<PathBuf>,
     /// Where programs are looked for that standin starts, as in `PATH`; `None`: it starts none.
     pub search: Option<OsString>,
+    /// The program of this process, where it is standin's: it also watches jobs.
+    pub program: Option<PathBuf>,
     /// Where everything is kept that calls change.
     pub store: StoreLocation,
     /// How long resources are on their way from one status to the next.
@@ -169,6 +171,7 @@ impl Default for ServerConfig {
             journal_size: DEFAULT_JOURNAL_SIZE,
             data_dir: None,
             search: None,
+            program: None,
             store: StoreLocation::Memory,
             transitions: Transitions::default(),
             clock: Clock::real(),

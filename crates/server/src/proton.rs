@@ -40,6 +40,8 @@ pub(crate) struct Needs<'n> {
     /// The folder of data, where there is one.
     pub folder: Option<PathBuf>,
     pub search: Option<OsString>,
+    pub program: Option<PathBuf>,
+    pub lasting: bool,
     pub endpoint: &'n Arc<OnceLock<Arc<str>>>,
     pub only_local: bool,
     pub clock: &'n Arc<Clock>,
@@ -57,6 +59,8 @@ pub(crate) fn register(registry: &mut Registry, needs: Needs<'_>) -> (Arc<Engine
         tls: needs.tls,
         folder: needs.folder.map(|folder| folder.join("proton")),
         search: needs.search,
+        program: needs.program,
+        lasting: needs.lasting,
         endpoint: needs.endpoint.clone(),
         only_local: needs.only_local,
         now: Arc::new(move || clock.now()),

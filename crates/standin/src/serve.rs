@@ -142,6 +142,7 @@ pub fn server_config(settings: &Settings) -> Result<ServerConfig, CommandError> 
         journal_size: settings.journal_size.unwrap_or(defaults.journal_size),
         data_dir,
         search: env::process("PATH"),
+        program: std::env::current_exe().ok(),
         store: location(settings),
         transitions: transitions(settings.transitions.as_deref().unwrap_or_default(), &models)?,
         models,

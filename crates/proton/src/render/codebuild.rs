@@ -7,7 +7,7 @@ use crate::archive::Files;
 use crate::finding::Finding;
 use crate::manifest::CodeBuild;
 
-/// What runs. Both commands see the same files and variables.
+/// What runs. All commands see the same files and variables.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Build {
     pub image: Option<String>,
@@ -15,7 +15,10 @@ pub struct Build {
     pub variables: Vec<(String, String)>,
     /// Names of variables, and `secret:key` references.
     pub secrets: Vec<(String, String)>,
-    pub provision: Vec<String>,
+    /// Run before either of the others.
+    pub install: Vec<String>,
+    /// Or why they cannot be rendered, which does not matter on deletion.
+    pub provision: Result<Vec<String>, Box<Finding>>,
     /// Or why they cannot be rendered, which only matters on deletion.
     pub deprovision: Result<Vec<String>, Box<Finding>>,
     pub project_properties: Map<String, Value>,
@@ -60,7 +63,8 @@ pub fn render(
         runtimes: settings.runtimes.clone(),
         variables,
         secrets: settings.secrets.clone(),
-        provision: commands(&settings.provision).map_err(one)?,
+        install: commands(&settings.install).map_err(one)?,
+        provision: commands(&settings.provision).map_err(Box::new),
         deprovision: commands(&settings.deprovision).map_err(Box::new),
         project_properties: match properties {
             Value::Object(properties) => properties,

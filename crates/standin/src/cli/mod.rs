@@ -43,6 +43,9 @@ pub enum Command {
     #[cfg(target_os = "linux")]
     #[command(hide = true)]
     Inside(commands::inside::InsideArgs),
+    #[cfg(unix)]
+    #[command(hide = true)]
+    Shepherd(commands::shepherd::ShepherdArgs),
     #[command(name = "retrylab")]
     RetryLab(retrylab::RetryLabArgs),
     Call(call::CallArgs),
@@ -108,6 +111,8 @@ fn run_command(cli: Cli, out: &mut Out) -> Result<u8, CommandError> {
         Some(Command::Run(run)) => run.run(),
         #[cfg(target_os = "linux")]
         Some(Command::Inside(inside)) => inside.run(),
+        #[cfg(unix)]
+        Some(Command::Shepherd(shepherd)) => shepherd.run(),
         Some(Command::RetryLab(lab)) => lab.run(out),
         Some(Command::Call(call)) => call.run(out),
         Some(Command::Services(services)) => services.run(out),

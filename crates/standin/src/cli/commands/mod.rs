@@ -23,4 +23,6 @@ pub mod retrylab;
 pub mod run;
 pub mod serve;
 pub mod services;
+#[cfg(unix)]
+pub mod shepherd;
 pub mod state;
