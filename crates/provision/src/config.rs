@@ -121,17 +121,44 @@ pub struct PullsConfig {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JobsConfig {
     pub timeout: Duration,
-    /// In bytes.
-    pub memory: Option<u64>,
+    /// Of all processes of a job together, in bytes.
+    pub memory: u64,
+    pub processes: u64,
     /// Of the log of one job, in bytes.
     pub output: u64,
     /// Whether jobs run although the server listens beyond this machine.
     pub allow: bool,
+    pub isolation: Isolation,
+    /// Of containers, where a template names none.
+    pub image: Option<String>,
+    /// What Docker's program is to know of the surroundings: `HOME`, `DOCKER_HOST` …
+    pub docker: BTreeMap<String, String>,
+}
+
+/// What keeps jobs that are processes of this machine from the rest of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Isolation {
+    /// Nothing but limits.
+    #[default]
+    None,
+    /// Bubblewrap: what is not the job's can only be read, and other processes are not seen.
+    Bubblewrap,
+    /// Namespaces by `unshare`: other processes are not seen.
+    Namespaces,
 }
 
 impl Default for JobsConfig {
     fn default() -> Self {
-        // An hour is what CodeBuild gives a build.
-        Self { timeout: Duration::from_secs(60 * 60), memory: None, output: 16 << 20, allow: false }
+        Self {
+            // An hour is what CodeBuild gives a build.
+            timeout: Duration::from_secs(60 * 60),
+            memory: 4 << 30,
+            processes: 1024,
+            output: 16 << 20,
+            allow: false,
+            isolation: Isolation::None,
+            image: None,
+            docker: BTreeMap::new(),
+        }
     }
 }

@@ -24,8 +24,6 @@ const STOPPING_MS: i64 = 100;
 const PATIENCE: Duration = Duration::from_secs(10 * 60);
 /// The notes of a deployment that are about its job.
 const NOTES: &str = "job";
-/// Memory of jobs where nothing is configured.
-const MEMORY_BYTES: u64 = 4 << 30;
 
 /// What runs jobs, or why nothing does.
 #[derive(Clone)]
@@ -45,10 +43,15 @@ pub enum Step {
 impl Jobs {
     /// What runs jobs by the configuration.
     pub fn new(by: BuildsBy, parts: &Parts) -> Self {
-        let JobsConfig { timeout, memory, output, allow } = parts.config.jobs;
-        let memory_bytes = memory.unwrap_or(MEMORY_BYTES);
-        let limits = Limits { time: timeout, memory_bytes, output_bytes: output, ..Limits::default() };
-        let runner = if parts.only_local || allow {
+        let JobsConfig { timeout, memory, processes, output, allow, .. } = &parts.config.jobs;
+        let limits = Limits {
+            time: *timeout,
+            memory_bytes: *memory,
+            output_bytes: *output,
+            processes: *processes,
+            ..Limits::default()
+        };
+        let runner = if parts.only_local || *allow {
             runner(by, parts)
         } else {
             Err("this server runs no jobs, since it listens beyond this machine, and the commands of templates are \
@@ -241,12 +244,22 @@ impl<'n> Notes<'n> {
 
 #[cfg(unix)]
 fn runner(by: BuildsBy, parts: &Parts) -> Result<Arc<dyn Runner>, String> {
-    use standin_host::job::docker::DockerConfig;
+    use standin_host::job::docker::{self, DockerConfig};
     use standin_host::job::local::{Local, LocalConfig, Within};
 
+    use crate::config::Isolation;
+
     let within = match by {
-        BuildsBy::Docker => Within::Container(DockerConfig::default()),
-        BuildsBy::Local => Within::Process,
+        BuildsBy::Docker => {
+            let JobsConfig { image, docker, .. } = &parts.config.jobs;
+            let image = image.clone().unwrap_or_else(|| docker::IMAGE.to_owned());
+            Within::Container(DockerConfig { image, variables: docker.clone() })
+        }
+        BuildsBy::Local => match parts.config.jobs.isolation {
+            Isolation::None => Within::Process,
+            Isolation::Bubblewrap => Within::Bubblewrap,
+            Isolation::Namespaces => Within::Namespaces,
+        },
         BuildsBy::Kubernetes | BuildsBy::Aws => return Err("jobs of this kind are not run by this program".to_owned()),
     };
     let (Some(folder), Some(search), Some(program)) = (&parts.folder, &parts.search, &parts.program) else {

@@ -148,7 +148,8 @@ impl ServerBuilder {
     /// When an address cannot be bound, or the data directory not be used.
     pub async fn start(self) -> Result<RunningServer, NetError> {
         let mut config = self.config;
-        let listen = std::mem::take(&mut config.listen);
+        // What may be done here depends on who can reach it, so the configuration keeps it.
+        let listen = config.listen.clone();
         let cors = std::mem::take(&mut config.cors);
         let allowed_hosts = std::mem::take(&mut config.allowed_hosts);
         let proxy = config.proxy;

@@ -110,6 +110,7 @@ pub fn server_config(settings: &Settings) -> Result<ServerConfig, CommandError> 
     }
     let (proton_quotas, proton_events) = config::proton(settings.proton.as_deref().unwrap_or_default())?;
     let mut provisioning = config::provisioning(settings.proton.as_deref().unwrap_or_default())?;
+    provisioning.jobs.docker.clone_from(&mwaa.docker.variables);
     provisioning.keys = keys(settings, data_dir.as_ref(), &env::process)?;
     let (responses, responses_dir) = responses(settings.responses.as_deref().unwrap_or_default(), clock.now())?;
     Ok(ServerConfig {

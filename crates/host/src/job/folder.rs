@@ -33,8 +33,8 @@ pub(super) struct Task {
     pub commands: Vec<String>,
     pub collect: Vec<String>,
     pub limits: Limits,
-    /// Whether the processes themselves are limited, not only looked at.
-    pub limits_processes: bool,
+    /// Whether the memory of its processes is the job's.
+    pub weighs_memory: bool,
     /// Run whenever the job has ended, however it did.
     pub afterwards: Vec<Vec<String>>,
     /// The server without which the job ends.

@@ -10,8 +10,10 @@ use standin_core::{BoxFuture, Clock};
 
 use super::folder::{Folder, OUTPUT, Secret, Task, WORK, make};
 use super::processes::{self, Identity};
-use super::{End, JobError, Look, Runner, Spec, Why, docker, output, session, shepherd};
+use super::{End, JobError, Limits, Look, Runner, Spec, Why, docker, output, session, shepherd};
 
+/// Threads of a process that counts as one.
+const THREADS: u64 = 8;
 /// How long what is left of ended jobs is kept: how they ended, and what they wrote.
 const KEPT_MS: i64 = 7 * 24 * 3600 * 1000;
 
@@ -142,14 +144,17 @@ impl Inner {
                 afterwards.push(docker.remove(&spec.id)?);
                 docker.run(&folder.path, spec, &script, &mut variables)?
             }
-            Within::Process => self.shell(&script)?,
-            Within::Bubblewrap => {
-                let mut program = bubblewrap(&self.program("bwrap")?, &folder.path.to_string_lossy());
-                program.extend(self.shell(&script)?);
-                program
-            }
-            Within::Namespaces => {
-                let mut program = unshare(&self.program("unshare")?);
+            within => {
+                let mut program = self.limited(&spec.limits)?;
+                match within {
+                    Within::Bubblewrap => {
+                        program.extend(bubblewrap(&self.program("bwrap")?, &folder.path.to_string_lossy()));
+                    }
+                    Within::Namespaces => {
+                        program.extend(unshare(&self.program("unshare")?));
+                    }
+                    Within::Process | Within::Container(_) => {}
+                }
                 program.extend(self.shell(&script)?);
                 program
             }
@@ -160,7 +165,7 @@ impl Inner {
             collect: spec.collect.clone(),
             limits: spec.limits,
             // The engine of containers limits what is in them.
-            limits_processes: !matches!(self.config.within, Within::Container(_)),
+            weighs_memory: !matches!(self.config.within, Within::Container(_)),
             afterwards,
             server: (!self.config.outlives).then(|| self.server.clone()),
         };
@@ -171,6 +176,16 @@ impl Inner {
         find(&self.config.search, name)
             .map(|path| path.to_string_lossy().into_owned())
             .ok_or_else(|| JobError::Refused(format!("no program {name} is on the PATH")))
+    }
+
+    /// What limits each single process of what it runs; all together are looked at by the shepherd.
+    fn limited(&self, limits: &Limits) -> Result<Vec<String>, JobError> {
+        let (kilobytes, processes) =
+            (limits.memory_bytes >> 10, processes::threads_of_user() + limits.processes * THREADS);
+        // Not every shell knows all of them.
+        let script =
+            format!("ulimit -c 0; ulimit -d {kilobytes} 2>/dev/null; ulimit -u {processes} 2>/dev/null; exec \"$@\"");
+        Ok(vec![self.program("sh")?, "-c".to_owned(), script, "sh".to_owned()])
     }
 
     /// Bash where there is one, as build images have it.
@@ -329,7 +344,7 @@ mod tests {
     use std::path::Path;
     use std::time::Duration;
 
-    use super::super::{File, Limits};
+    use super::super::File;
     use super::*;
 
     /// What [`jobs`] has tests start as the shepherd: this test with a folder.
@@ -440,7 +455,7 @@ mod tests {
         // Again is the same job.
         jobs.start(&spec).await.expect("nothing happens");
         assert_eq!(tests::end(&jobs, "job").await, (end, lines));
-        assert!(!jobs.inner.config.folder.join("job/work").exists());
+        poll(async || (!jobs.inner.config.folder.join("job/work").exists()).then_some(())).await;
         remove(&jobs);
     }
 

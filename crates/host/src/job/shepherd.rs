@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use rustix::process::{Resource, Rlimit, Signal, getrlimit, setrlimit, setsid};
+use rustix::process::{Pid, Signal, setpriority_process, setsid};
 use standin_core::Stopwatch;
 
 use super::folder::{Folder, HOME, OUTPUT, Secret, TEMPORARY, Task, WORK, inside};
@@ -23,11 +23,11 @@ use super::{COLLECTED_BYTES_MAX, End, JobError, Why};
 /// How often the job is looked at.
 const LOOK: Duration = Duration::from_millis(20);
 /// Every so many looks it is weighed.
-const WEIGHED: u32 = 10;
+const WEIGHED: u32 = 5;
 /// How long output may take that was written when everything had ended.
 const REST: Duration = Duration::from_secs(5);
-/// Threads of a process that counts as one.
-const THREADS: u64 = 8;
+/// By how much commands stand back behind those who watch them.
+const NICE: i32 = 5;
 
 /// Watches the job of a folder from its first command to its end, unless somebody else does or did.
 ///
@@ -70,12 +70,13 @@ fn run(folder: &Folder, task: &Task, secret: &Secret) -> Result<End, String> {
     if folder.is_to_stop() {
         return Ok(End::without_command(Why::Stopped));
     }
-    limit(task);
     let text = |error: std::io::Error| error.to_string();
     let (mut from, into) = std::io::pipe().map_err(text)?;
     let file = std::fs::File::create(folder.join(OUTPUT)).map_err(text)?;
     let writer = Writer::new(file, Mask::new(&secret.hidden), task.limits.output_bytes);
     let mut child = spawn(folder, task, secret, into)?;
+    // However much they do, there is time left to end them.
+    let _ = setpriority_process(Pid::from_raw(group(&child)), NICE);
     let kept = Arc::new(Mutex::new(Some(writer)));
     let (into, over) = (kept.clone(), Arc::new(AtomicBool::new(false)));
     let is_over = over.clone();
@@ -141,21 +142,6 @@ fn group(child: &Child) -> i32 {
     child.id().cast_signed()
 }
 
-/// Limits what each process may take, for all that this one starts from now on.
-fn limit(task: &Task) {
-    let lower = |resource: Resource, most: u64| {
-        let now = getrlimit(resource);
-        let most = Some(now.maximum.map_or(most, |maximum| maximum.min(most)));
-        let _ = setrlimit(resource, Rlimit { current: most, maximum: most });
-    };
-    lower(Resource::Core, 0);
-    if task.limits_processes {
-        lower(Resource::Data, task.limits.memory_bytes);
-        #[cfg(target_os = "linux")]
-        lower(Resource::Nproc, processes::threads_of_user() + task.limits.processes * THREADS);
-    }
-}
-
 /// Waits for the end of the child, and brings it about where the job is to end; why, if not by itself.
 fn wait(folder: &Folder, task: &Task, child: &mut Child) -> std::io::Result<(Option<Why>, ExitStatus)> {
     let (began, id) = (Stopwatch::start(), child.id().cast_signed());
@@ -201,5 +187,5 @@ fn reason_to_end(folder: &Folder, task: &Task, child: i32, began: &Stopwatch, we
     if count > limits.processes {
         return Some(Why::TooManyProcesses(limits.processes));
     }
-    (task.limits_processes && memory > limits.memory_bytes).then_some(Why::TooMuchMemory(limits.memory_bytes))
+    (task.weighs_memory && memory > limits.memory_bytes).then_some(Why::TooMuchMemory(limits.memory_bytes))
 }

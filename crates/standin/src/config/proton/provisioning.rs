@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer};
 use standin_core::parse_duration;
 use standin_model::nearest;
 use standin_server::ProvisioningConfig;
-use standin_server::provisioning::{BuildsBy, RepositoryConfig, StacksBy, TerraformBy};
+use standin_server::provisioning::{BuildsBy, Isolation, RepositoryConfig, StacksBy, TerraformBy};
 
 use super::{ProtonSetting, aws};
 use crate::error::CommandError;
@@ -84,8 +84,12 @@ pub struct PullSettings {
 pub struct JobSettings {
     pub timeout: Option<String>,
     pub memory: Option<Size>,
+    pub processes: Option<u64>,
     pub output: Option<Size>,
     pub allow: Option<bool>,
+    /// `none`, `bubblewrap` or `namespaces`.
+    pub isolation: Option<String>,
+    pub image: Option<String>,
 }
 
 /// Bytes: a number, or a text such as `512MB`.
@@ -189,12 +193,27 @@ fn add(config: &mut ProvisioningConfig, setting: &ProtonSetting) -> Result<(), S
         if bytes < MEMORY_MIN {
             return Err(format!("jobs.memory: {bytes} bytes are too few for a shell; 16MB is the least"));
         }
-        config.jobs.memory = Some(bytes);
+        config.jobs.memory = bytes;
     }
     if let Some(Size(bytes)) = jobs.output {
         config.jobs.output = bytes;
     }
+    match jobs.processes {
+        Some(0) => return Err("jobs.processes: a shell is one process".to_owned()),
+        Some(count) => config.jobs.processes = count,
+        None => {}
+    }
     config.jobs.allow = jobs.allow.unwrap_or(config.jobs.allow);
+    match jobs.isolation.as_deref() {
+        None => {}
+        Some("none") => config.jobs.isolation = Isolation::None,
+        Some("bubblewrap") => config.jobs.isolation = Isolation::Bubblewrap,
+        Some("namespaces") => config.jobs.isolation = Isolation::Namespaces,
+        Some(other) => return Err(format!("jobs.isolation: {other} is none of none, bubblewrap and namespaces")),
+    }
+    if let Some(image) = &jobs.image {
+        config.jobs.image = Some(image.clone());
+    }
     aws::add(config, of_aws)
 }
 
@@ -385,7 +404,7 @@ mod tests {
         assert_eq!((table.codebuild, table.terraform), (BuildsBy::Docker, TerraformBy::Local));
         assert_eq!(table.repositories["a/c"].forge.as_deref(), Some("gitea"));
         assert_eq!((table.git.poll, table.git.publish), (Duration::from_secs(5), true));
-        assert_eq!((table.jobs.memory, table.jobs.output, table.jobs.allow), (Some(2 << 30), 1_000_000, true));
+        assert_eq!((table.jobs.memory, table.jobs.output, table.jobs.allow), (2 << 30, 1_000_000, true));
         assert_eq!(read(&[]).expect("nothing"), ProvisioningConfig::default());
     }
 
@@ -454,6 +473,8 @@ mod tests {
         check("jobs.memory=\"lots\"", "a size is");
         check("jobs.memory=-1", "a size is");
         check("jobs.memory=\"1MB\"", "16MB is the least");
+        check("jobs.processes=0", "a shell is one process");
+        check("jobs.isolation=\"walls\"", "none of none, bubblewrap and namespaces");
         check("jobs.timeout=5", "expected a string");
     }
 
