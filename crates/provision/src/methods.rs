@@ -110,3 +110,14 @@ impl Provisioner for NotBuilt {
         Box::pin(std::future::ready(Progress::failed(Self::REASON)))
     }
 }
+
+#[cfg(not(feature = "aws"))]
+impl crate::stacks::Survey for NotBuilt {
+    fn stacks<'a>(
+        &'a self,
+        _: &'a standin_aws::Whose<'a>,
+        _: standin_model::Timestamp,
+    ) -> BoxFuture<'a, Result<Vec<standin_proton::engine::adopt::Stack>, standin_aws::Trouble>> {
+        Box::pin(std::future::ready(Err(standin_aws::Trouble::refused("NotBuilt", Self::REASON))))
+    }
+}

@@ -68,6 +68,8 @@ pub struct Extra {
     pub template_file: Option<String>,
     /// Of a service: the major version that new instances get.
     pub major: Option<String>,
+    /// The name of its stack, of a service that of its pipeline, where that was given by others.
+    pub stack: Option<String>,
 }
 
 impl<T> Kept<T> {
@@ -101,6 +103,7 @@ impl Shape for Extra {
             manifest: one(fields, "manifest"),
             template_file: one(fields, "templateFile"),
             major: one(fields, "major"),
+            stack: one(fields, "stack"),
         })
     }
 
@@ -134,6 +137,7 @@ impl Shape for Extra {
         some(&mut fields, "manifest", self.manifest.as_ref());
         some(&mut fields, "templateFile", self.template_file.as_ref());
         some(&mut fields, "major", self.major.as_ref());
+        some(&mut fields, "stack", self.stack.as_ref());
         Document::Map(fields)
     }
 }

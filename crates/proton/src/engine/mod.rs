@@ -8,6 +8,7 @@
 //! - The time is always that of the caller's clock.
 
 mod account;
+pub mod adopt;
 mod answer;
 mod bundles;
 mod components;

@@ -165,7 +165,10 @@ impl Frame<'_> {
 }
 
 /// The name of a stack: the same for every run of a resource, another for one that is made anew under its name.
-fn stack(kept: &Kept<Deployment>, name: &str) -> String {
+fn stack<T>(of: &Kept<T>, kept: &Kept<Deployment>, name: &str) -> String {
+    if let Some(adopted) = &of.extra.stack {
+        return adopted.clone();
+    }
     const LETTERS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ";
     // Not by the server's seed: after a restart with another one, or on another server, the stack is the same.
     let mut key = Dice::new(0).key("proton-stack");
@@ -206,7 +209,7 @@ async fn environment(
     let frame = Frame {
         kept,
         subject: Subject::Environment { name: name.to_owned() },
-        stack: stack(kept, &format!("environment-{name}-cloudformation")),
+        stack: stack(&row, kept, &format!("environment-{name}-cloudformation")),
         tags: tags(tx, &[("template", template.clone()), ("environment", row.value.arn.clone())]),
         environment: Some(&row.value),
         template: Some((template, &state.template_major_version, &state.template_minor_version)),
@@ -275,7 +278,7 @@ async fn instance(
             service: service.to_owned(),
             name: name.to_owned(),
         },
-        stack: stack(kept, &format!("{service}-{name}-cloudformation")),
+        stack: stack(&row, kept, &format!("{service}-{name}-cloudformation")),
         tags: tags(
             tx,
             &[
@@ -306,7 +309,8 @@ async fn pipeline(
     service: &str,
     state: &ServicePipelineState,
 ) -> Result<Asked, OperationError> {
-    let of_service = tx.get::<Service>(service).await?.value;
+    let of_service = tx.get::<Service>(service).await?;
+    let (row, of_service) = (&of_service, &of_service.value);
     let bundle =
         bundle::<true>(tx, &state.template_name, &state.template_major_version, &state.template_minor_version).await?;
     let text = state.spec.clone().unwrap_or_default();
@@ -335,7 +339,7 @@ async fn pipeline(
     let frame = Frame {
         kept,
         subject: Subject::Pipeline { service: service.to_owned() },
-        stack: stack(kept, &format!("{service}-pipeline-cloudformation")),
+        stack: stack(row, kept, &format!("{service}-pipeline-cloudformation")),
         tags: tags(tx, &[("template", template.clone()), ("service", of_service.arn.clone())]),
         environment: None,
         template: Some((template, &state.template_major_version, &state.template_minor_version)),
@@ -343,7 +347,7 @@ async fn pipeline(
         repository: settings.pipeline_provisioning_repository,
     };
     let inputs = PipelineInputs {
-        service: service_inputs(&of_service),
+        service: service_inputs(of_service),
         inputs: spec.pipeline.unwrap_or_default(),
         instances: deployed,
     };
@@ -404,7 +408,7 @@ async fn component(
     let frame = Frame {
         kept,
         subject: Subject::Component { environment: environment.name.clone(), name: name.to_owned() },
-        stack: stack(kept, &format!("component-{name}-cloudformation")),
+        stack: stack(&row, kept, &format!("component-{name}-cloudformation")),
         tags: tags(tx, &all_tags),
         environment: Some(&environment),
         template: Some((String::new(), "", "")),

@@ -13,8 +13,10 @@ mod tests;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
-use standin_aws::Trouble;
+use standin_aws::{Trouble, Whose};
 use standin_core::{BoxFuture, Caller};
+use standin_model::Timestamp;
+use standin_proton::engine::adopt;
 use standin_proton::engine::provision::{Order, Provisioner};
 
 use crate::config::{ProvisioningConfig, StacksBy};
@@ -39,9 +41,13 @@ pub(crate) fn configured(config: &ProvisioningConfig, caller: Caller, log: Log) 
 
 #[cfg(feature = "aws")]
 fn elsewhere(config: &ProvisioningConfig, endpoint: Option<String>, log: Log) -> Arc<dyn Provisioner> {
+    Arc::new(ByStacks::new(Arc::new(aws(config, endpoint))).with_log(log))
+}
+
+#[cfg(feature = "aws")]
+fn aws(config: &ProvisioningConfig, endpoint: Option<String>) -> AwsStacks {
     let settings = standin_aws::Settings { endpoint: endpoint.or(config.aws.endpoint.clone()), ..config.aws.clone() };
-    let stacks = AwsStacks::new(Arc::new(standin_aws::Aws::new(settings)));
-    Arc::new(ByStacks::new(Arc::new(stacks)).with_log(log))
+    AwsStacks::new(Arc::new(standin_aws::Aws::new(settings)))
 }
 
 #[cfg(not(feature = "aws"))]
@@ -49,8 +55,35 @@ fn elsewhere(_: &ProvisioningConfig, _: Option<String>, _: Log) -> Arc<dyn Provi
     Arc::new(crate::methods::NotBuilt)
 }
 
+/// Where stacks are looked for, as configured.
+pub(crate) fn survey(config: &ProvisioningConfig, caller: Caller) -> Arc<dyn Survey> {
+    match &config.cloudformation {
+        StacksBy::Standin => Arc::new(OwnStacks::new(caller)),
+        StacksBy::Aws => survey_elsewhere(config, None),
+        StacksBy::Endpoint(url) => survey_elsewhere(config, Some(url.clone())),
+    }
+}
+
+#[cfg(feature = "aws")]
+fn survey_elsewhere(config: &ProvisioningConfig, endpoint: Option<String>) -> Arc<dyn Survey> {
+    Arc::new(aws(config, endpoint))
+}
+
+#[cfg(not(feature = "aws"))]
+fn survey_elsewhere(_: &ProvisioningConfig, _: Option<String>) -> Arc<dyn Survey> {
+    Arc::new(crate::methods::NotBuilt)
+}
+
+/// Looks for stacks, whoever made them.
+pub trait Survey: Send + Sync {
+    /// All stacks of an account and region whose names or tags are Proton's, with their templates.
+    fn stacks<'a>(&'a self, whose: &'a Whose<'a>, now: Timestamp) -> Asked<'a, Vec<adopt::Stack>>;
+}
+
 /// The tag by which a stack tells whose run made it.
 pub const RUN_TAG: &str = "proton:deployment";
+/// Pages of stacks that are read at most: far more than an account may have.
+const PAGES_MAX: usize = 200;
 /// What templates of Proton may make: everything.
 const CAPABILITIES: [&str; 3] = ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"];
 

@@ -2,12 +2,13 @@
 
 use std::ops::RangeInclusive;
 
-use standin_aws::Trouble;
+use standin_aws::{Trouble, Whose};
 use standin_core::{Caller, OperationError, Place, codes};
-use standin_model::{Document, Fields};
+use standin_model::{Document, Fields, Timestamp};
+use standin_proton::engine::adopt;
 use standin_proton::engine::provision::Order;
 
-use super::{Asked, CAPABILITIES, Stack, StackEvent, Stacks, Update, tags};
+use super::{Asked, CAPABILITIES, PAGES_MAX, Stack, StackEvent, Stacks, Survey, Update, tags};
 
 /// The stacks of standin itself.
 pub struct OwnStacks {
@@ -114,6 +115,70 @@ fn event(document: &Document) -> StackEvent {
         status: text("ResourceStatus"),
         reason: text("ResourceStatusReason"),
         token: Some(text("ClientRequestToken")).filter(|token| !token.is_empty()),
+    }
+}
+
+impl Survey for OwnStacks {
+    fn stacks<'a>(&'a self, whose: &'a Whose<'a>, now: Timestamp) -> Asked<'a, Vec<adopt::Stack>> {
+        Box::pin(async move {
+            let place = Place {
+                partition: whose.partition.to_owned(),
+                account: whose.account.to_owned(),
+                region: whose.region.to_owned(),
+                access_key: None,
+                now,
+            };
+            let call = |operation: &'static str, input: Fields| {
+                let place = &place;
+                async move {
+                    let called = ("cloudformation", operation);
+                    self.caller.call(place, called, input, "adopt").await.map(|answer| answer.output).map_err(refused)
+                }
+            };
+            let (mut found, mut token) = (Vec::new(), None::<String>);
+            for _ in 0..PAGES_MAX {
+                let mut input = Fields::new();
+                if let Some(token) = &token {
+                    input.push("NextToken", token.clone());
+                }
+                let page = call("DescribeStacks", input).await?;
+                for document in list(&page, "Stacks") {
+                    let stack = adopted(document);
+                    if stack.is_protons() && stack.status != "DELETE_COMPLETE" {
+                        found.push(stack);
+                    }
+                }
+                token = text(&page, "NextToken");
+                if token.is_none() {
+                    break;
+                }
+            }
+            for stack in &mut found {
+                let mut input = Fields::new();
+                input.push("StackName", stack.name.clone());
+                stack.template = call("GetTemplate", input).await.ok().and_then(|output| text(&output, "TemplateBody"));
+            }
+            Ok(found)
+        })
+    }
+}
+
+/// A stack as adoption looks at it.
+fn adopted(document: &Document) -> adopt::Stack {
+    let known = stack(document);
+    let created_at = match document.get("CreationTime") {
+        Some(Document::Timestamp(time)) => *time,
+        _ => Timestamp::default(),
+    };
+    adopt::Stack {
+        name: known.name,
+        id: known.id,
+        status: known.status,
+        created_at,
+        outputs: known.outputs,
+        parameters: pairs(list(document, "Parameters"), "ParameterKey", "ParameterValue"),
+        tags: known.tags,
+        template: None,
     }
 }
 

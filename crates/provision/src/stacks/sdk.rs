@@ -7,11 +7,13 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use standin_aws::cloudformation::Client;
-use standin_aws::cloudformation::types::{Capability, ChangeSetStatus, ChangeSetType, ExecutionStatus, Tag};
+use standin_aws::cloudformation::types::{Capability, ChangeSetStatus, ChangeSetType, ExecutionStatus, Tag, TemplateStage};
 use standin_aws::{Aws, Trouble, Whose};
+use standin_model::Timestamp;
+use standin_proton::engine::adopt;
 use standin_proton::engine::provision::Order;
 
-use super::{Asked, CAPABILITIES, RUN_TAG, Stack, StackEvent, Stacks, Update, tags};
+use super::{Asked, CAPABILITIES, PAGES_MAX, RUN_TAG, Stack, StackEvent, Stacks, Survey, Update, tags};
 
 /// What a request takes; larger templates come from a bucket.
 const BODY_BYTES_MAX: usize = 51_200;
@@ -137,6 +139,54 @@ fn is_missing(trouble: &Trouble) -> bool {
 /// Whether a reason says that nothing would change.
 fn is_empty(reason: &str) -> bool {
     reason.contains("didn't contain changes") || reason.contains("No updates are to be performed")
+}
+
+impl Survey for AwsStacks {
+    fn stacks<'a>(&'a self, whose: &'a Whose<'a>, _: Timestamp) -> Asked<'a, Vec<adopt::Stack>> {
+        Box::pin(async move {
+            let client = self.aws.cloudformation(whose).await?;
+            let (mut found, mut token) = (Vec::new(), None);
+            for _ in 0..PAGES_MAX {
+                let page = client.describe_stacks().set_next_token(token).send().await.map_err(Trouble::from)?;
+                let all = page.stacks.unwrap_or_default().into_iter().map(adopted);
+                found.extend(all.filter(|stack| stack.is_protons() && stack.status != "DELETE_COMPLETE"));
+                token = page.next_token;
+                if token.is_none() {
+                    break;
+                }
+            }
+            for stack in &mut found {
+                // As it was given: after that, transforms have changed it.
+                let asked = client.get_template().stack_name(&stack.id).template_stage(TemplateStage::Original);
+                stack.template = match asked.send().await.map_err(Trouble::from) {
+                    Ok(output) => output.template_body,
+                    Err(Trouble::Refused { .. }) => None,
+                    Err(trouble) => return Err(trouble),
+                };
+            }
+            Ok(found)
+        })
+    }
+}
+
+/// A stack as adoption looks at it.
+fn adopted(mut found: standin_aws::cloudformation::types::Stack) -> adopt::Stack {
+    let parameters = found.parameters.take().unwrap_or_default();
+    let created = found.creation_time.and_then(|time| time.to_millis().ok()).unwrap_or_default();
+    let known = stack(found);
+    adopt::Stack {
+        name: known.name,
+        id: known.id,
+        status: known.status,
+        created_at: Timestamp::from_millis(created),
+        outputs: known.outputs,
+        parameters: parameters
+            .into_iter()
+            .filter_map(|one| Some((one.parameter_key?, one.resolved_value.or(one.parameter_value)?)))
+            .collect(),
+        tags: known.tags,
+        template: None,
+    }
 }
 
 impl Stacks for AwsStacks {
