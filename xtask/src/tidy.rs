@@ -56,6 +56,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "standin-proton",
             "standin-mwaa",
             "standin-cloudwatch",
+            "standin-aws",
             "standin-host",
             "standin-provision",
         ],

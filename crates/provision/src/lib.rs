@@ -65,6 +65,8 @@ pub struct Provisioning {
     pub repositories: Arc<dyn Repositories>,
     pub log: Log,
     pub secrets: Arc<Secrets>,
+    /// Finds stacks that can be adopted.
+    pub survey: Arc<dyn stacks::Survey>,
 }
 
 impl Provisioning {
@@ -75,11 +77,12 @@ impl Provisioning {
         let mirrors = parts.folder.map(|folder| folder.join("git"));
         let secrets = Arc::new(Secrets::new(parts.store, parts.config.keys.clone()));
         let places = Arc::new(Places::new(&parts.config, secrets.clone(), mirrors, parts.search, parts.tls));
+        let survey = stacks::survey(&parts.config, parts.caller.clone());
         let stacks = stacks::configured(&parts.config, parts.caller, log.clone());
         let mut methods = Methods::new(stacks).with_builds(Arc::new(builds));
         if parts.config.terraform == TerraformBy::PullRequest {
             methods = methods.with_terraform(Arc::new(Pulls::new(places.clone(), log.clone(), &parts.config)));
         }
-        Self { methods: Arc::new(methods), repositories: places, log, secrets }
+        Self { methods: Arc::new(methods), repositories: places, log, secrets, survey }
     }
 }

@@ -52,6 +52,8 @@ pub(crate) struct App {
     pub(crate) proton: Arc<standin_proton::engine::Engine>,
     /// What git and forges are given for Proton.
     pub(crate) secrets: Arc<standin_provision::Secrets>,
+    /// Finds stacks that Proton can adopt.
+    pub(crate) survey: Arc<dyn standin_provision::stacks::Survey>,
     pub(crate) proton_events: EventsConfig,
     /// What webhooks of forges have to show.
     pub(crate) proton_hooks: Option<String>,
@@ -199,6 +201,7 @@ impl App {
             registry,
             proton,
             secrets: provisioning.secrets,
+            survey: provisioning.survey,
             proton_events: config.proton_events,
             proton_hooks,
             mwaa,

@@ -7,7 +7,9 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use standin_aws::cloudformation::Client;
-use standin_aws::cloudformation::types::{Capability, ChangeSetStatus, ChangeSetType, ExecutionStatus, Tag, TemplateStage};
+use standin_aws::cloudformation::types::{
+    Capability, ChangeSetStatus, ChangeSetType, ExecutionStatus, Tag, TemplateStage,
+};
 use standin_aws::{Aws, Trouble, Whose};
 use standin_model::Timestamp;
 use standin_proton::engine::adopt;

@@ -40,7 +40,11 @@ pub(super) fn guesses(of: &Type, prefix: &str, source: Option<&str>, stack: &Sta
                     Some((Input { name: name.clone(), value: text, from: "default" }, value))
                 };
                 let sure = template().or_else(parameter);
-                if outputs_first { sure.or_else(output).or_else(default) } else { sure.or_else(default).or_else(output) }
+                if outputs_first {
+                    sure.or_else(output).or_else(default)
+                } else {
+                    sure.or_else(default).or_else(output)
+                }
             })
             .collect()
     };
@@ -58,7 +62,8 @@ fn value_of(wanted: &Type, text: &str) -> Option<Value> {
     match wanted.kind {
         Some(Kind::String) => Some(Value::from(text)),
         Some(kind) => {
-            let value: Value = serde_json::from_str(&text.to_lowercase()).or_else(|_| serde_json::from_str(text)).ok()?;
+            let value: Value =
+                serde_json::from_str(&text.to_lowercase()).or_else(|_| serde_json::from_str(text)).ok()?;
             let fits = match kind {
                 Kind::Integer => value.is_i64() || value.is_u64(),
                 Kind::Number => value.is_number(),

@@ -47,6 +47,12 @@ impl Stack {
         self.name.starts_with("AWSProton-") || self.subject().is_some()
     }
 
+    /// The account of the Proton that made it, as far as the tags tell.
+    pub fn home(&self) -> Option<&str> {
+        let of_arn = || ["environment", "service"].iter().find_map(|tag| self.tag(tag)?.split(':').nth(4));
+        self.tag("account").or_else(of_arn).filter(|account| !account.is_empty())
+    }
+
     /// What it is for, by its tags.
     fn subject(&self) -> Option<Subject> {
         let resource = |tag: &str| self.tag(tag).and_then(|arn| arn.splitn(6, ':').nth(5));

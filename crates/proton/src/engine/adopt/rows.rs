@@ -9,6 +9,7 @@ use standin_core::OperationError;
 use super::{Found, Hints, Input, Outcome, Stack, inputs};
 use crate::bundle::{Bundle, Infrastructure};
 use crate::engine::deployments::{self, Deployable as _, End, Run, Target};
+use crate::engine::environments;
 use crate::engine::errors::validation;
 use crate::engine::kept::{Kept, Template};
 use crate::engine::order::{self, Asked};
@@ -16,7 +17,6 @@ use crate::engine::provision::Subject;
 use crate::engine::services::read_spec;
 use crate::engine::templates::published;
 use crate::engine::tx::Tx;
-use crate::engine::environments;
 use crate::finding::summary;
 use crate::manifest::Method;
 use crate::render::Rendered;
@@ -84,11 +84,7 @@ fn refused(stack: &Stack, subject: Option<&Subject>, why: impl Into<String>) -> 
 }
 
 /// An outcome with the names that it is about; what the store says is nobody's fault.
-fn told(
-    stack: &Stack,
-    subject: &Subject,
-    ended: Result<Outcome, OperationError>,
-) -> Result<Outcome, OperationError> {
+fn told(stack: &Stack, subject: &Subject, ended: Result<Outcome, OperationError>) -> Result<Outcome, OperationError> {
     match ended {
         Ok(outcome) => Ok(Outcome { stack: stack.name.clone(), resource: Some(subject.title()), ..outcome }),
         Err(error) if error.code == standin_core::codes::INTERNAL_FAILURE => Err(error),
@@ -215,12 +211,7 @@ fn notes(same: Option<bool>, guessed: bool) -> Vec<String> {
     notes
 }
 
-async fn environment(
-    tx: &mut Tx<'_>,
-    name: &str,
-    stack: &Stack,
-    hints: &Hints,
-) -> Result<Outcome, OperationError> {
+async fn environment(tx: &mut Tx<'_>, name: &str, stack: &Stack, hints: &Hints) -> Result<Outcome, OperationError> {
     if tx.find::<Environment>(name).await?.is_some() {
         return Ok(known());
     }
@@ -343,19 +334,15 @@ struct Guessed {
     lines: String,
 }
 
-async fn service(
-    tx: &mut Tx<'_>,
-    name: &str,
-    parts: Parts<'_>,
-    hints: &Hints,
-) -> Result<Outcomes, OperationError> {
+async fn service(tx: &mut Tx<'_>, name: &str, parts: Parts<'_>, hints: &Hints) -> Result<Outcomes, OperationError> {
     let subject = |instance: &str, environment: &str| Subject::Instance {
         environment: environment.to_owned(),
         service: name.to_owned(),
         name: instance.to_owned(),
     };
     let all = |outcome: &dyn Fn(&Stack, &Subject) -> Outcome| -> Outcomes {
-        let of_instances = parts.instances.iter().map(|(it, environment, stack)| outcome(stack, &subject(it, environment)));
+        let of_instances =
+            parts.instances.iter().map(|(it, environment, stack)| outcome(stack, &subject(it, environment)));
         let pipeline = parts.pipeline.map(|stack| outcome(stack, &Subject::Pipeline { service: name.to_owned() }));
         of_instances.chain(pipeline).collect()
     };
@@ -393,7 +380,9 @@ async fn whole_service(
     let schema = bundle.schema.as_ref().ok_or_else(|| validation("the template has no schema"))?;
     for (instance, environment, _) in &parts.instances {
         if tx.find::<Environment>(environment).await?.is_none() {
-            return Err(validation(format!("environment {environment} of instance {instance} is not here; adopt it first")));
+            return Err(validation(format!(
+                "environment {environment} of instance {instance} is not here; adopt it first"
+            )));
         }
     }
     let given = hints.specs.get(&format!("service/{name}"));
@@ -424,14 +413,17 @@ async fn whole_service(
             Some(text) => {
                 let spec = read_spec(&bundle, text)?;
                 if spec.instance(instance).is_none_or(|entry| entry.environment != *environment) {
-                    return Err(validation(format!("the spec has no instance {instance} in environment {environment}")));
+                    return Err(validation(format!(
+                        "the spec has no instance {instance} in environment {environment}"
+                    )));
                 }
                 Guessed { inputs: Vec::new(), lines: String::new() }
             }
             None => {
                 let source = source(bundle.main.as_ref());
                 let of = schema.main_type();
-                guess_instance(tx, (name, instance, environment), &version, &bundle, of, source.as_deref(), stack).await?
+                guess_instance(tx, (name, instance, environment), &version, &bundle, of, source.as_deref(), stack)
+                    .await?
             }
         };
         guessed.push(found);
@@ -442,10 +434,7 @@ async fn whole_service(
             let of = schema.pipeline_type();
             let found = of.map(|of| inputs::guesses(of, "pipeline.inputs.", source.as_deref(), stack));
             let first = found.and_then(|found| found.into_iter().last()).unwrap_or_default();
-            Some(Guessed {
-                lines: block(&first, "  "),
-                inputs: first.into_iter().map(|(input, _)| input).collect(),
-            })
+            Some(Guessed { lines: block(&first, "  "), inputs: first.into_iter().map(|(input, _)| input).collect() })
         }
         _ => None,
     };
@@ -574,7 +563,8 @@ async fn guess_instance(
     let guesses = of.map(|of| inputs::guesses(of, "service_instance.inputs.", source, stack));
     let mut last = None;
     for guess in guesses.unwrap_or_else(|| vec![Vec::new()]) {
-        let values: Map<String, Value> = guess.iter().map(|(input, value)| (input.name.clone(), value.clone())).collect();
+        let values: Map<String, Value> =
+            guess.iter().map(|(input, value)| (input.name.clone(), value.clone())).collect();
         let lines = format!(
             "  - name: {}\n    environment: {}\n    spec:\n{}",
             Value::from(name),

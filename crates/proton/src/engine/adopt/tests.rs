@@ -22,7 +22,11 @@ fn tags_of_either_spelling_tell_what_a_stack_is_for() {
     );
     check(&[("aws:proton:service", &service)], Some("service/s/pipeline"));
     check(
-        &[("proton:environment", &environment), ("proton:service-instance", &instance), ("proton:component", &component)],
+        &[
+            ("proton:environment", &environment),
+            ("proton:service-instance", &instance),
+            ("proton:component", &component),
+        ],
         Some("component/c"),
     );
     // What is not whole tells nothing.

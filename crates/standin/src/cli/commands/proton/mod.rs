@@ -1,6 +1,7 @@
 //! `proton`: what authors of Proton templates do: checks and previews without a server, deployments with one.
 
 mod abandon;
+mod adopt;
 mod check;
 mod credential;
 mod down;
@@ -48,6 +49,12 @@ enum What {
     /// Once its account connection is gone, deployments to the environment fail, and so does its deletion, until another
     /// connection is attached. Where there will be none, this gives up what was made there: it stays where it is.
     Abandon(abandon::AbandonArgs),
+    /// Take over environments, services and components whose stacks Proton made before its end
+    ///
+    /// Stacks are looked for where `provisioning.cloudformation` says, by Proton's names and tags. Nothing is done to them before
+    /// the next deployment, which goes to the same stack. docs/how-to/move-from-aws-proton.md tells more. Ends with 1 if something
+    /// cannot be adopted.
+    Adopt(Box<adopt::AdoptArgs>),
     /// Keep what git and forges are given, for the running server
     Credential(credential::CredentialArgs),
     /// Write the files by which a repository plans what Proton proposes, applies what is merged, and tells Proton
@@ -198,6 +205,7 @@ impl ProtonArgs {
             What::Status(status) => status.run(out),
             What::Logs(logs) => logs.run(out),
             What::Abandon(abandon) => abandon.run(out),
+            What::Adopt(adopt) => adopt.run(out),
             What::Credential(credential) => credential.run(out),
             What::Workflow(workflow) => workflow.run(out),
             What::Validate { bundle, kind, spec, outputs, strict, json, format } => {
