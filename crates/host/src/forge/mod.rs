@@ -7,7 +7,6 @@ mod github;
 mod gitlab;
 #[cfg(test)]
 mod tests;
-pub mod webhook;
 
 use std::fmt;
 use std::sync::Arc;

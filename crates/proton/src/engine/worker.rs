@@ -7,10 +7,10 @@ use standin_store::jobs::{self, Backoff, Claim, Job, JobState};
 use standin_store::{Batch, Scan, StoreError};
 
 use super::deployments::{self, DEPLOY, End, schedule};
-use super::kept::Kept;
+use super::kept::{Kept, Resource as _};
 use super::order::{self, Asked};
 use super::provision::{Made, Order, Progress, STEP};
-use super::tx::{Scope, Tx};
+use super::tx::{Scope, Tx, read};
 use super::{ATTEMPTS_MAX, Engine, QUEUE, sync, templates};
 use crate::types::*;
 
@@ -18,6 +18,8 @@ use crate::types::*;
 const LEASE_MS: i64 = 60_000;
 /// Jobs of a round.
 const ROUND: usize = 16;
+/// Deployments that are looked at again at once, at most.
+const AGAIN_MAX: usize = 500;
 /// How often a deployment's job is tried.
 const ATTEMPTS_OF_JOB: u32 = 10;
 /// How soon a step is tried again that waits for another of the same deployment.
@@ -47,6 +49,47 @@ impl Engine {
     pub async fn claim(&self, now: Timestamp, owner: &str, limit: usize) -> Result<Vec<Job>, StoreError> {
         let claim = Claim { queue: QUEUE, owner, now_ms: now.as_millis(), lease_ms: LEASE_MS, limit };
         self.store.claim(claim).await
+    }
+
+    /// Looks at once at deployments that wait for something outside: word came that something has happened there. How many there
+    /// were, in all accounts and regions. What did not begin yet is left to its time.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub async fn look_again(&self, now: Timestamp) -> Result<usize, StoreError> {
+        let table = jobs::table(QUEUE);
+        let (mut after, mut count) = (None::<std::sync::Arc<str>>, 0);
+        loop {
+            let scan = Scan { prefix: "", after: after.as_deref(), limit: AGAIN_MAX };
+            let rows = self.store.scan(&table, scan).await?;
+            for row in &rows {
+                let Ok(job) = Job::from_row(&table, row) else { continue };
+                let waits = matches!(job.state, JobState::Waiting { error: None }) && job.due_ms > now.as_millis();
+                if &*job.kind != DEPLOY || !waits || count >= AGAIN_MAX {
+                    continue;
+                }
+                let id = text(&job.payload, "id");
+                let found = self.store.get(&job.space.table(Deployment::TABLE), &id).await?;
+                let begun = found
+                    .and_then(|row| read::<Deployment>(&row.body).ok())
+                    .is_some_and(|kept| kept.extra.notes.is_some());
+                if !begun {
+                    continue;
+                }
+                let mut batch = Batch::default();
+                batch.reschedule(&job, now.as_millis());
+                match self.store.commit(batch).await {
+                    Ok(_) => count += 1,
+                    // It is being looked at.
+                    Err(StoreError::Conflict) => {}
+                    Err(error) => return Err(error),
+                }
+            }
+            if rows.len() < AGAIN_MAX || count >= AGAIN_MAX {
+                return Ok(count);
+            }
+            after = rows.last().map(|row| row.key.clone());
+        }
     }
 
     /// Does one step of a job; one that fails is tried again later.

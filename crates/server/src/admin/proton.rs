@@ -81,7 +81,8 @@ async fn abandon(asked: Asked<'_>) -> Reply {
     }
 }
 
-/// A webhook of a forge: `github`, `gitlab`, `bitbucket`, `gitea`, or `git` for the hook of a plain repository.
+/// A webhook of a forge: `github`, `gitlab`, `bitbucket`, `gitea`, or `git` for the hook of a plain repository. Syncs look at what was
+/// pushed, and deployments at their pull requests.
 async fn hook(asked: Asked<'_>, forge: &str) -> Reply {
     let Some(forge) = Forge::named(forge) else {
         return fail(StatusCode::NOT_FOUND, "webhooks come from github, gitlab, bitbucket, gitea or git");
@@ -104,15 +105,20 @@ async fn hook(asked: Asked<'_>, forge: &str) -> Reply {
         Ok(push) => push,
         Err(why) => return fail(StatusCode::BAD_REQUEST, why),
     };
+    let now = asked.app.clock.now();
+    // A branch that was merged or deleted, and a pull request that was closed, end what waits for that.
+    let deployments = match asked.app.proton.look_again(now).await {
+        Ok(count) => count,
+        Err(error) => return failed(&error),
+    };
     let mut syncs = 0;
     if let Some(push) = push {
-        let now = asked.app.clock.now();
         match asked.app.proton.pushed(&push.repository, push.branches.as_deref(), now, asked.app.dice).await {
             Ok(count) => syncs = count,
             Err(error) => return fail(StatusCode::INTERNAL_SERVER_ERROR, error.message),
         }
     }
-    json_reply(StatusCode::OK, &json!({ "syncs": syncs }))
+    json_reply(StatusCode::OK, &json!({ "syncs": syncs, "deployments": deployments }))
 }
 
 fn failed(error: &StoreError) -> Reply {
