@@ -103,11 +103,12 @@ def test_a_wrong_token_is_told(tmp_path, repository):
             failed = proton.settled_environment("env")
             assert failed["deploymentStatus"] == "FAILED" and "does not let standin in" in failed["deploymentStatusMessage"]
             assert TOKEN not in failed["deploymentStatusMessage"]
-            # One that opens the repository only: the branch is there, and the failure says what lacks.
+            # One that opens the repository only: the failure says what lacks, and the branch is taken back.
             keep(server, "mine", TOKEN)
             proton.update_environment()
             failed = proton.settled_environment("env")
             assert failed["deploymentStatus"] == "FAILED" and "pull requests" in failed["deploymentStatusMessage"]
+            assert repository.branches() == []
 
 
 def test_ssh_has_the_key_in_a_file_of_its_own(tmp_path, repository):

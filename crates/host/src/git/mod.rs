@@ -138,7 +138,7 @@ impl Default for Limits {
             local: Duration::from_secs(30),
             remote: Duration::from_secs(20),
             fetch: Duration::from_secs(900),
-            patience: Duration::from_secs(15),
+            patience: Duration::from_secs(10),
         }
     }
 }

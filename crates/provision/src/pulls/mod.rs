@@ -29,6 +29,13 @@ use notes::Notes;
 const PATIENCE_MS: i64 = 15 * 60 * 1000;
 /// How soon it is tried again.
 const RETRY_MS: i64 = 5000;
+/// A step is to come back by itself before the engine gives it up.
+const STEP: Duration = Duration::from_secs(40);
+/// For taking away what came to nothing.
+const TIDY: Duration = Duration::from_secs(8);
+/// Forges count calls: a request that is open for so long is looked at less often.
+const LONG_MS: i64 = 60 * 60 * 1000;
+const LESS_OFTEN: i64 = 4;
 /// At the identifier of a provisioned resource.
 const IDENTIFIER_MAX: usize = 200;
 
@@ -60,6 +67,14 @@ impl Trouble {
             Self::Forge(error) => error.is_passing(),
             Self::Place(_) | Self::Other(_) => false,
         }
+    }
+}
+
+/// Ends what takes too long; it is done again, and finds what was done.
+async fn bounded<T>(work: impl Future<Output = Result<T, Trouble>>) -> Result<T, Trouble> {
+    match tokio::time::timeout(STEP, work).await {
+        Ok(done) => done,
+        Err(_) => Err(GitError::TimedOut { command: "and its forge".to_owned(), seconds: STEP.as_secs() }.into()),
     }
 }
 
@@ -117,15 +132,23 @@ impl Pulls {
         };
         let was_proposed = notes.commit.is_some();
         let proposing = Proposing { order, place: &place, into: &into, notes: notes.clone() };
-        let error = match self.proceed(proposing).await {
+        let error = match bounded(self.proceed(proposing)).await {
             Ok(progress) => return progress,
             Err(error) => error,
         };
-        if !was_proposed && !error.is_passing() {
-            return Progress::failed(error.to_string());
-        }
-        if !was_proposed && order.now.as_millis() - notes.since > PATIENCE_MS {
-            return Progress::failed(format!("for a quarter of an hour: {error}"));
+        let reason = match error.is_passing() {
+            false => Some(error.to_string()),
+            true if order.now.as_millis() - notes.since > PATIENCE_MS => {
+                Some(format!("for a quarter of an hour: {error}"))
+            }
+            true => None,
+        };
+        if let Some(reason) = reason.filter(|_| !was_proposed) {
+            // A branch that nobody was asked to merge is of no use.
+            if notes.base.is_some() {
+                let _ = tokio::time::timeout(TIDY, place.mirror.delete_branch(&branch_of(order))).await;
+            }
+            return Progress::failed(reason);
         }
         if matches!(error, Trouble::Git(GitError::Busy { .. })) {
             return Progress::Working { again_after_ms: 1000, notes: Some(notes.write()) };
@@ -229,7 +252,12 @@ impl Pulls {
             _ => self.state_of_branch(&mut at, base).await?,
         };
         match state {
-            State::Open => Ok(Progress::Working { again_after_ms: self.poll_ms(), notes: Some(at.notes.write()) }),
+            State::Open => {
+                let is_long = at.order.now.as_millis() - at.notes.since > LONG_MS;
+                let often = if at.place.forge.is_some() && is_long { LESS_OFTEN } else { 1 };
+                let again_after_ms = self.poll_ms().saturating_mul(often);
+                Ok(Progress::Working { again_after_ms, notes: Some(at.notes.write()) })
+            }
             State::Merged => self.merged(&at).await,
             State::Closed => {
                 let what = match &at.notes.url {
@@ -306,7 +334,7 @@ impl Pulls {
             return done();
         }
         let proposing = Proposing { order, place: &place, into: &into, notes: notes.clone() };
-        match self.propose_orphan(proposing).await {
+        match bounded(self.propose_orphan(proposing)).await {
             Ok(progress) => progress,
             // What was never there needs no word.
             Err(Trouble::Git(error @ GitError::NoBranch { .. })) => {
@@ -355,7 +383,7 @@ impl Pulls {
     async fn withdraw(&self, order: &Order) -> Progress {
         let mut notes = Notes::read(&order.notes, order.now);
         let Ok(Some((place, into))) = self.place(order).await else { return Progress::Cancelled };
-        let error = match self.close(order, &place, &into).await {
+        let error = match bounded(self.close(order, &place, &into)).await {
             Ok(what) => {
                 self.say(order, what).await;
                 return Progress::Cancelled;

@@ -498,7 +498,7 @@ async fn whole_service(
     if let Some(stack) = parts.pipeline {
         let is_same = adopt_pipeline(tx, name, stack, &version, &text, &parts.instances[0].1).await?;
         let mut notes = notes(is_same, true);
-        if hints.sources.get(name).is_none() {
+        if !hints.sources.contains_key(name) {
             notes.push(format!(
                 "where its code is is not known: --source {name}=CONNECTION_ARN,REPOSITORY,BRANCH tells it"
             ));
