@@ -179,15 +179,21 @@ def test_pull_requests(tmp_path):
         setup.environment_template("p", terraform_bundle('output "size" {\n  value = var.environment.inputs.size\n}\n'))
         write = living(trial, "p", {"provisioningRepository": SOURCE}, lambda size: environment_spec(size=size))
 
+        closed = set()
+
         def owner(dice, number):
             proton, handled = trial.proton(), set()
             while not trial.done.is_set():
-                for branch in set(repository.branches()) - handled - {""}:
+                there = set(repository.branches()) - {""}
+                # One that is back was proposed again: the server died before it had noted that it was there.
+                handled &= there
+                for branch in there - handled:
                     handled.add(branch)
                     try:
                         head = git(repository.bare, "rev-parse", branch)
                         told = metadata(repository, head)
                         if dice.random() < 0.25:
+                            closed.add(told["deploymentId"])
                             repository.delete(branch)
                             continue
                         repository.merge(branch, delete=dice.random() < 0.5)
@@ -213,7 +219,9 @@ def test_pull_requests(tmp_path):
             if reference.startswith("refs/heads/proton--") and not before.strip("0"):
                 told = metadata(repository, after)
                 proposed[told["resourceMetadata"]["arn"] if told["isResourceDeleted"] else told["deploymentId"]] += 1
-        assert set(proposed.values()) == {1}, [key for key, count in proposed.items() if count > 1]
+        twice = {key for key, count in proposed.items() if count > 1}
+        # A branch that is gone again before the server has noted it cannot be told from one that it has still to push.
+        assert twice <= closed, twice - closed
         # Whatever came to an end but by being cancelled was proposed.
         assert {item["id"] for item in deployments if item["deploymentStatus"] == "SUCCEEDED"} <= set(proposed)
         assert {key for key in proposed if not key.startswith("arn:")} <= ids
@@ -258,7 +266,8 @@ def test_template_sync(tmp_path):
             versions = sorted(trial.listed("list_environment_template_versions", "templateVersions", templateName="t", majorVersion="1"), key=lambda item: int(item["minorVersion"]))
             if versions and "IN_PROGRESS" not in versions[-1]["status"] and number_of(trial, versions[-1]) == last[0]:
                 break
-            assert time.monotonic() < until, (last, versions[-1:], trial.proton().client.get_template_sync_status(templateName="t", templateType="ENVIRONMENT", templateVersion="1"))
+            status = trial.proton().client.get_template_sync_status(templateName="t", templateType="ENVIRONMENT", templateVersion="1")
+            assert time.monotonic() < until, json.dumps([last, versions[-1:], status], default=str)
             time.sleep(0.2)
         assert [item["minorVersion"] for item in versions] == [str(number) for number in range(len(versions))]
         assert {item["status"] for item in versions} == {"DRAFT"}
@@ -302,7 +311,8 @@ def test_service_sync(tmp_path):
             instance = trial.proton().client.get_service_instance(serviceName="svc", name="one")["serviceInstance"]
             if instance["deploymentStatus"] == "SUCCEEDED" and size_of(instance["spec"]) == last[0]:
                 break
-            assert time.monotonic() < until, (last, instance, trial.proton().client.get_service_instance_sync_status(serviceName="svc", serviceInstanceName="one"))
+            status = trial.proton().client.get_service_instance_sync_status(serviceName="svc", serviceInstanceName="one")
+            assert time.monotonic() < until, json.dumps([last, instance, status], default=str)
             time.sleep(0.2)
         deployments = [item for item in trial.check() if item.get("serviceInstanceName") == "one"]
         client = trial.proton().client
@@ -317,41 +327,3 @@ def test_service_sync(tmp_path):
 def size_of(spec):
     text = spec.split('"size": "s')[1].split('"')[0]
     return int(text) if text.isdigit() else -1
-
-
-TERRAFORM = """
-resource "terraform_data" "it" {
-  input = var.environment.inputs.size
-  provisioner "local-exec" {
-    command = "echo \"$NAME\" >> %s/made; sleep 0.3"
-    environment = { NAME = var.environment.name }
-  }
-}
-output "size" {
-  value = terraform_data.it.output
-}
-"""
-
-
-@pytest.mark.skipif(not shutil.which("terraform"), reason="needs terraform")
-def test_terraform(tmp_path):
-    """Terraform goes on while the server that keeps its state is dead, or is run again; nothing is made twice, no lock is left."""
-    repository, settings = linked(tmp_path)
-    with Trial(tmp_path, "terraform", "--proton", "quotas.environments=1000", "--proton", 'provisioning.terraform="local"', *settings) as trial:
-        setup = Proton(trial.server, ACCOUNT)
-        setup.repository()
-        setup.environment_template("t", terraform_bundle(TERRAFORM % tmp_path))
-        write = living(trial, "t", {"provisioningRepository": SOURCE}, lambda size: environment_spec(size=size))
-        trial.killing(write, write, longest=4.0)
-        deployments = trial.check()
-        failed = [item for item in deployments if item["deploymentStatus"] in ("FAILED", "DELETE_FAILED")]
-        assert not failed, trial.proton().client.get_deployment(id=failed[0]["id"])["deployment"]
-        made = Counter((tmp_path / "made").read_text().splitlines())
-        assert set(made.values()) == {1}, made
-        states = {item["key"]: item for item in Admin(trial.server.url)("GET", f"/_standin/proton/terraform/states?account={ACCOUNT}")["states"]}
-        assert not [item for item in states.values() if item.get("lock")], states
-        for item in trial.listed("list_environments", "environments"):
-            if item["deploymentStatus"] == "SUCCEEDED":
-                assert trial.proton().outputs(item["name"])["size"] in ("first", "second", "third")
-        trial.kill()
-        nobody(f"{tmp_path}/data")

@@ -19,7 +19,7 @@ KILLS = int(os.environ.get("STANDIN_KILLS", "12"))
 ACCOUNT = "666677778888"
 BUSY = ("IN_PROGRESS", "CANCELLING", "DELETE_IN_PROGRESS")
 ENDED = ("SUCCEEDED", "FAILED", "CANCELLED", "DELETED", "DELETE_FAILED")
-SETTLE_SECONDS = 240
+SETTLE_SECONDS = int(os.environ.get("STANDIN_KILLS_SETTLE", "240"))
 
 
 class Trial:
@@ -86,7 +86,9 @@ class Trial:
             if number == len(writers):
                 self.done.set()
             thread.join(SETTLE_SECONDS)
-            assert not thread.is_alive(), f"a caller does not come to an end; {self.wrong}"
+            if thread.is_alive():
+                busy = [item for item in self.listed("list_deployments", "deployments") if item["deploymentStatus"] in BUSY]
+                raise AssertionError(f"a caller does not come to an end; {self.wrong or busy}")
         assert not self.wrong, self.wrong
 
     def settled(self):
