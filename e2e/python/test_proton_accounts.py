@@ -1,6 +1,8 @@
 """Two accounts: Proton in one, the infrastructure in the other, by the roles of the connection between them."""
 
+import json
 import subprocess
+import sys
 
 import pytest
 from protons import Proton, conflict, invalid, missing, polled, service_spec, small, starter
@@ -11,8 +13,8 @@ COMPONENT = starter("component-cloudformation")
 
 
 @pytest.fixture(scope="module")
-def server():
-    with Standin("--log", "warn") as running:
+def server(tmp_path_factory):
+    with Standin("--log", "warn", "--data-dir", str(tmp_path_factory.mktemp("accounts"))) as running:
         yield running
         assert running.alive(), f"the server ended with {running.process.poll()}"
 
@@ -204,25 +206,49 @@ def test_a_connection_that_goes_while_a_deployment_is_under_way_fails_it(proton,
     assert len(stacks(other)) == 1
 
 
-BUILD = """
-infrastructure:
-  templates:
-    - rendering_engine: codebuild
-      settings:
-        image: any
-        runtimes: {}
-        provision:
-          - echo '{"Account":"'$AWS_ACCESS_KEY_ID'"}' > proton-outputs.json
-        deprovision:
-          - "true"
+NOTIFY = """
+import boto3, os
+boto3.client("proton").notify_resource_deployment_status_change(resourceArn=os.environ["RESOURCE_ARN"], outputs=[{"key": "Told", "valueString": "by the commands"}])
 """
+BUILD = json.dumps(
+    {
+        "infrastructure": {
+            "templates": [
+                {
+                    "rendering_engine": "codebuild",
+                    "settings": {
+                        "image": "any",
+                        "provision": [f"{sys.executable} notify.py", """echo '{"Account": "'$AWS_ACCESS_KEY_ID'"}' > proton-outputs.json"""],
+                        "deprovision": ["true"],
+                    },
+                }
+            ]
+        }
+    }
+)
+
+
+def build_bundle(**files):
+    return small({"infrastructure/manifest.yaml": BUILD, "infrastructure/cloudformation.yaml": None, "infrastructure/notify.py": NOTIFY, **files})
+
+
+def test_commands_run_as_the_environment_account(proton, other):
+    """Their keys are of the account of the role for builds, and what they tell of the resource is believed."""
+    proton.environment_template(bundle=build_bundle())
+    environment = proton.environment(environmentAccountConnectionId=connect(other, proton))
+    assert environment["deploymentStatus"] == "SUCCEEDED", environment["deploymentStatusMessage"]
+    assert proton.outputs("env") == {"Account": other.account, "Told": "by the commands"}
+    proton.client.delete_environment(name="env")
+    proton.gone_environment("env")
+    # Without a connection, by the environment's own role.
+    environment = proton.environment(codebuildRoleArn=proton.role)
+    assert proton.outputs("env")["Account"] == proton.account
 
 
 def test_the_environment_account_speaks_for_its_resources(proton, other):
     """`NotifyResourceDeploymentStatusChange` by commands that run there, with the keys of that account."""
-    bundle = small({"infrastructure/manifest.yaml": BUILD, "infrastructure/cloudformation.yaml": None, "infrastructure/x": "x"})
     id = connect(other, proton)
-    proton.environment_template(bundle=bundle)
+    proton.environment_template(bundle=build_bundle(**{"infrastructure/notify.py": "# somebody else does it"}))
     stranger = Proton(proton.server)
     with proton.waiting():
         environment = proton.environment(environmentAccountConnectionId=id, wait=False)

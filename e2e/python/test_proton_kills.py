@@ -9,6 +9,7 @@ import pytest
 from botocore.exceptions import ClientError
 from gits import Repository, git
 from protons import MANIFEST, Proton, changed, environment_spec, schema_of, service_spec, small_service
+from test_proton_durability import postgres
 from trials import ACCOUNT, BUSY, Trial, again, processes
 
 from conftest import Admin
@@ -40,11 +41,12 @@ def unless(code, call):
         return None
 
 
-def living(trial, prefix, means, spec):
-    """A caller that makes environments, changes, cancels and deletes them, for as long as the server is being killed."""
+def living(trial, prefix, means, spec, server=None):
+    """A caller that makes environments, changes, cancels and deletes them, for as long as the server is being killed; by another
+    server of the same database, where one is given."""
 
     def write(dice, number):
-        proton = trial.proton()
+        proton = Proton(server, ACCOUNT) if server else trial.proton()
         for turn in range(1000):
             if trial.over.is_set():
                 return
@@ -125,22 +127,42 @@ def test_builds(tmp_path):
         setup.environment_template("b", build(tmp_path))
         write = living(trial, "b", {"codebuildRoleArn": setup.role}, lambda size: environment_spec(size=size))
         trial.killing(write, write, write)
-        deployments = trial.check()
-        told = Counter((tmp_path / "told").read_text().splitlines())
-        for arn in {deployment["targetArn"] for deployment in deployments}:
-            mine = [deployment for deployment in deployments if deployment["targetArn"] == arn]
-            made = [item for item in mine if item["deploymentStatus"] in ("SUCCEEDED", "FAILED", "CANCELLED")]
-            # What is cancelled may not have begun.
-            assert told[f"begin {arn}"] <= len(made), (arn, mine)
-            assert told[f"end {arn}"] == told[f"end {arn}"] and told[f"end {arn}"] >= sum(item["deploymentStatus"] == "SUCCEEDED" for item in made)
-            assert told[f"begin-gone {arn}"] == told[f"gone {arn}"] == sum(item["deploymentStatus"] == "DELETE_COMPLETE" for item in mine)
-            for item in mine:
-                assert item["deploymentStatus"] in ("SUCCEEDED", "CANCELLED", "DELETE_COMPLETE"), trial.proton().client.get_deployment(id=item["id"])["deployment"]
-        for item in trial.listed("list_environments", "environments"):
-            if item["deploymentStatus"] == "SUCCEEDED":
-                assert trial.proton().outputs(item["name"])["Size"] in ("first", "second", "third")
+        each_ran_once(trial, tmp_path)
         trial.kill()
         nobody(f"{tmp_path}/data")
+
+
+def test_builds_of_two_servers(tmp_path):
+    """Of two servers of one database one dies, and comes back; the other goes on with what it had begun, once its leases end."""
+    with postgres() as url:
+        more = ("--proton", "quotas.environments=1000", "--database", url)
+        with Trial(tmp_path, "two servers", *more) as trial, Standin(*trial.arguments) as two:
+            setup = Proton(trial.server, ACCOUNT)
+            setup.environment_template("b", build(tmp_path))
+            means, spec = {"codebuildRoleArn": setup.role}, lambda size: environment_spec(size=size)
+            trial.killing(living(trial, "b", means, spec), living(trial, "b", means, spec, two), kills=3, longest=3.0)
+            each_ran_once(trial, tmp_path)
+            trial.kill()
+            two.process.kill()
+            nobody(f"{tmp_path}/data")
+
+
+def each_ran_once(trial, folder):
+    """That the commands of each deployment ran as often as it ended, and none for nothing."""
+    deployments = trial.check()
+    told = Counter((folder / "told").read_text().splitlines())
+    for arn in {deployment["targetArn"] for deployment in deployments}:
+        mine = [deployment for deployment in deployments if deployment["targetArn"] == arn]
+        made = [item for item in mine if item["deploymentStatus"] in ("SUCCEEDED", "FAILED", "CANCELLED")]
+        # What is cancelled may not have begun.
+        assert told[f"begin {arn}"] <= len(made), (arn, mine)
+        assert told[f"end {arn}"] >= sum(item["deploymentStatus"] == "SUCCEEDED" for item in made)
+        assert told[f"begin-gone {arn}"] == told[f"gone {arn}"] == sum(item["deploymentStatus"] == "DELETE_COMPLETE" for item in mine)
+        for item in mine:
+            assert item["deploymentStatus"] in ("SUCCEEDED", "CANCELLED", "DELETE_COMPLETE"), trial.proton().client.get_deployment(id=item["id"])["deployment"]
+    for item in trial.listed("list_environments", "environments"):
+        if item["deploymentStatus"] == "SUCCEEDED":
+            assert trial.proton().outputs(item["name"])["Size"] in ("first", "second", "third")
 
 
 def nobody(mark, seconds=20):

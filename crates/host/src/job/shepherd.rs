@@ -113,6 +113,10 @@ fn collected(folder: &Folder, path: &str) -> Option<String> {
     let work = folder.join(WORK).canonicalize().ok()?;
     // Links must not lead out: whoever reads the end of a job may not be allowed to read all that standin can.
     let path = inside(&work, path)?.canonicalize().ok().filter(|path| path.starts_with(&work))?;
+    // Whoever opens a pipe to read waits for somebody who writes.
+    if !path.is_file() {
+        return None;
+    }
     let mut bytes = Vec::new();
     std::fs::File::open(path).ok()?.take(COLLECTED_BYTES_MAX).read_to_end(&mut bytes).ok()?;
     Some(String::from_utf8_lossy(&bytes).into_owned())
