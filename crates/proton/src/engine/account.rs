@@ -81,6 +81,7 @@ pub async fn delete_repository(
         return Err(conflict(format!("Repository {key} is in use by {user}.")));
     }
     tx.delete::<Linked>(&key);
+    super::sync::forget_repository(tx, &key).await?;
     Ok(kept.value.repository)
 }
 

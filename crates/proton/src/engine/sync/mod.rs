@@ -178,6 +178,14 @@ pub async fn instance_status(
     })
 }
 
+/// What is known of the branches of a repository goes with it.
+pub async fn forget_repository(tx: &mut Tx<'_>, key: &str) -> Result<(), OperationError> {
+    for row in tx.all::<state::RepositorySync>(&format!("{key}/")).await? {
+        tx.delete::<state::RepositorySync>(&row.value.key);
+    }
+    Ok(())
+}
+
 /// How the last look at a branch went.
 pub async fn repository_status(
     tx: &mut Tx<'_>,

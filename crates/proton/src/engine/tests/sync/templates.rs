@@ -309,6 +309,14 @@ fn a_sync_ends_with_its_configuration_and_its_template() {
     world.resume();
     world.work();
     assert_eq!(environment_versions(&mut world).len(), 2);
+    // With the link what is known of its branches goes.
+    assert_eq!(world.repository_sync("main", "TEMPLATE_SYNC")["status"], "SUCCEEDED");
+    let link = json!({"provider": "GITHUB", "name": "me/t"});
+    world.refused("DeleteRepository", &link, "ConflictException");
+    world.ok("DeleteTemplateSyncConfig", &json!({"templateName": "envt", "templateType": "ENVIRONMENT"}));
+    world.ok("DeleteRepository", &link);
+    world.ok("CreateRepository", &with(&link, "connectionArn", "arn:aws:x"));
+    assert!(world.repository_sync("main", "TEMPLATE_SYNC").is_null());
 }
 
 /// A worker that dies with a look under way, and a second server that looks at the same time.
