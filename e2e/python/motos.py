@@ -1,6 +1,7 @@
 """moto's server for tests of what standin asks of AWS, and a proxy before it that slows, refuses and loses calls."""
 
 import http.client
+import json
 import os
 import subprocess
 import sys
@@ -76,11 +77,12 @@ class Proxy:
 
     `busy`: stacks show that they are still being made. `hold(action)`: the answer of a call is kept until the block ends.
     `trouble`: what becomes of the next calls: a status and a code, or None where the connection is lost.
+    `rewrite`: what is made of the JSON that an action answers with. `amend`: what the server gets of the JSON of an action.
     """
 
     def __init__(self, url):
         self.target = urllib.parse.urlsplit(url)
-        self.busy, self.held, self.trouble = False, {}, []
+        self.busy, self.held, self.trouble, self.rewrite, self.amend = False, {}, [], {}, {}
         self.reached = threading.Event()
         self.calls = Counter()
         self.inputs = []
@@ -132,14 +134,19 @@ class Proxy:
             status, code = what
             xml = f"<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code><Message>later</Message></Error></ErrorResponse>"
             return status, [("content-type", "text/xml")], xml.encode()
+        headers = {name: value for name, value in headers.items() if name.lower() != "content-length"}
+        if change := self.amend.get(action):
+            body = json.dumps(change(json.loads(body))).encode()
         connection = http.client.HTTPConnection(self.target.hostname, self.target.port, timeout=60)
-        connection.request(method, path, body, {name: value for name, value in headers.items()})
+        connection.request(method, path, body, headers)
         answer = connection.getresponse()
         status, more, content = answer.status, answer.getheaders(), answer.read()
         connection.close()
         if self.busy and action == "DescribeStacks":
             for what in (b"CREATE", b"UPDATE"):
                 content = content.replace(what + b"_COMPLETE</StackStatus>", what + b"_IN_PROGRESS</StackStatus>")
+        if (change := self.rewrite.get(action)) and status == 200:
+            content = json.dumps(change(json.loads(content))).encode()
         if held := self.held.get(action):
             self.reached.set()
             held.wait(60)
@@ -156,7 +163,8 @@ class Proxy:
             self.held.pop(action).set()
 
     def asked(self, action):
-        return [fields for name, fields in self.inputs if name == action]
+        """The inputs of all calls of an action."""
+        return [json.loads(given) if isinstance(given, bytes) else given for name, given in self.inputs if name == action]
 
     def stop(self):
         self.server.shutdown()

@@ -72,14 +72,13 @@ pub struct Provisioning {
 impl Provisioning {
     pub fn new(parts: Parts) -> Self {
         let log = Log::new(parts.caller.clone());
-        let jobs = Jobs::new(parts.config.codebuild, &parts);
-        let builds = Builds::new(jobs, log.clone(), parts.caller.clone(), parts.endpoint.clone());
+        let builds = builds::configured(&parts, log.clone());
         let mirrors = parts.folder.map(|folder| folder.join("git"));
         let secrets = Arc::new(Secrets::new(parts.store, parts.config.keys.clone()));
         let places = Arc::new(Places::new(&parts.config, secrets.clone(), mirrors, parts.search, parts.tls));
         let survey = stacks::survey(&parts.config, parts.caller.clone());
         let stacks = stacks::configured(&parts.config, parts.caller, log.clone());
-        let mut methods = Methods::new(stacks).with_builds(Arc::new(builds));
+        let mut methods = Methods::new(stacks).with_builds(builds);
         if parts.config.terraform == TerraformBy::PullRequest {
             methods = methods.with_terraform(Arc::new(Pulls::new(places.clone(), log.clone(), &parts.config)));
         }

@@ -1,5 +1,7 @@
 //! Templates that are provisioned by commands, as CodeBuild runs them: one job for every deployment.
 
+#[cfg(feature = "aws")]
+mod aws;
 mod outputs;
 mod settings;
 mod variables;
@@ -12,8 +14,13 @@ use standin_proton::engine::provision::{Order, Progress, Provisioner};
 use standin_proton::render::Rendered;
 use standin_proton::render::codebuild::Build;
 
+use crate::Parts;
+use crate::config::{BuildsBy, ProvisioningConfig};
 use crate::jobs::{Jobs, Step};
 use crate::log::Log;
+
+#[cfg(feature = "aws")]
+pub use aws::AwsBuilds;
 
 /// The file by which commands leave outputs.
 const OUTPUTS: &str = "proton-outputs.json";
@@ -21,6 +28,25 @@ const OUTPUTS: &str = "proton-outputs.json";
 const FOLDER: &str = "CODEBUILD_SRC_DIR";
 /// Of the message of a deployment.
 const MESSAGE_CHARS_MAX: usize = 4000;
+
+/// Who runs the commands of templates, as configured.
+pub(crate) fn configured(parts: &Parts, log: Log) -> Arc<dyn Provisioner> {
+    if parts.config.codebuild == BuildsBy::Aws {
+        return elsewhere(&parts.config, log);
+    }
+    let jobs = Jobs::new(parts.config.codebuild, parts);
+    Arc::new(Builds::new(jobs, log, parts.caller.clone(), parts.endpoint.clone()))
+}
+
+#[cfg(feature = "aws")]
+fn elsewhere(config: &ProvisioningConfig, log: Log) -> Arc<dyn Provisioner> {
+    Arc::new(AwsBuilds::new(Arc::new(standin_aws::Aws::new(config.aws.clone())), log))
+}
+
+#[cfg(not(feature = "aws"))]
+fn elsewhere(_: &ProvisioningConfig, _: Log) -> Arc<dyn Provisioner> {
+    Arc::new(crate::methods::NotBuilt)
+}
 
 /// Provisions by the commands of templates.
 pub struct Builds {

@@ -2,7 +2,7 @@
 //!
 //! [`ByStacks`] is the one logic; [`Stacks`] is what it needs of a CloudFormation.
 
-mod memo;
+pub(crate) mod memo;
 mod own;
 mod run;
 #[cfg(feature = "aws")]

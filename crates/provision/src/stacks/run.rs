@@ -11,10 +11,6 @@ use super::memo::Memo;
 use super::{Stack, StackEvent, Stacks, Update};
 use crate::log::{Line, Log};
 
-/// How long trouble that passes is waited out: longer than throttling and most outages.
-const TROUBLE_MS_MAX: i64 = 60 * 60_000;
-/// How soon it is tried again where nobody answers.
-const TROUBLE_PAUSE_MS: i64 = 5_000;
 /// Lines that one step adds to the log.
 const LINES_MAX: usize = 500;
 
@@ -165,33 +161,6 @@ impl ByStacks {
             memo.logged = Some(newest.id.clone());
         }
     }
-
-    /// Trouble that passes is waited out, and told in the log when it begins; all else is the end.
-    async fn settle(&self, order: &Order, memo: &mut Memo, ended: Result<Progress, Trouble>) -> Progress {
-        let since = memo.trouble_since_ms.take();
-        match ended {
-            Ok(Progress::Working { again_after_ms, .. }) => memo.again(order, again_after_ms),
-            Ok(progress) => progress,
-            Err(Trouble::Passing(what)) => {
-                let now = order.now.as_millis();
-                let since = since.unwrap_or_else(|| {
-                    tracing::warn!(deployment = order.deployment_id, "CloudFormation: {what}");
-                    now
-                });
-                if now - since >= TROUBLE_MS_MAX {
-                    return Progress::failed(format!("nothing but trouble for an hour, at last: {what}"));
-                }
-                if since == now
-                    && let Some(log) = &self.log
-                {
-                    log.say(order, format!("trying again: {what}")).await;
-                }
-                memo.trouble_since_ms = Some(since);
-                memo.again(order, TROUBLE_PAUSE_MS)
-            }
-            Err(refused) => Progress::failed(refused.to_string()),
-        }
-    }
 }
 
 fn done(stack: Stack) -> Progress {
@@ -205,7 +174,7 @@ impl Provisioner for ByStacks {
             let mut memo = Memo::read(order);
             let ended = self.try_provision(order, &mut memo).await;
             self.follow(order, &mut memo).await;
-            self.settle(order, &mut memo, ended).await
+            memo.settle(order, self.log.as_ref(), ended).await
         })
     }
 
@@ -216,7 +185,7 @@ impl Provisioner for ByStacks {
             if matches!(ended, Ok(Progress::Working { .. } | Progress::Failed { .. })) {
                 self.follow(order, &mut memo).await;
             }
-            self.settle(order, &mut memo, ended).await
+            memo.settle(order, self.log.as_ref(), ended).await
         })
     }
 
@@ -224,7 +193,7 @@ impl Provisioner for ByStacks {
         Box::pin(async move {
             let mut memo = Memo::read(order);
             let ended = self.try_cancel(order, &memo).await;
-            self.settle(order, &mut memo, ended).await
+            memo.settle(order, self.log.as_ref(), ended).await
         })
     }
 }
