@@ -92,6 +92,8 @@ pub struct GitConfig {
     pub publish: bool,
     /// What forges sign their webhooks with.
     pub webhook_secret: Option<String>,
+    /// What else of the surroundings git is to know: proxies, certificates, the agent of SSH.
+    pub environment: Vec<(String, String)>,
 }
 
 impl Default for GitConfig {
@@ -104,6 +106,7 @@ impl Default for GitConfig {
             poll: Duration::from_secs(30),
             publish: false,
             webhook_secret: None,
+            environment: Vec::new(),
         }
     }
 }

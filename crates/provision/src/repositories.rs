@@ -70,7 +70,8 @@ impl Places {
         search: Option<OsString>,
         tls: Option<Arc<ClientConfig>>,
     ) -> Self {
-        let git = folder.map(|folder| Git::new(Settings { search, folder, ..Settings::default() }));
+        let environment = config.git.environment.iter().map(|(name, value)| (name.into(), value.into())).collect();
+        let git = folder.map(|folder| Git::new(Settings { search, folder, environment, ..Settings::default() }));
         let (repositories, others) = (config.repositories.clone(), config.git.clone());
         Self { git, repositories, others, secrets, tls, forges: Mutex::default() }
     }

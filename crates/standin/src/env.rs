@@ -156,6 +156,17 @@ variables! { DOCKER:
     XDG_RUNTIME_DIR = "XDG_RUNTIME_DIR";
 }
 
+variables! { GIT:
+    /// The certificates that git trusts
+    GIT_SSL_CAINFO = "GIT_SSL_CAINFO";
+    /// The agent whose keys SSH may use
+    SSH_AUTH_SOCK = "SSH_AUTH_SOCK";
+    /// Where git connects to by way of
+    ALL_PROXY = "ALL_PROXY";
+    /// … for HTTP alone
+    LOWER_HTTP_PROXY = "http_proxy";
+}
+
 variables! { AWS:
     /// Where every SDK and `standin call` send requests
     AWS_ENDPOINT_URL = "AWS_ENDPOINT_URL";

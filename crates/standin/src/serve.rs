@@ -111,6 +111,9 @@ pub fn server_config(settings: &Settings) -> Result<ServerConfig, CommandError> 
     let (proton_quotas, proton_events) = config::proton(settings.proton.as_deref().unwrap_or_default())?;
     let mut provisioning = config::provisioning(settings.proton.as_deref().unwrap_or_default())?;
     provisioning.jobs.docker.clone_from(&mwaa.docker.variables);
+    let of_git = env::GIT.iter().map(|(name, _)| *name).chain([env::HTTPS_PROXY, env::NO_PROXY, env::SSL_CERT_FILE]);
+    let of_git = of_git.filter_map(|name| Some((name.to_owned(), env::text(&env::process, name)?)));
+    provisioning.git.environment = of_git.collect();
     provisioning.keys = keys(settings, data_dir.as_ref(), &env::process)?;
     let (responses, responses_dir) = responses(settings.responses.as_deref().unwrap_or_default(), clock.now())?;
     Ok(ServerConfig {

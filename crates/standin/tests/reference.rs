@@ -47,6 +47,7 @@ fn reference() -> String {
     variables(&mut text, "Of LocalStack, each also with the prefix `LOCALSTACK_`", env::LOCALSTACK);
     text.push_str("\nOther variables of LocalStack are ignored; `USE_SSL` need not be set: the port speaks both.\n");
     variables(&mut text, "Of Mockoon, read by `standin mockoon`", env::MOCKOON_CLI);
+    variables(&mut text, "Of git, handed on to it with `HTTPS_PROXY`, `NO_PROXY` and `SSL_CERT_FILE`", env::GIT);
     variables(&mut text, "Of `docker`, handed on to it where Airflow runs in containers", env::DOCKER);
     variables(&mut text, "Of AWS's tools, read by `standin call`, set by `standin env` and `standin run`", env::AWS);
     text
