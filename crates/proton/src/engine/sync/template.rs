@@ -134,10 +134,10 @@ async fn round<const SERVICE: bool>(
             if tried.contains(&(*major, tree.clone())) || !wanted::<SERVICE>(rounds, look, found, *major, tree).await? {
                 continue;
             }
-            tried.insert((*major, tree.clone()));
             if !take::<SERVICE>(rounds, look, &place, found, (*major, tree)).await? {
                 return Ok(false);
             }
+            tried.insert((*major, tree.clone()));
         }
     }
     let mut tx = rounds.next();

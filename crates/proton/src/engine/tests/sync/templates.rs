@@ -350,3 +350,28 @@ fn nothing_is_registered_twice_for_one_commit() {
     assert_eq!(status(&mut world, "1")["latestSync"]["targetRevision"]["sha"], "c2");
     assert_eq!(status(&mut world, "1")["latestSync"]["initialRevision"]["sha"], "c0");
 }
+
+/// Word of a push comes while a look at that push is under way.
+#[test]
+fn a_push_in_the_middle_of_a_look_loses_nothing() {
+    let (mut world, repository) = synced(false);
+    repository.bundle("main", "envt/v1", &ENVIRONMENT_FILES);
+    world.ok("CreateTemplateSyncConfig", &config());
+    world.work();
+    for at in 1..=3 {
+        repository.commit("main", &[("envt/v1/infrastructure/a.yaml", Some(&format!("# {at}\n{OTHER}")))]);
+        let other =
+            Engine::new(world.engine.store.clone(), world.objects.clone(), world.fake.clone(), Quotas::default());
+        let now = world.now_ms;
+        *repository.between.lock().expect("not poisoned") = Some(Box::new(move || {
+            let thread = std::thread::spawn(move || {
+                let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+                let pushed = other.pushed("me/t", None, Timestamp::from_millis(now), Dice::new(2));
+                assert_eq!(runtime.block_on(pushed).expect("the store works"), 1);
+            });
+            thread.join().expect("it does not panic");
+        }));
+        world.poll();
+        assert_eq!(environment_versions(&mut world).len(), at + 1);
+    }
+}
