@@ -1,6 +1,7 @@
 //! What is configured of provisioning.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::secrets::KeySource;
@@ -14,6 +15,7 @@ pub struct ProvisioningConfig {
     pub cloudformation: StacksBy,
     pub codebuild: BuildsBy,
     pub terraform: TerraformBy,
+    pub terraform_here: TerraformConfig,
     /// Where linked repositories are, by `owner/name`.
     pub repositories: BTreeMap<String, RepositoryConfig>,
     pub git: GitConfig,
@@ -62,6 +64,28 @@ pub enum TerraformBy {
     PullRequest,
     /// Terraform on this machine; standin keeps its state.
     Local,
+}
+
+/// Terraform on this machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TerraformConfig {
+    /// A path, or a name that is looked for; without it, `terraform` or `tofu`.
+    pub binary: Option<PathBuf>,
+    /// Terraform's own configuration, as `TF_CLI_CONFIG_FILE` names it: mirrors of providers, credentials of registries.
+    pub cli_config: Option<PathBuf>,
+    /// Whether it provisions on AWS; else what it calls of AWS is standin itself.
+    pub aws: bool,
+    /// More variables for it; they win over standin's own.
+    pub variables: BTreeMap<String, String>,
+    /// How long it waits for the lock of a state.
+    pub lock_timeout: Duration,
+}
+
+impl Default for TerraformConfig {
+    fn default() -> Self {
+        let lock_timeout = Duration::from_secs(5 * 60);
+        Self { binary: None, cli_config: None, aws: false, variables: BTreeMap::new(), lock_timeout }
+    }
 }
 
 /// Where a linked repository is.

@@ -23,12 +23,12 @@ use std::sync::{Arc, OnceLock};
 
 use standin_core::Caller;
 use standin_model::Timestamp;
+use standin_proton::engine::provision::Provisioner;
 use standin_proton::engine::repositories::Repositories;
 use standin_store::Store;
 
 pub use builds::Builds;
 pub use config::ProvisioningConfig;
-use config::TerraformBy;
 pub use jobs::Jobs;
 pub use log::Log;
 pub use methods::Methods;
@@ -73,15 +73,17 @@ impl Provisioning {
     pub fn new(parts: Parts) -> Self {
         let log = Log::new(parts.caller.clone());
         let builds = builds::configured(&parts, log.clone());
+        let terraform = terraform::run::configured(&parts, log.clone());
         let mirrors = parts.folder.map(|folder| folder.join("git"));
         let secrets = Arc::new(Secrets::new(parts.store, parts.config.keys.clone()));
         let places = Arc::new(Places::new(&parts.config, secrets.clone(), mirrors, parts.search, parts.tls));
         let survey = stacks::survey(&parts.config, parts.caller.clone());
         let stacks = stacks::configured(&parts.config, parts.caller, log.clone());
-        let mut methods = Methods::new(stacks).with_builds(builds);
-        if parts.config.terraform == TerraformBy::PullRequest {
-            methods = methods.with_terraform(Arc::new(Pulls::new(places.clone(), log.clone(), &parts.config)));
-        }
+        let terraform: Arc<dyn Provisioner> = match terraform {
+            Some(local) => local,
+            None => Arc::new(Pulls::new(places.clone(), log.clone(), &parts.config)),
+        };
+        let methods = Methods::new(stacks).with_builds(builds).with_terraform(terraform);
         Self { methods: Arc::new(methods), repositories: places, log, secrets, survey }
     }
 }

@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::processes::Identity;
-use super::{End, JobError, Limits, Spec, session};
+use super::{AskedBy, End, JobError, Limits, Spec, session};
 
 /// The folder of bundle and commands.
 pub(super) const WORK: &str = "work";
@@ -33,6 +33,7 @@ pub(super) struct Task {
     pub commands: Vec<String>,
     pub collect: Vec<String>,
     pub limits: Limits,
+    pub asked_by: AskedBy,
     /// Whether the memory of its processes is the job's.
     pub weighs_memory: bool,
     /// Run whenever the job has ended, however it did.

@@ -164,6 +164,7 @@ impl Inner {
             commands: spec.commands.clone(),
             collect: spec.collect.clone(),
             limits: spec.limits,
+            asked_by: spec.asked_by,
             // The engine of containers limits what is in them.
             weighs_memory: !matches!(self.config.within, Within::Container(_)),
             afterwards,

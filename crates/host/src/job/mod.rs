@@ -72,8 +72,19 @@ pub struct Spec {
     /// Paths in the working folder of files that the end of the job carries, where they are there: as text, 4 MB each.
     pub collect: Vec<String>,
     pub limits: Limits,
+    pub asked_by: AskedBy,
     /// The image of a runner of containers, where it is not its usual one.
     pub image: Option<String>,
+}
+
+/// What asks the processes of a job to end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AskedBy {
+    #[default]
+    Terminate,
+    /// As by a person who presses Ctrl-C: for programs whose helpers leave it to them to stop in order.
+    Interrupt,
 }
 
 /// A file of the working folder.

@@ -18,7 +18,7 @@ use super::folder::{Folder, HOME, OUTPUT, Secret, TEMPORARY, Task, WORK, inside}
 use super::mask::Mask;
 use super::output::Writer;
 use super::processes::{self, Identity, MARK};
-use super::{COLLECTED_BYTES_MAX, End, JobError, Why};
+use super::{AskedBy, COLLECTED_BYTES_MAX, End, JobError, Why};
 
 /// How often the job is looked at.
 const LOOK: Duration = Duration::from_millis(20);
@@ -160,7 +160,11 @@ fn wait(folder: &Folder, task: &Task, child: &mut Child) -> std::io::Result<(Opt
                 looks = looks.wrapping_add(1);
                 if let Some(why) = reason_to_end(folder, task, id, &began, looks.is_multiple_of(WEIGHED)) {
                     let at_once = matches!(why, Why::TooManyProcesses(_) | Why::TooMuchMemory(_));
-                    processes::signal_below(id, if at_once { Signal::KILL } else { Signal::TERM });
+                    let gently = match task.asked_by {
+                        AskedBy::Terminate => Signal::TERM,
+                        AskedBy::Interrupt => Signal::INT,
+                    };
+                    processes::signal_below(id, if at_once { Signal::KILL } else { gently });
                     asked = Some((why, Stopwatch::start()));
                 }
             }

@@ -109,6 +109,7 @@ impl Builds {
             collect: vec![OUTPUTS.to_owned()],
             limits,
             image: settings.image,
+            ..Spec::default()
         })
     }
 

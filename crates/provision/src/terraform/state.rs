@@ -224,6 +224,29 @@ impl States {
         }
     }
 
+    /// Writes what a run of standin's own could not write before it ended, unless something as new is there; whether it was
+    /// written. The lock of that run, if it is held, is no obstacle; any other is.
+    ///
+    /// # Errors
+    /// As [`Self::write`].
+    pub async fn rescue(
+        &self,
+        address: &Address,
+        bytes: Bytes,
+        deployment: &str,
+        now: Timestamp,
+    ) -> Result<bool, StateError> {
+        let head = Head::read(&bytes).map_err(StateError::Invalid)?;
+        let (record, _) = self.row(address).await?;
+        if let Some(present) = record.present()
+            && (present.head.lineage != head.lineage || present.head.serial >= head.serial)
+        {
+            return Ok(false);
+        }
+        let lock = record.lock.filter(|lock| lock.deployment.as_deref() == Some(deployment)).map(|lock| lock.id);
+        self.write(address, bytes, None, lock.as_deref(), now).await.map(|_| true)
+    }
+
     /// Makes a kept version the one that is read, as a new version.
     ///
     /// # Errors

@@ -12,7 +12,7 @@ use standin_server::{EventSink, EventTarget, EventsConfig, ProtonQuotas, Webhook
 use crate::error::CommandError;
 use crate::serve::elsewhere;
 use aws::AwsSettings;
-use provisioning::{GitSettings, JobSettings, ProvisioningSettings, PullSettings, Repositories};
+use provisioning::{GitSettings, JobSettings, ProvisioningSettings, PullSettings, Repositories, TerraformSettings};
 
 pub use provisioning::provisioning;
 
@@ -29,6 +29,8 @@ pub struct ProtonSetting {
     pub events: EventSettings,
     #[serde(default)]
     pub provisioning: ProvisioningSettings,
+    #[serde(default)]
+    pub terraform: TerraformSettings,
     #[serde(default)]
     pub repositories: Repositories,
     #[serde(default)]

@@ -194,3 +194,17 @@ async fn states_are_listed_page_by_page() {
     assert_eq!(states.list(&account, "", None, 10).await.expect("listed").len(), 1);
     assert_eq!(states.list(&all, "b/", None, 10).await.expect("listed").len(), 1);
 }
+
+#[tokio::test]
+async fn what_a_run_could_not_write_is_rescued() {
+    let (states, address) = (states(), address("a"));
+    assert!(states.rescue(&address, state(3), "d-1", now()).await.expect("written"), "the first there is");
+    states.lock(&address, &lock("one"), Some("d-1"), now()).await.expect("locked");
+    assert!(!states.rescue(&address, state(3), "d-1", now()).await.expect("looked"), "as new as what is there");
+    assert!(states.rescue(&address, state(4), "d-1", now()).await.expect("written"));
+    let other = Bytes::from("{\"serial\":9,\"lineage\":\"other\"}");
+    assert!(!states.rescue(&address, other, "d-1", now()).await.expect("looked"), "another state altogether");
+    assert!(states.rescue(&address, state(5), "d-2", now()).await.is_err(), "another run has the lock");
+    assert!(states.rescue(&address, Bytes::from("{\"serial\":"), "d-1", now()).await.is_err());
+    assert_eq!(read(&states, &address).await, Some(state(4)));
+}

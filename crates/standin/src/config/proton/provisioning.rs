@@ -1,6 +1,7 @@
 //! What `[proton]` says of provisioning: who does it, where repositories are, and how much jobs may take.
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use http::Uri;
@@ -9,7 +10,7 @@ use serde::{Deserialize, Deserializer};
 use standin_core::parse_duration;
 use standin_model::nearest;
 use standin_server::ProvisioningConfig;
-use standin_server::provisioning::{BuildsBy, Isolation, RepositoryConfig, StacksBy, TerraformBy};
+use standin_server::provisioning::{BuildsBy, Isolation, RepositoryConfig, StacksBy, TerraformBy, TerraformConfig};
 
 use super::{ProtonSetting, aws};
 use crate::error::CommandError;
@@ -72,6 +73,18 @@ pub struct GitSettings {
     pub webhook_secret: Option<String>,
 }
 
+/// Terraform on this machine.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct TerraformSettings {
+    pub binary: Option<PathBuf>,
+    pub cli_config: Option<PathBuf>,
+    pub aws: Option<bool>,
+    #[serde(default)]
+    pub env: BTreeMap<String, String>,
+    pub lock_timeout: Option<String>,
+}
+
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct PullSettings {
@@ -132,7 +145,7 @@ pub fn provisioning(settings: &[ProtonSetting]) -> Result<ProvisioningConfig, Co
 }
 
 fn add(config: &mut ProvisioningConfig, setting: &ProtonSetting) -> Result<(), String> {
-    let ProtonSetting { provisioning, repositories, git, pulls, jobs, aws: of_aws, .. } = setting;
+    let ProtonSetting { provisioning, terraform, repositories, git, pulls, jobs, aws: of_aws, .. } = setting;
     if let Some(text) = &provisioning.cloudformation {
         config.cloudformation = match text.as_str() {
             "standin" => StacksBy::Standin,
@@ -149,8 +162,9 @@ fn add(config: &mut ProvisioningConfig, setting: &ProtonSetting) -> Result<(), S
         ("aws", BuildsBy::Aws),
     ];
     choose(&mut config.codebuild, "provisioning.codebuild", provisioning.codebuild.as_deref(), &builds)?;
-    let terraform = [("pull-request", TerraformBy::PullRequest), ("local", TerraformBy::Local)];
-    choose(&mut config.terraform, "provisioning.terraform", provisioning.terraform.as_deref(), &terraform)?;
+    let applies = [("pull-request", TerraformBy::PullRequest), ("local", TerraformBy::Local)];
+    choose(&mut config.terraform, "provisioning.terraform", provisioning.terraform.as_deref(), &applies)?;
+    here(&mut config.terraform_here, terraform)?;
     for (name, RepositorySetting(table)) in repositories {
         let told = |why: String| format!("repositories.{name:?}: {why}");
         config.repositories.insert(name.clone(), repository(name, table).map_err(told)?);
@@ -215,6 +229,32 @@ fn add(config: &mut ProvisioningConfig, setting: &ProtonSetting) -> Result<(), S
         config.jobs.image = Some(image.clone());
     }
     aws::add(config, of_aws)
+}
+
+fn here(config: &mut TerraformConfig, said: &TerraformSettings) -> Result<(), String> {
+    // Jobs run in folders of their own.
+    let absolute = |key: &str, path: &Path| {
+        std::path::absolute(path).map_err(|error| format!("terraform.{key}: {}: {error}", path.display()))
+    };
+    if let Some(binary) = &said.binary {
+        let named = binary.components().count() == 1;
+        config.binary = Some(if named { binary.clone() } else { absolute("binary", binary)? });
+    }
+    if let Some(path) = &said.cli_config {
+        config.cli_config = Some(absolute("cli-config", path)?);
+    }
+    config.aws = said.aws.unwrap_or(config.aws);
+    for (name, value) in &said.env {
+        let fits = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
+        if name.is_empty() || name.starts_with(|first: char| first.is_ascii_digit()) || !name.chars().all(fits) {
+            return Err(format!("terraform.env: {name:?} is not the name of a variable"));
+        }
+        config.variables.insert(name.clone(), value.clone());
+    }
+    if let Some(text) = &said.lock_timeout {
+        config.lock_timeout = duration("terraform.lock-timeout", text)?;
+    }
+    Ok(())
 }
 
 /// The one of a few names that is said, if any.
@@ -314,7 +354,7 @@ fn check_url(url: &str) -> Result<(), String> {
         return Err(format!("{:?} is no URL of a git repository", shown(url)));
     }
     let Some((scheme, rest)) = url.split_once("://") else {
-        let is_path = url.starts_with('/') || std::path::Path::new(url).is_absolute();
+        let is_path = url.starts_with('/') || Path::new(url).is_absolute();
         // As in git@github.com:owner/name.git
         let is_scp = url.split_once(':').is_some_and(|(host, path)| {
             !path.is_empty() && !path.starts_with(':') && !host.is_empty() && !host.contains('/') && host.contains('.')
