@@ -316,9 +316,10 @@ async fn follow(rounds: &mut Rounds<'_>, look: &mut Look, wanted: &Wanted) -> Re
     let mut next = look.state.clone();
     let turn = look.turn.again.clone();
     let known = next.instance_mut(&wanted.instance);
-    // Its deployment is waited for.
+    // Its deployment is waited for. What has come meanwhile is not forgotten: its commit will be no news by then.
     if known.deployment.is_some() {
-        return Ok(true);
+        known.open = wanted.spec.as_ref().map(|text| digest(text)).ok().as_ref() != Some(&known.digest);
+        return keep(tx, look, next).await;
     }
     let (blocked, all) = super::active_blockers(&mut tx, &service).await?;
     if all || blocked.contains(&wanted.instance) {

@@ -253,6 +253,29 @@ fn what_is_busy_is_waited_for() {
     assert_eq!((mark(&mut world, "prod"), latest(&mut world, "prod").0), ("newer".into(), "SUCCEEDED".into()));
 }
 
+/// A look sees the new commit while an earlier one is still being deployed: it is deployed when that has ended.
+#[test]
+fn what_is_pushed_during_a_deployment_of_sync_follows_it() {
+    let (mut world, repository) = synced();
+    world.ok("CreateServiceSyncConfig", &config());
+    world.work();
+    world.fate("service-instance/dev", Fate::Hangs);
+    repository.commit("main", &[("dev/spec.yaml", Some(&spec("dev", "large")))]);
+    world.poll();
+    repository.commit("main", &[("dev/spec.yaml", Some(&spec("dev", "small")))]);
+    world.poll();
+    world.poll();
+    assert_eq!(deployments(&mut world, "dev"), 3, "the one that hangs");
+    world.no_fate();
+    world.later(10_000);
+    world.poll();
+    world.poll();
+    assert_eq!((mark(&mut world, "dev"), deployments(&mut world, "dev")), ("small".into(), 4));
+    // Nothing is left to do.
+    world.poll();
+    assert_eq!(deployments(&mut world, "dev"), 4);
+}
+
 #[test]
 fn a_deployment_that_fails_is_tried_again_by_the_next_spec_or_on_demand() {
     let (mut world, repository) = synced();
