@@ -7,12 +7,14 @@ import os
 import random
 import shutil
 import subprocess
+import threading
 import urllib.error
 import urllib.request
 from pathlib import Path
 
 import pytest
 from protons import SMALL, Proton, missing, polled, service_spec, small, small_service
+from test_proton_durability import postgres
 
 from serve import Standin
 
@@ -449,6 +451,34 @@ def test_without_a_secret_no_webhook_is_taken():
     with Standin("--stateless", "--log", "warn") as server:
         status, answer = hooked(server, "git", b"", {"X-Standin-Token": ""}, "?repository=acme/infra")
         assert status == 403 and "webhook-secret" in answer["error"]
+
+
+def test_two_servers_of_a_database_register_once(folder, tmp_path):
+    with postgres() as url:
+        one, two = (Standin(*options(folder, tmp_path / name, poll="100ms"), "--database", url) for name in ("one", "two"))
+        with one, two:
+            proton = Synced(one, folder)
+            proton.template("environment", "env")
+            proton.git.commit(below("env/v1", small()))
+            proton.sync_template()
+            commits = set()
+            for number in range(10):
+                last = proton.git.commit({"env/v1/infrastructure/cloudformation.yaml": changed_template(number)})
+                commits.add(last)
+                told = [threading.Thread(target=hooked, args=(server, "git", b"", {"X-Standin-Token": SECRET}, f"?repository={proton.git.name}")) for server in (one, two)]
+                for thread in told:
+                    thread.start()
+                for thread in told:
+                    thread.join()
+                if number % 3 == 0:
+                    proton.at(last, proton.template_status)
+            proton.at(last, proton.template_status)
+            listed = proton.client.list_environment_template_versions(templateName="env", majorVersion="1")["templateVersions"]
+            descriptions = [version["description"] for version in listed]
+            assert len(set(descriptions)) == len(descriptions) and {version["status"] for version in listed} == {"DRAFT"}
+            # The newest came last.
+            newest = max(listed, key=lambda version: int(version["minorVersion"]))
+            assert newest["description"] == f"Commit {last}"
 
 
 def test_killed_at_any_moment_it_registers_and_deploys_once(folder, tmp_path):
