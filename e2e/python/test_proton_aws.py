@@ -2,6 +2,7 @@
 
 import json
 import signal
+import urllib.error
 
 import pytest
 from motos import Moto, Proxy
@@ -280,3 +281,22 @@ def test_without_credentials_the_deployment_says_so(tmp_path):
         failed = proton.environment()
         assert failed["deploymentStatus"] == "FAILED"
         assert "no credentials for AWS" in failed["deploymentStatusMessage"], failed
+
+
+def test_drift_is_shown(other):
+    """The stack of a resource is compared with its template on request, on AWS or here."""
+    with serving(other.url) as server:
+        proton = Proton(server)
+        proton.environment_template(bundle=small(template=TOPIC + OUTPUT))
+        made = proton.environment(spec=environment_spec(size="one"))
+        assert made["deploymentStatus"] == "SUCCEEDED", made
+        admin = Admin(server.url)
+        found = admin("POST", "/_standin/proton/drift", {"arn": made["arn"]})
+        assert (found["drift"], found["resources"]) == ("IN_SYNC", []), found
+        assert found["stack"] == the_stack(proton, "environment", environmentName="env")[1]
+        topic = proton.outputs("env")["Topic"]
+        make(other, "sns", account=proton.account).set_topic_attributes(TopicArn=topic, AttributeName="DisplayName", AttributeValue="by hand")
+        found = admin("POST", "/_standin/proton/drift", {"arn": made["arn"]})
+        assert found["drift"] == "DRIFTED" and [it["resource"] for it in found["resources"]] == ["Topic"], found
+        with pytest.raises(urllib.error.HTTPError, match="404"):
+            admin("POST", "/_standin/proton/drift", {"arn": made["arn"] + "x"})

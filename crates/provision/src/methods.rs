@@ -120,4 +120,13 @@ impl crate::stacks::Survey for NotBuilt {
     ) -> BoxFuture<'a, Result<Vec<standin_proton::engine::adopt::Stack>, standin_aws::Trouble>> {
         Box::pin(std::future::ready(Err(standin_aws::Trouble::refused("NotBuilt", Self::REASON))))
     }
+
+    fn drift<'a>(
+        &'a self,
+        _: &'a standin_aws::Whose<'a>,
+        _: crate::stacks::DriftAsk<'a>,
+        _: standin_model::Timestamp,
+    ) -> BoxFuture<'a, Result<crate::stacks::DriftAnswer, standin_aws::Trouble>> {
+        Box::pin(std::future::ready(Err(standin_aws::Trouble::refused("NotBuilt", Self::REASON))))
+    }
 }

@@ -21,6 +21,7 @@ mod index;
 mod instances;
 mod kept;
 mod order;
+pub mod placed;
 pub mod provision;
 pub mod repositories;
 mod services;

@@ -78,6 +78,78 @@ fn survey_elsewhere(_: &ProvisioningConfig, _: Option<String>) -> Arc<dyn Survey
 pub trait Survey: Send + Sync {
     /// All stacks of an account and region whose names or tags are Proton's, with their templates.
     fn stacks<'a>(&'a self, whose: &'a Whose<'a>, now: Timestamp) -> Asked<'a, Vec<adopt::Stack>>;
+
+    /// Calls an operation about drift, whose input is a few texts, and answers with what matters.
+    fn drift<'a>(&'a self, whose: &'a Whose<'a>, ask: DriftAsk<'a>, now: Timestamp) -> Asked<'a, DriftAnswer>;
+}
+
+/// What is asked about the drift of a stack.
+#[derive(Clone, Copy, Debug)]
+pub enum DriftAsk<'a> {
+    /// Begin to look at a stack.
+    Detect(&'a str),
+    /// How far that is, by the id of the detection.
+    Status(&'a str),
+    /// What was found in a stack.
+    Resources(&'a str),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DriftAnswer {
+    /// The id of the detection.
+    Begun(String),
+    /// Whether it goes on, and the drift of the stack or why it could not be told.
+    Status {
+        detection: String,
+        drift: String,
+        reason: String,
+    },
+    Resources(Vec<Drifted>),
+}
+
+/// A resource that is not as its template has it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Drifted {
+    pub resource: String,
+    pub kind: String,
+    /// `MODIFIED` or `DELETED`.
+    pub status: String,
+    /// Paths of properties.
+    pub properties: Vec<String>,
+}
+
+/// How often a detection is looked at, and the pause between.
+const DRIFT_LOOKS: u32 = 40;
+const DRIFT_PAUSE: std::time::Duration = std::time::Duration::from_millis(500);
+
+/// Compares a stack with its template: `IN_SYNC`, `DRIFTED` …, and the resources that drifted.
+///
+/// # Errors
+/// Where CloudFormation refuses it, or is not done in time.
+pub async fn drift(
+    survey: &dyn Survey,
+    whose: &Whose<'_>,
+    stack: &str,
+    now: Timestamp,
+) -> Result<(String, Vec<Drifted>), Trouble> {
+    let odd = || Trouble::Passing("CloudFormation answered something else".into());
+    let DriftAnswer::Begun(id) = survey.drift(whose, DriftAsk::Detect(stack), now).await? else { return Err(odd()) };
+    for _ in 0..DRIFT_LOOKS {
+        let DriftAnswer::Status { detection, drift, reason } = survey.drift(whose, DriftAsk::Status(&id), now).await?
+        else {
+            return Err(odd());
+        };
+        match detection.as_str() {
+            "DETECTION_COMPLETE" => {
+                let found = survey.drift(whose, DriftAsk::Resources(stack), now).await?;
+                let DriftAnswer::Resources(drifted) = found else { return Err(odd()) };
+                return Ok((drift, drifted));
+            }
+            "DETECTION_FAILED" => return Err(Trouble::refused("DetectionFailed", reason)),
+            _ => tokio::time::sleep(DRIFT_PAUSE).await,
+        }
+    }
+    Err(Trouble::Passing("the detection of drift goes on; ask again later".into()))
 }
 
 /// The tag by which a stack tells whose run made it.

@@ -8,7 +8,9 @@ use standin_model::{Document, Fields, Timestamp};
 use standin_proton::engine::adopt;
 use standin_proton::engine::provision::Order;
 
-use super::{Asked, CAPABILITIES, PAGES_MAX, Stack, StackEvent, Stacks, Survey, Update, tags};
+use super::{
+    Asked, CAPABILITIES, DriftAnswer, DriftAsk, Drifted, PAGES_MAX, Stack, StackEvent, Stacks, Survey, Update, tags,
+};
 
 /// The stacks of standin itself.
 pub struct OwnStacks {
@@ -161,6 +163,51 @@ impl Survey for OwnStacks {
             Ok(found)
         })
     }
+
+    fn drift<'a>(&'a self, whose: &'a Whose<'a>, ask: DriftAsk<'a>, now: Timestamp) -> Asked<'a, DriftAnswer> {
+        Box::pin(async move {
+            let place = Place {
+                partition: whose.partition.to_owned(),
+                account: whose.account.to_owned(),
+                region: whose.region.to_owned(),
+                access_key: None,
+                now,
+            };
+            let (operation, member, value) = match ask {
+                DriftAsk::Detect(stack) => ("DetectStackDrift", "StackName", stack),
+                DriftAsk::Status(id) => ("DescribeStackDriftDetectionStatus", "StackDriftDetectionId", id),
+                DriftAsk::Resources(stack) => ("DescribeStackResourceDrifts", "StackName", stack),
+            };
+            let mut input = Fields::new();
+            input.push(member, value.to_owned());
+            let called = ("cloudformation", operation);
+            let output = self.caller.call(&place, called, input, "drift").await.map_err(refused)?.output;
+            let told = |name: &str| text(&output, name).unwrap_or_default();
+            Ok(match ask {
+                DriftAsk::Detect(_) => DriftAnswer::Begun(told("StackDriftDetectionId")),
+                DriftAsk::Status(_) => DriftAnswer::Status {
+                    detection: told("DetectionStatus"),
+                    drift: told("StackDriftStatus"),
+                    reason: told("DetectionStatusReason"),
+                },
+                DriftAsk::Resources(_) => {
+                    DriftAnswer::Resources(list(&output, "StackResourceDrifts").iter().filter_map(drifted).collect())
+                }
+            })
+        })
+    }
+}
+
+/// A resource, where it has drifted.
+fn drifted(document: &Document) -> Option<Drifted> {
+    let told = |name: &str| text(document, name).unwrap_or_default();
+    let status = told("StackResourceDriftStatus");
+    matches!(status.as_str(), "MODIFIED" | "DELETED").then(|| Drifted {
+        resource: told("LogicalResourceId"),
+        kind: told("ResourceType"),
+        status,
+        properties: list(document, "PropertyDifferences").iter().filter_map(|one| text(one, "PropertyPath")).collect(),
+    })
 }
 
 /// A stack as adoption looks at it.

@@ -15,7 +15,10 @@ use standin_model::Timestamp;
 use standin_proton::engine::adopt;
 use standin_proton::engine::provision::Order;
 
-use super::{Asked, CAPABILITIES, PAGES_MAX, RUN_TAG, Stack, StackEvent, Stacks, Survey, Update, tags};
+use super::{
+    Asked, CAPABILITIES, DriftAnswer, DriftAsk, Drifted, PAGES_MAX, RUN_TAG, Stack, StackEvent, Stacks, Survey, Update,
+    tags,
+};
 
 /// What a request takes; larger templates come from a bucket.
 const BODY_BYTES_MAX: usize = 51_200;
@@ -169,6 +172,56 @@ impl Survey for AwsStacks {
             Ok(found)
         })
     }
+
+    fn drift<'a>(&'a self, whose: &'a Whose<'a>, ask: DriftAsk<'a>, _: Timestamp) -> Asked<'a, DriftAnswer> {
+        Box::pin(async move {
+            let client = self.aws.cloudformation(whose).await?;
+            match ask {
+                DriftAsk::Detect(stack) => {
+                    let begun = client.detect_stack_drift().stack_name(stack).send().await.map_err(Trouble::from)?;
+                    Ok(DriftAnswer::Begun(begun.stack_drift_detection_id.unwrap_or_default()))
+                }
+                DriftAsk::Status(id) => {
+                    let asked = client.describe_stack_drift_detection_status().stack_drift_detection_id(id);
+                    let told = asked.send().await.map_err(Trouble::from)?;
+                    Ok(DriftAnswer::Status {
+                        detection: told.detection_status.map(|status| status.as_str().to_owned()).unwrap_or_default(),
+                        drift: told.stack_drift_status.map(|status| status.as_str().to_owned()).unwrap_or_default(),
+                        reason: told.detection_status_reason.unwrap_or_default(),
+                    })
+                }
+                DriftAsk::Resources(stack) => {
+                    let (mut found, mut token) = (Vec::new(), None);
+                    for _ in 0..PAGES_MAX {
+                        let asked = client.describe_stack_resource_drifts().stack_name(stack).set_next_token(token);
+                        let page = asked.send().await.map_err(Trouble::from)?;
+                        found.extend(page.stack_resource_drifts.unwrap_or_default().into_iter().filter_map(drifted));
+                        token = page.next_token;
+                        if token.is_none() {
+                            break;
+                        }
+                    }
+                    Ok(DriftAnswer::Resources(found))
+                }
+            }
+        })
+    }
+}
+
+/// A resource, where it has drifted.
+fn drifted(found: standin_aws::cloudformation::types::StackResourceDrift) -> Option<Drifted> {
+    let status = found.stack_resource_drift_status.map(|status| status.as_str().to_owned()).unwrap_or_default();
+    matches!(status.as_str(), "MODIFIED" | "DELETED").then(|| Drifted {
+        resource: found.logical_resource_id.unwrap_or_default(),
+        kind: found.resource_type.unwrap_or_default(),
+        status,
+        properties: found
+            .property_differences
+            .unwrap_or_default()
+            .into_iter()
+            .filter_map(|difference| difference.property_path)
+            .collect(),
+    })
 }
 
 /// A stack as adoption looks at it.

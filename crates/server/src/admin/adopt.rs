@@ -1,4 +1,5 @@
-//! `/_standin/proton/adopt`: what Proton made before its end comes to this Proton.
+//! `/_standin/proton/adopt`: what Proton made before its end comes to this Proton. `/_standin/proton/drift`: whether the stack of
+//! a resource still is what its template says.
 
 use std::collections::BTreeMap;
 
@@ -109,6 +110,59 @@ pub(super) async fn serve(asked: Asked<'_>) -> Reply {
         }
     }
     json_reply(StatusCode::OK, &json!({"dryRun": hints.dry_run, "region": region, "stacks": told}))
+}
+
+/// The resource whose stack is compared with its template.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Drifting {
+    arn: String,
+}
+
+/// Compares the stack of a resource with its template, now.
+pub(super) async fn drift(asked: Asked<'_>) -> Reply {
+    let app = asked.app;
+    let arn = match asked.parsed::<Drifting>().await {
+        Ok(Drifting { arn }) => arn,
+        Err(reply) => return *reply,
+    };
+    let part = |text: &str, at: usize| text.split(':').nth(at).unwrap_or_default().to_owned();
+    let now = app.clock.now();
+    let scope = Scope {
+        partition: part(&arn, 1),
+        account: part(&arn, 4),
+        region: part(&arn, 3),
+        now,
+        dice: app.dice,
+        nonce: format!("drift/{arn}"),
+    };
+    let placed = match app.proton.placed(&scope, &arn).await {
+        Ok(placed) => placed,
+        Err(error) if error.code == "ResourceNotFoundException" => return fail(StatusCode::NOT_FOUND, error.message),
+        Err(error) if error.code == "ValidationException" => return fail(StatusCode::CONFLICT, error.message),
+        Err(error) => return fail(StatusCode::INTERNAL_SERVER_ERROR, error.message),
+    };
+    let (account, region) = (part(&placed.stack, 4), part(&placed.stack, 3));
+    let whose = Whose {
+        account: &account,
+        region: &region,
+        partition: &scope.partition,
+        role: placed.role.as_deref(),
+        session: "AWSProton-drift",
+    };
+    match standin_provision::stacks::drift(&*app.survey, &whose, &placed.stack, now).await {
+        Ok((drift, resources)) => {
+            let resources = resources.iter().map(|it| {
+                json!({"resource": it.resource, "type": it.kind, "status": it.status, "properties": it.properties})
+            });
+            let resources: Vec<Value> = resources.collect();
+            json_reply(
+                StatusCode::OK,
+                &json!({"arn": arn, "stack": placed.stack, "drift": drift, "resources": resources}),
+            )
+        }
+        Err(trouble) => fail(StatusCode::BAD_GATEWAY, format!("the stack cannot be compared: {trouble}")),
+    }
 }
 
 fn tell(account: &str, outcome: &Outcome) -> Value {

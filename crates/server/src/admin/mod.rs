@@ -165,7 +165,9 @@ fn allowed(rest: &[&str]) -> &'static str {
         ["health" | "services" | "coverage" | "metrics" | "ca"] | ["explain", _] | ["requests", "stream"] => "GET",
         ["proton", "events", "stream"] => "GET",
         ["proton", "events"] => "GET, DELETE",
-        ["proton", "abandon" | "adopt"] | ["proton", "credentials", "rekey"] | ["proton", "hooks", _] => "POST",
+        ["proton", "abandon" | "adopt" | "drift"] | ["proton", "credentials", "rekey"] | ["proton", "hooks", _] => {
+            "POST"
+        }
         ["proton", "credentials"] => "GET",
         ["proton", "credentials", _] => "PUT, DELETE",
         ["proton", "terraform", rest @ ..] => terraform::allowed(rest),
@@ -231,7 +233,7 @@ fn not_found(path: &str) -> Reply {
         format!(
             "nothing at {path}; /_standin/ has health, services, services/ID, requests, requests/stream, \
              requests/verify, explain/ID, coverage, responses, scenarios, faults, incidents, proton/events, \
-             proton/events/stream, proton/credentials, proton/abandon, proton/adopt, proton/terraform/states, clock, state, reset, \
+             proton/events/stream, proton/credentials, proton/abandon, proton/adopt, proton/drift, proton/terraform/states, clock, state, reset, \
              metrics and ca"
         ),
     )

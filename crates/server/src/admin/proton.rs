@@ -40,6 +40,7 @@ pub(super) async fn serve(asked: Asked<'_>, rest: &[&str]) -> Reply {
         (_, ["terraform", rest @ ..]) => super::terraform::serve(asked, rest).await,
         ("POST", ["abandon"]) => abandon(asked).await,
         ("POST", ["adopt"]) => super::adopt::serve(asked).await,
+        ("POST", ["drift"]) => super::adopt::drift(asked).await,
         ("POST", ["hooks", forge]) => hook(asked, forge).await,
         (_, rest) => {
             let mut all = vec!["proton"];
