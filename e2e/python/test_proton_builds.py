@@ -431,5 +431,9 @@ def test_jobs_need_to_be_allowed_where_others_reach_the_server(tmp_path):
 
 def test_without_a_folder_there_are_no_jobs():
     with Standin("--log", "warn") as server:
-        made = environment(Proton(server), commands(["true"]))
+        proton = Proton(server)
+        made = environment(proton, commands(["true"], ["true"]))
         assert made["deploymentStatus"] == "FAILED" and "--data-dir" in made["deploymentStatusMessage"]
+        # Nothing can have been made.
+        proton.client.delete_environment(name="env")
+        proton.gone_environment("env")

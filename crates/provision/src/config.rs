@@ -158,8 +158,25 @@ pub struct JobsConfig {
     pub isolation: Isolation,
     /// Of containers, where a template names none.
     pub image: Option<String>,
+    pub kubernetes: ClusterConfig,
     /// What Docker's program is to know of the surroundings: `HOME`, `DOCKER_HOST` …
     pub docker: BTreeMap<String, String>,
+}
+
+/// The cluster of jobs that are run by Kubernetes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClusterConfig {
+    /// The file that says where it is; nothing where standin itself runs in it.
+    pub kubeconfig: Option<PathBuf>,
+    pub namespace: String,
+    /// Where pods find standin.
+    pub endpoint: Option<String>,
+}
+
+impl Default for ClusterConfig {
+    fn default() -> Self {
+        Self { kubeconfig: None, namespace: "default".to_owned(), endpoint: None }
+    }
 }
 
 /// What keeps jobs that are processes of this machine from the rest of it.
@@ -185,6 +202,7 @@ impl Default for JobsConfig {
             allow: false,
             isolation: Isolation::None,
             image: None,
+            kubernetes: ClusterConfig::default(),
             docker: BTreeMap::new(),
         }
     }

@@ -5,7 +5,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use standin_host::job::{End, Limits, Look, Output, Runner, Spec, Why};
+use standin_host::job::{End, IMAGE, Limits, Look, Output, Runner, Spec, Why};
 use standin_model::{Document, Fields, Timestamp};
 use standin_proton::engine::provision::{Order, Progress};
 
@@ -30,6 +30,8 @@ const NOTES: &str = "job";
 pub struct Jobs {
     runner: Result<Arc<dyn Runner>, String>,
     limits: Limits,
+    /// Nothing is kept here that a job could have been run for before.
+    fresh: bool,
 }
 
 /// What a step found of a job.
@@ -59,7 +61,7 @@ impl Jobs {
                  allow = true in [proton.jobs] (--proton jobs.allow=true)"
                 .to_owned())
         };
-        Self { runner, limits }
+        Self { runner, limits, fresh: parts.folder.is_none() }
     }
 
     /// What runs them.
@@ -68,6 +70,11 @@ impl Jobs {
     /// Why this server runs none, and what would have to be different.
     pub fn runner(&self) -> Result<&Arc<dyn Runner>, &str> {
         self.runner.as_ref().map_err(String::as_str)
+    }
+
+    /// Whether no job can have been run for anything that this server knows: it runs none, and keeps nothing between its runs.
+    pub fn never_ran(&self) -> bool {
+        self.runner.is_err() && self.fresh
     }
 
     /// What a job may take at most.
@@ -242,9 +249,23 @@ impl<'n> Notes<'n> {
     }
 }
 
+#[cfg(feature = "kubernetes")]
+fn cluster(parts: &Parts) -> Result<Arc<dyn Runner>, String> {
+    use standin_host::job::kubernetes::{Kubernetes, KubernetesConfig};
+
+    let crate::config::ClusterConfig { kubeconfig, namespace, endpoint } = parts.config.jobs.kubernetes.clone();
+    let image = parts.config.jobs.image.clone().unwrap_or_else(|| IMAGE.to_owned());
+    Ok(Arc::new(Kubernetes::new(KubernetesConfig { kubeconfig, namespace, image, endpoint })))
+}
+
+#[cfg(not(feature = "kubernetes"))]
+fn cluster(_: &Parts) -> Result<Arc<dyn Runner>, String> {
+    Err("this standin was built without Kubernetes: build it with --features kubernetes, or let jobs be local".to_owned())
+}
+
 #[cfg(unix)]
 fn runner(by: BuildsBy, parts: &Parts) -> Result<Arc<dyn Runner>, String> {
-    use standin_host::job::docker::{self, DockerConfig};
+    use standin_host::job::docker::DockerConfig;
     use standin_host::job::local::{Local, LocalConfig, Within};
 
     use crate::config::Isolation;
@@ -252,7 +273,7 @@ fn runner(by: BuildsBy, parts: &Parts) -> Result<Arc<dyn Runner>, String> {
     let within = match by {
         BuildsBy::Docker => {
             let JobsConfig { image, docker, .. } = &parts.config.jobs;
-            let image = image.clone().unwrap_or_else(|| docker::IMAGE.to_owned());
+            let image = image.clone().unwrap_or_else(|| IMAGE.to_owned());
             Within::Container(DockerConfig { image, variables: docker.clone() })
         }
         BuildsBy::Local => match parts.config.jobs.isolation {
@@ -260,7 +281,8 @@ fn runner(by: BuildsBy, parts: &Parts) -> Result<Arc<dyn Runner>, String> {
             Isolation::Bubblewrap => Within::Bubblewrap,
             Isolation::Namespaces => Within::Namespaces,
         },
-        BuildsBy::Kubernetes | BuildsBy::Aws => return Err("jobs of this kind are not run by this program".to_owned()),
+        BuildsBy::Kubernetes => return cluster(parts),
+        BuildsBy::Aws => return Err("AWS CodeBuild runs no jobs of this server".to_owned()),
     };
     let (Some(folder), Some(search), Some(program)) = (&parts.folder, &parts.search, &parts.program) else {
         return Err(match &parts.folder {
@@ -280,6 +302,9 @@ fn runner(by: BuildsBy, parts: &Parts) -> Result<Arc<dyn Runner>, String> {
 }
 
 #[cfg(not(unix))]
-fn runner(_: BuildsBy, _: &Parts) -> Result<Arc<dyn Runner>, String> {
+fn runner(by: BuildsBy, parts: &Parts) -> Result<Arc<dyn Runner>, String> {
+    if by == BuildsBy::Kubernetes {
+        return cluster(parts);
+    }
     Err("jobs run on Unix only; use another way to provision".to_owned())
 }

@@ -7,11 +7,10 @@ use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::path::Path;
 
+use super::folder::Afterwards;
 use super::local::find;
-use super::{JobError, Spec};
+use super::{IMAGE, JobError, Spec};
 
-/// The image of jobs that name none.
-pub const IMAGE: &str = "public.ecr.aws/aws-cli/aws-cli:latest";
 /// The program that talks to the engine.
 const PROGRAM: &str = "docker";
 /// How containers find the machine that they run on.
@@ -53,9 +52,15 @@ impl Docker<'_> {
     }
 
     /// What removes the container of a job, if it is still there.
-    pub(super) fn remove(&self, id: &str) -> Result<Vec<String>, JobError> {
+    pub(super) fn remove(&self, id: &str) -> Result<Afterwards, JobError> {
         let words = [&*self.program()?, "rm", "--force", "--volumes", &name(id)];
-        Ok(words.map(str::to_owned).to_vec())
+        Ok(Afterwards { program: words.map(str::to_owned).to_vec(), variables: self.variables() })
+    }
+
+    /// What the program itself sees.
+    fn variables(&self) -> Vec<(String, String)> {
+        let own = self.config.variables.iter().map(|(name, value)| (name.clone(), value.clone()));
+        own.chain([("PATH".to_owned(), self.search.to_string_lossy().into_owned())]).collect()
     }
 
     /// What runs the script of a job in a container. Its variables are handed on, and those of the program itself join them.
@@ -89,8 +94,7 @@ impl Docker<'_> {
         }
         let shell = "if command -v bash >/dev/null 2>&1; then exec bash --noprofile --norc \"$0\"; fi; exec sh \"$0\"";
         add(&["--entrypoint", "sh", spec.image.as_deref().unwrap_or(&self.config.image), "-c", shell, script]);
-        variables.extend(self.config.variables.iter().map(|(name, value)| (name.clone(), value.clone())));
-        variables.push(("PATH".to_owned(), self.search.to_string_lossy().into_owned()));
+        variables.extend(self.variables());
         Ok(words)
     }
 }

@@ -37,9 +37,18 @@ pub(super) struct Task {
     /// Whether the memory of its processes is the job's.
     pub weighs_memory: bool,
     /// Run whenever the job has ended, however it did.
-    pub afterwards: Vec<Vec<String>>,
+    pub afterwards: Vec<Afterwards>,
     /// The server without which the job ends.
     pub server: Option<String>,
+}
+
+/// A program that does away with what a job may have left.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Afterwards {
+    /// The program and its arguments.
+    pub program: Vec<String>,
+    /// All that it sees.
+    pub variables: Vec<(String, String)>,
 }
 
 /// What only the shepherd of a job may know.

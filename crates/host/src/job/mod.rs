@@ -34,6 +34,8 @@ use standin_core::BoxFuture;
 pub mod docker;
 #[cfg(unix)]
 mod folder;
+#[cfg(feature = "kubernetes")]
+pub mod kubernetes;
 #[cfg(unix)]
 pub mod local;
 pub mod mask;
@@ -45,6 +47,8 @@ pub mod session;
 #[cfg(unix)]
 pub mod shepherd;
 
+/// The image of jobs in containers that name none.
+pub const IMAGE: &str = "public.ecr.aws/aws-cli/aws-cli:latest";
 /// The last lines that an [`End`] carries.
 pub const LAST_LINES: usize = 20;
 /// Of a command, in messages.

@@ -14,7 +14,7 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, setpriority_process, setsid};
 use standin_core::Stopwatch;
 
-use super::folder::{Folder, HOME, OUTPUT, Secret, TEMPORARY, Task, WORK, inside};
+use super::folder::{Afterwards, Folder, HOME, OUTPUT, Secret, TEMPORARY, Task, WORK, inside};
 use super::mask::Mask;
 use super::output::Writer;
 use super::processes::{self, Identity, MARK};
@@ -50,19 +50,18 @@ pub fn watch(folder: &Path) -> Result<(), JobError> {
         Ok(end) => end,
         Err(reason) => End::without_command(Why::NotStarted(reason)),
     };
-    for command in &task.afterwards {
-        quietly(command);
-    }
+    task.afterwards.iter().for_each(quietly);
     folder.conclude(&end)?;
     folder.clear();
     Ok(())
 }
 
 /// Runs a program that is to do something when all is over.
-pub(super) fn quietly(command: &[String]) {
-    if let Some((program, arguments)) = command.split_first() {
-        let nothing = || Stdio::null();
-        let _ = Command::new(program).args(arguments).stdin(nothing()).stdout(nothing()).stderr(nothing()).status();
+pub(super) fn quietly(afterwards: &Afterwards) {
+    if let Some((program, arguments)) = afterwards.program.split_first() {
+        let mut command = Command::new(program);
+        command.args(arguments).env_clear().envs(afterwards.variables.iter().map(|(name, value)| (name, value)));
+        let _ = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
     }
 }
 

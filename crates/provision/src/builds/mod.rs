@@ -74,7 +74,7 @@ impl Builds {
             Ok(found) => found,
             Err(reason) => return Progress::failed(reason),
         };
-        if commands.is_empty() {
+        if commands.is_empty() || deed == Deed::Deprovision && self.jobs.never_ran() {
             return Progress::Done { outputs: Vec::new(), resources: Vec::new() };
         }
         let prepare = self.spec(order, build, commands);

@@ -103,6 +103,10 @@ pub struct JobSettings {
     /// `none`, `bubblewrap` or `namespaces`.
     pub isolation: Option<String>,
     pub image: Option<String>,
+    pub kubeconfig: Option<PathBuf>,
+    pub namespace: Option<String>,
+    /// `http://HOST:PORT` of this server, as pods see it.
+    pub endpoint: Option<String>,
 }
 
 /// Bytes: a number, or a text such as `512MB`.
@@ -228,6 +232,10 @@ fn add(config: &mut ProvisioningConfig, setting: &ProtonSetting) -> Result<(), S
     if let Some(image) = &jobs.image {
         config.jobs.image = Some(image.clone());
     }
+    let cluster = &mut config.jobs.kubernetes;
+    cluster.kubeconfig = jobs.kubeconfig.clone().or_else(|| cluster.kubeconfig.take());
+    cluster.namespace = jobs.namespace.clone().unwrap_or_else(|| std::mem::take(&mut cluster.namespace));
+    cluster.endpoint = jobs.endpoint.clone().or_else(|| cluster.endpoint.take());
     aws::add(config, of_aws)
 }
 
