@@ -260,7 +260,8 @@ fn cluster(parts: &Parts) -> Result<Arc<dyn Runner>, String> {
 
 #[cfg(not(feature = "kubernetes"))]
 fn cluster(_: &Parts) -> Result<Arc<dyn Runner>, String> {
-    Err("this standin was built without Kubernetes: build it with --features kubernetes, or let jobs be local".to_owned())
+    Err("this standin was built without Kubernetes: build it with --features kubernetes, or let jobs be local"
+        .to_owned())
 }
 
 #[cfg(unix)]

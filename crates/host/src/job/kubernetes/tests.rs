@@ -38,8 +38,9 @@ impl Cluster {
         };
         match method {
             "GET" if path == format!("{CORE}/pods") => {
+                let of_pods = format!("{CORE}/pods/");
                 let items: Vec<&Value> =
-                    self.objects.range(format!("{CORE}/pods/")..).map(|(_, pod)| pod).take(1).collect();
+                    self.objects.iter().filter(|(path, _)| path.starts_with(&of_pods)).map(|(_, pod)| pod).collect();
                 (200, json!({ "kind": "PodList", "apiVersion": "v1", "metadata": {}, "items": items }).to_string())
             }
             "GET" if path.ends_with("/log") => (200, self.log_of(query)),
