@@ -309,3 +309,141 @@ fn runner(by: BuildsBy, parts: &Parts) -> Result<Arc<dyn Runner>, String> {
     }
     Err("jobs run on Unix only; use another way to provision".to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use standin_core::{Answer, BoxFuture, Call, Caller, Dice, Fidelity, Handler, OperationError, Registry};
+    use standin_host::job::JobError;
+    use standin_model::{Catalogue, Operation, Service};
+    use standin_proton::engine::provision::{ProvisionedBy, Subject};
+
+    use super::*;
+
+    /// Nobody is called.
+    struct Nobody;
+
+    impl Handler for Nobody {
+        fn handle<'a>(&'a self, _: &'a mut Call) -> BoxFuture<'a, Result<Answer, OperationError>> {
+            Box::pin(std::future::ready(Err(OperationError::internal("nobody is called"))))
+        }
+
+        fn fidelity(&self, _: &'static Service, _: &'static Operation) -> Fidelity {
+            Fidelity::Engine
+        }
+    }
+
+    /// A runner in a place, whose jobs only are as started as somebody started them.
+    #[derive(Default)]
+    struct Noted {
+        started: Mutex<Vec<String>>,
+        /// Forgets what was started.
+        forgets: bool,
+    }
+
+    impl Runner for Noted {
+        fn place(&self) -> String {
+            "here:/jobs".to_owned()
+        }
+
+        fn start<'a>(&'a self, spec: &'a Spec) -> BoxFuture<'a, Result<(), JobError>> {
+            self.started.lock().expect("nobody panicked").push(spec.id.clone());
+            Box::pin(std::future::ready(Ok(())))
+        }
+
+        fn look<'a>(&'a self, _: &'a str, _: u64) -> BoxFuture<'a, Result<Look, JobError>> {
+            let is_there = !self.forgets && !self.started.lock().expect("nobody panicked").is_empty();
+            let look = if is_there { Look::Running(Output::default()) } else { Look::Unknown };
+            Box::pin(std::future::ready(Ok(look)))
+        }
+
+        fn stop<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<(), JobError>> {
+            Box::pin(std::future::ready(Ok(())))
+        }
+    }
+
+    fn order() -> Order {
+        Order {
+            deployment_id: "d-1".to_owned(),
+            resource_arn: "arn:aws:proton:eu-west-1:111122223333:environment/env".to_owned(),
+            subject: Subject::Environment { name: "env".to_owned() },
+            home: "111122223333".to_owned(),
+            stack_name: "AWSProton-env".to_owned(),
+            account: "111122223333".to_owned(),
+            region: "eu-west-1".to_owned(),
+            partition: "aws".to_owned(),
+            role_arn: None,
+            repository: None,
+            by: ProvisionedBy::CodeBuild,
+            tags: Vec::new(),
+            rendered: None,
+            notes: Document::Null,
+            now: Timestamp::from_seconds(1000),
+        }
+    }
+
+    fn jobs(runner: &Arc<Noted>) -> (Jobs, Log) {
+        let registry = Arc::new(Registry::new(Arc::new(Nobody)));
+        let caller = Caller::new(Catalogue::shared(), registry, Timestamp::default(), Dice::new(1));
+        let runner: Arc<dyn Runner> = runner.clone();
+        (Jobs { runner: Ok(runner), limits: Limits::default(), fresh: false }, Log::new(caller))
+    }
+
+    /// One step of an order, which keeps what is noted.
+    async fn step(runner: &Arc<Noted>, order: &mut Order) -> Option<Progress> {
+        let (jobs, log) = jobs(runner);
+        let prepare = std::future::ready(Ok(Spec { id: "d-1".to_owned(), ..Spec::default() }));
+        match jobs.follow(&log, order, "d-1", prepare).await {
+            Step::Not(progress) => {
+                if let Progress::Working { notes: Some(notes), .. } = &progress {
+                    order.notes = notes.clone();
+                }
+                Some(progress)
+            }
+            Step::Ended(end) => {
+                assert_eq!(end.why, Why::Interrupted);
+                None
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_job_is_started_once_and_after_it_is_noted_where() {
+        let (runner, mut order) = (Arc::new(Noted::default()), order());
+        let started = || runner.started.lock().expect("nobody panicked").len();
+        step(&runner, &mut order).await;
+        assert_eq!(
+            (order.notes.get("job").and_then(|job| job.get("place")?.as_str()), started()),
+            (Some("here:/jobs"), 0)
+        );
+        for _ in 0..3 {
+            assert!(step(&runner, &mut order).await.is_some());
+            assert_eq!(started(), 1);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_started_job_that_nobody_knows_any_more_was_interrupted() {
+        let (runner, mut order) = (Arc::new(Noted { forgets: true, ..Noted::default() }), order());
+        assert!(step(&runner, &mut order).await.is_some());
+        assert!(step(&runner, &mut order).await.is_some());
+        assert!(step(&runner, &mut order).await.is_none());
+        assert_eq!(runner.started.lock().expect("nobody panicked").len(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_job_elsewhere_is_waited_for_and_given_up_after_its_time() {
+        let (runner, mut order) = (Arc::new(Noted::default()), order());
+        let mut notes = Notes::read(&order, "d-1");
+        notes.place = "there:/jobs".to_owned();
+        notes.since = order.now;
+        let Progress::Working { notes: Some(notes), .. } = notes.progress(&order, 1) else { panic!("it goes on") };
+        order.notes = notes;
+        assert!(matches!(step(&runner, &mut order).await, Some(Progress::Working { .. })));
+        order.now = order.now.plus_seconds(2 * 3600);
+        let Some(Progress::Failed { reason }) = step(&runner, &mut order).await else { panic!("it is given up") };
+        assert!(reason.starts_with("interrupted: the job of this deployment belongs to there:/jobs"), "{reason}");
+        assert!(runner.started.lock().expect("nobody panicked").is_empty());
+    }
+}
