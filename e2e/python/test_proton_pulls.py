@@ -160,6 +160,8 @@ def test_an_environment_is_proposed(proton):
     assert proton.status() == "IN_PROGRESS"
     proton.done(arn, size="large")
     assert proton.status() == "SUCCEEDED" and proton.outputs("env") == {"size": "large"}
+    [resource] = proton.client.list_environment_provisioned_resources(environmentName="env")["provisionedResources"]
+    assert resource == {"name": "env", "identifier": f"{arn.removesuffix('environment/env')}repository/github:acme/infra", "provisioningEngine": "TERRAFORM"}
 
 
 def test_updates_take_away_what_is_no_more(proton):

@@ -7,11 +7,12 @@ use standin_core::OperationError;
 use standin_model::Document;
 
 use super::connections;
-use super::deployments::{self, End};
+use super::deployments::{self, End, Target};
 use super::environments::linked;
 use super::errors::{conflict, not_found, validation};
 use super::instances::{Staleness, staleness};
 use super::kept::{Kept, Linked, Template, repository_key};
+use super::provision::Subject;
 use super::tags::{self, Named};
 use super::tx::{Page, Tx};
 use crate::bundle::Bundle;
@@ -324,8 +325,35 @@ pub async fn notify(tx: &mut Tx<'_>, input: &NotifyResourceDeploymentStatusChang
     if !running {
         return Err(conflict(format!("{} has no deployment in progress.", input.resource_arn)));
     }
-    let end = End { status, message: input.status_message.clone(), outputs: Vec::new(), resources: Vec::new() };
+    let resources = in_repository(tx, &kept.value).await?;
+    let end = End { status, message: input.status_message.clone(), outputs: Vec::new(), resources };
     deployments::finish(tx, &id, end).await
+}
+
+/// What somebody else has provisioned: the folder of the resource in its repository stands for all of it.
+async fn in_repository(tx: &mut Tx<'_>, of: &Deployment) -> Result<Vec<ProvisionedResource>, OperationError> {
+    let environment = of.environment_name.clone();
+    let (subject, repository) = match deployments::target_of(of) {
+        Target::Pipeline(service) => {
+            let settings = tx.find::<AccountSettings>("settings").await?.map(|kept| kept.value).unwrap_or_default();
+            (Subject::Pipeline { service }, settings.pipeline_provisioning_repository)
+        }
+        target => {
+            let row = tx.find::<Environment>(&environment).await?;
+            let subject = match target {
+                Target::Instance(service, name) => Subject::Instance { environment, service, name },
+                Target::Component(name) => Subject::Component { environment, name },
+                _ => Subject::Environment { name: environment },
+            };
+            (subject, row.and_then(|row| row.value.provisioning_repository))
+        }
+    };
+    let resource = repository.map(|repository| ProvisionedResource {
+        identifier: Some(repository.arn),
+        name: Some(subject.folder()),
+        provisioning_engine: Some(ProvisionedResourceEngine::Terraform),
+    });
+    Ok(resource.into_iter().collect())
 }
 
 async fn current_bundle<const SERVICE: bool>(
