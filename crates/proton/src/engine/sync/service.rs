@@ -318,7 +318,8 @@ async fn follow(rounds: &mut Rounds<'_>, look: &mut Look, wanted: &Wanted) -> Re
     let known = next.instance_mut(&wanted.instance);
     // Its deployment is waited for. What has come meanwhile is not forgotten: its commit will be no news by then.
     if known.deployment.is_some() {
-        known.open = wanted.spec.as_ref().map(|text| digest(text)).ok().as_ref() != Some(&known.digest);
+        let is_news = wanted.spec.as_ref().map(|text| digest(text)).ok().as_ref() != Some(&known.digest);
+        known.open = is_news || known.again != turn;
         return keep(tx, look, next).await;
     }
     let (blocked, all) = super::active_blockers(&mut tx, &service).await?;

@@ -365,3 +365,21 @@ fn nothing_is_deployed_twice_for_one_commit() {
     }
     assert_eq!((mark(&mut world, "dev"), deployments(&mut world, "dev")), ("s2".into(), 6));
 }
+
+/// Who asks for another try while one is under way has it after that.
+#[test]
+fn another_try_is_not_forgotten() {
+    let (mut world, _repository) = synced();
+    world.fate("service-instance/dev", Fate::Hangs);
+    world.ok("CreateServiceSyncConfig", &config());
+    world.work();
+    world.ok("UpdateServiceSyncConfig", &config());
+    world.work();
+    world.no_fate();
+    world.fate("service-instance/dev", Fate::Fails("no capacity"));
+    world.later(5000);
+    world.poll();
+    assert_eq!((deployments(&mut world, "dev"), latest(&mut world, "dev").0), (3, "FAILED".into()));
+    world.poll();
+    assert_eq!(deployments(&mut world, "dev"), 3);
+}
