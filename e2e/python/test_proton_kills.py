@@ -349,3 +349,49 @@ def test_service_sync(tmp_path):
 def size_of(spec):
     text = spec.split('"size": "s')[1].split('"')[0]
     return int(text) if text.isdigit() else -1
+
+
+TERRAFORM = """
+resource "terraform_data" "it" {
+  input = var.environment.inputs.size
+  provisioner "local-exec" {
+    command = "echo $NAME >> %s/made; sleep 0.3"
+    environment = { NAME = var.environment.name }
+  }
+}
+output "size" {
+  value = terraform_data.it.output
+}
+"""
+
+
+@pytest.mark.skipif(not shutil.which("terraform"), reason="needs terraform")
+def test_terraform(tmp_path):
+    """Terraform goes on while the server that keeps its state is dead, or is run again; nothing is made twice, no lock is left."""
+    repository, settings = linked(tmp_path)
+    with Trial(tmp_path, "terraform", "--proton", "quotas.environments=1000", "--proton", 'provisioning.terraform="local"', *settings) as trial:
+        setup = Proton(trial.server, ACCOUNT)
+        setup.repository()
+        setup.environment_template("t", terraform_bundle(TERRAFORM % tmp_path))
+        write = living(trial, "t", {"provisioningRepository": SOURCE}, lambda size: environment_spec(size=size))
+        trial.killing(write, write, longest=4.0)
+        deployments = trial.check()
+        failed = [item for item in deployments if item["deploymentStatus"] in ("FAILED", "DELETE_FAILED")]
+        # A server that dies in the middle of an answer with a state ends the run that reads it; the next one goes on from there.
+        for item in failed:
+            assert "state" in trial.proton().client.get_deployment(id=item["id"])["deployment"]["deploymentStatusMessage"]
+        for item in trial.listed("list_environments", "environments"):
+            if item["deploymentStatus"] == "FAILED":
+                assert trial.proton().update_environment(item["name"])["deploymentStatus"] == "SUCCEEDED"
+        made = Counter((tmp_path / "made").read_text().splitlines())
+        # What was cancelled in the middle is made again by the next deployment.
+        cancelled = Counter(item["environmentName"] for item in deployments if item["deploymentStatus"] == "CANCELLED")
+        twice = {name: count for name, count in made.items() if count > 1 + cancelled[name]}
+        assert not twice, (twice, cancelled)
+        states = {item["key"]: item for item in Admin(trial.server.url)("GET", f"/_standin/proton/terraform/states?account={ACCOUNT}")["states"]}
+        assert not [item for item in states.values() if item.get("lock")], states
+        for item in trial.listed("list_environments", "environments"):
+            if item["deploymentStatus"] == "SUCCEEDED":
+                assert trial.proton().outputs(item["name"])["size"] in ("first", "second", "third")
+        trial.kill()
+        nobody(f"{tmp_path}/data")
