@@ -243,7 +243,9 @@ def test_a_request_that_is_closed_cancels(proton):
     proton.create()
     [branch] = proton.proposed()
     proton.git.delete(branch)
-    assert proton.settled_environment("env")["deploymentStatus"] == "CANCELLED"
+    environment = proton.settled_environment("env")
+    assert environment["deploymentStatus"] == "CANCELLED"
+    assert "deleted without being merged" in environment["deploymentStatusMessage"]
     deployment = proton.client.get_environment(name="env")["environment"]["lastAttemptedDeploymentId"]
     proton.told(deployment, "deleted without being merged")
     for how in (["--squash"], ["--no-ff"]):

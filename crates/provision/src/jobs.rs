@@ -266,6 +266,8 @@ fn cluster(_: &Parts) -> Result<Arc<dyn Runner>, String> {
 
 #[cfg(unix)]
 fn runner(by: BuildsBy, parts: &Parts) -> Result<Arc<dyn Runner>, String> {
+    use std::path::Path;
+
     use standin_host::job::docker::DockerConfig;
     use standin_host::job::local::{Local, LocalConfig, Within};
 
@@ -298,6 +300,8 @@ fn runner(by: BuildsBy, parts: &Parts) -> Result<Arc<dyn Runner>, String> {
         search: search.clone(),
         outlives: parts.lasting,
         within,
+        // The keys and the state of the server lie above.
+        hidden: folder.parent().map(Path::to_owned).into_iter().collect(),
     };
     Ok(Arc::new(Local::new(config)))
 }

@@ -29,6 +29,8 @@ pub struct LocalConfig {
     /// Whether jobs go on without the server that started them: where another can find them.
     pub outlives: bool,
     pub within: Within,
+    /// Folders of secrets, which [`Within::Bubblewrap`] shows empty but for the job's own.
+    pub hidden: Vec<PathBuf>,
 }
 
 /// What surrounds the commands of a job.
@@ -37,7 +39,7 @@ pub enum Within {
     /// Nothing but limits.
     #[default]
     Process,
-    /// Bubblewrap: all but the job's folder can only be read, and processes outside cannot be seen.
+    /// Bubblewrap: all but the job's folder can only be read, hidden folders and processes outside cannot be seen.
     Bubblewrap,
     /// `unshare`: processes outside cannot be seen.
     Namespaces,
@@ -148,7 +150,8 @@ impl Inner {
                 let mut program = self.limited(&spec.limits)?;
                 match within {
                     Within::Bubblewrap => {
-                        program.extend(bubblewrap(&self.program("bwrap")?, &folder.path.to_string_lossy()));
+                        let program_of = self.program("bwrap")?;
+                        program.extend(bubblewrap(&program_of, &folder.path.to_string_lossy(), &self.config.hidden));
                     }
                     Within::Namespaces => {
                         program.extend(unshare(&self.program("unshare")?));
@@ -303,30 +306,12 @@ pub fn find(search: &OsStr, name: &str) -> Option<PathBuf> {
     std::env::split_paths(search).map(|folder| folder.join(name)).find(|path| path.is_file())
 }
 
-/// The system as it is, to be read; the job's folder, to be written.
-fn bubblewrap(program: &str, folder: &str) -> Vec<String> {
-    [
-        program,
-        "--ro-bind",
-        "/",
-        "/",
-        "--dev",
-        "/dev",
-        "--proc",
-        "/proc",
-        "--tmpfs",
-        "/tmp",
-        "--bind",
-        folder,
-        folder,
-        "--unshare-pid",
-        "--unshare-ipc",
-        "--unshare-uts",
-        "--die-with-parent",
-        "--",
-    ]
-    .map(str::to_owned)
-    .to_vec()
+/// The system as it is, to be read; hidden folders, empty; the job's folder, to be written.
+fn bubblewrap(program: &str, folder: &str, hidden: &[PathBuf]) -> Vec<String> {
+    let system = [program, "--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc", "--tmpfs", "/tmp"];
+    let own = ["--bind", folder, folder, "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--die-with-parent", "--"];
+    let empty = hidden.iter().flat_map(|path| ["--tmpfs".to_owned(), path.to_string_lossy().into_owned()]);
+    system.map(str::to_owned).into_iter().chain(empty).chain(own.map(str::to_owned)).collect()
 }
 
 fn unshare(program: &str) -> Vec<String> {

@@ -206,6 +206,10 @@ pub struct End {
 }
 
 impl End {
+    pub fn cancelled(message: impl Into<String>) -> Self {
+        Self { status: DeploymentStatus::Cancelled, ..Self::failed(message) }
+    }
+
     pub fn failed(message: impl Into<String>) -> Self {
         Self {
             status: DeploymentStatus::Failed,

@@ -114,6 +114,8 @@ pub enum Progress {
     Failed { reason: String },
     /// A cancellation came through: what was there before is there again.
     Cancelled,
+    /// Somebody else than Proton's user has stopped it: it ends as a cancellation, with this reason as its message.
+    Withdrawn { reason: String },
 }
 
 impl Progress {

@@ -28,6 +28,8 @@ const AFTER_ANOTHER_MS: i64 = 50;
 const STEPS_OF_DEPLOYMENT: usize = 64;
 /// How soon a run is looked at again, at least.
 const POLL_MS_MIN: i64 = 25;
+/// What asks for a long rest is asked of over a network: it gets a part of that rest from the beginning.
+const PATIENCE: i64 = 20;
 const BACKOFF: Backoff = Backoff { first_ms: 500, most_ms: 30_000 };
 
 impl Engine {
@@ -183,7 +185,8 @@ impl Engine {
                     }
                     // Most are done soon; what takes longer is looked at less often.
                     let age = scope.now.as_millis() - kept.value.created_at.as_millis();
-                    schedule(&mut tx, id, (age / 4).max(POLL_MS_MIN).min((*again_after_ms).max(1)));
+                    let most = (*again_after_ms).max(1);
+                    schedule(&mut tx, id, (age / 4).max(POLL_MS_MIN).max(most / PATIENCE).min(most));
                 }
                 Progress::Waiting => {}
                 Progress::Done { outputs, resources } => {
@@ -200,10 +203,9 @@ impl Engine {
                 }
                 Progress::Failed { reason } => deployments::finish(&mut tx, id, End::failed(reason)).await?,
                 Progress::Cancelled => {
-                    let end =
-                        End { status: DeploymentStatus::Cancelled, ..End::failed("User initiated cancellation.") };
-                    deployments::finish(&mut tx, id, end).await?;
+                    deployments::finish(&mut tx, id, End::cancelled("User initiated cancellation.")).await?;
                 }
+                Progress::Withdrawn { reason } => deployments::finish(&mut tx, id, End::cancelled(reason)).await?,
             }
             if done(tx, job).await? {
                 return Ok(());

@@ -265,7 +265,7 @@ impl Pulls {
                     None => format!("the branch {} was deleted without being merged", branch_of(at.order)),
                 };
                 self.say(at.order, format!("{what}: the deployment is cancelled")).await;
-                Ok(Progress::Cancelled)
+                Ok(Progress::Withdrawn { reason: format!("{what}.") })
             }
         }
     }

@@ -21,7 +21,7 @@ fn jobs(name: &str, within: Within) -> Local {
     let arguments = ["--exact", "job::local::tests::shepherd", "--ignored"].map(OsString::from);
     let shepherd = std::iter::once(own).chain(arguments).collect();
     let search = OsString::from("/usr/local/bin:/usr/bin:/bin");
-    Local::new(LocalConfig { folder, shepherd, search, outlives: true, within })
+    Local::new(LocalConfig { folder, shepherd, search, outlives: true, within, hidden: Vec::new() })
 }
 
 fn spec(commands: &[&str]) -> Spec {
@@ -339,9 +339,18 @@ async fn bubblewrap_lets_a_job_write_in_its_own_folder_only() {
     if find(OsStr::new("/usr/local/bin:/usr/bin:/bin"), "bwrap").is_none() {
         return eprintln!("skipped: there is no bwrap");
     }
-    let jobs = jobs("bubblewrap", Within::Bubblewrap);
-    let (end, lines) = run(&jobs, &spec(&["echo mine > file; cat file", "! touch /etc/standin-was-here"])).await;
+    let plain = jobs("bubblewrap", Within::Bubblewrap);
+    // Not in /tmp, which is empty anyway.
+    let own = std::env::current_exe().expect("tests are a program");
+    let data = own.with_file_name(format!("standin-host-{}-bubblewrap-data", std::process::id()));
+    std::fs::create_dir_all(data.join("jobs")).expect("it can be made");
+    std::fs::write(data.join("secret.key"), "secret").expect("it can be written");
+    let key = data.join("secret.key").to_string_lossy().into_owned();
+    let config = LocalConfig { folder: data.join("jobs"), hidden: vec![data.clone()], ..plain.inner.config.clone() };
+    let jobs = Local::new(config);
+    let commands = ["echo mine > file; cat file", "! touch /etc/standin-was-here", &format!("! cat {key}")];
+    let (end, lines) = run(&jobs, &spec(&commands)).await;
     // Not every machine lets everybody have namespaces.
     assert!(end.succeeded() || lines.iter().any(|line| line.starts_with("bwrap:")), "{end:?} {lines:?}");
-    remove(&jobs);
+    let _ = std::fs::remove_dir_all(&data);
 }
