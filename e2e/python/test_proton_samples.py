@@ -5,8 +5,10 @@ The samples are not part of this repository. They are read from the folders that
 """
 
 import io
+import json
 import os
 import re
+import shutil
 import subprocess
 import tarfile
 import time
@@ -15,6 +17,8 @@ from pathlib import Path
 import pytest
 from botocore.exceptions import ClientError
 from conftest import make
+from gits import Repository
+from protons import polled
 from serve import ROOT, Standin
 
 COMMITS = {
@@ -283,20 +287,22 @@ def test_cloudformation_sample_component_reaches_its_service(stateful):
     assert account.empty() == []
 
 
-def test_terraform_samples_wait_for_their_own_automation(stateful):
+def deploy_terraform(server, repository_of, merged):
+    """Deploys all Terraform samples as their automation would: what is `merged` is told to have been applied. Their names."""
     deployed = []
     for region, group in groups("terraform"):
-        account = Account(stateful, region, "777788889999")
-        proton = account.proton
-        proton.create_repository(**REPOSITORY, connectionArn=CODE["repositoryConnectionArn"])
-        proton.update_account_settings(pipelineProvisioningRepository={**REPOSITORY, "branch": "main"})
+        account = Account(server, region, "777788889999")
+        proton, repository = account.proton, repository_of(region)
+        proton.create_repository(**repository, connectionArn=CODE["repositoryConnectionArn"])
+        proton.update_account_settings(pipelineProvisioningRepository={**repository, "branch": "main"})
         for bundle, name, spec in group:
             if is_environment(bundle):
                 account.publish(bundle, name)
                 called = "vpc" if name.startswith("sample-") else f"{name}-prod"
                 arn = proton.create_environment(
-                    name=called, templateName=name, templateMajorVersion="1", spec=spec, provisioningRepository={**REPOSITORY, "branch": "main"},
+                    name=called, templateName=name, templateMajorVersion="1", spec=spec, provisioningRepository={**repository, "branch": "main"},
                 )["environment"]["arn"]
+                merged(region, called, bundle / "infrastructure")
                 assert proton.get_environment(name=called)["environment"]["deploymentStatus"] == "IN_PROGRESS"
                 proton.notify_resource_deployment_status_change(resourceArn=arn, status="SUCCEEDED", outputs=[{"key": "VPC", "valueString": "vpc-1"}])
                 assert account.environment(called) == {"VPC": "vpc-1"}
@@ -308,6 +314,7 @@ def test_terraform_samples_wait_for_their_own_automation(stateful):
             has_pipeline = account.publish(bundle, name, compatibleEnvironmentTemplates=compatible)
             proton.create_service(name=name, templateName=name, templateMajorVersion="1", spec=spec, **(CODE if has_pipeline else {}))
             [instance] = proton.list_service_instances(serviceName=name)["serviceInstances"]
+            merged(region, f"{instance['environmentName']}/{name}-{instance['name']}", bundle / "instance_infrastructure")
             assert (instance["deploymentStatus"], proton.get_service(name=name)["service"]["status"]) == ("IN_PROGRESS", "CREATE_IN_PROGRESS")
             proton.notify_resource_deployment_status_change(resourceArn=instance["arn"], status="SUCCEEDED", outputs=[{"key": "Url", "valueString": "u"}])
             if has_pipeline:
@@ -316,6 +323,7 @@ def test_terraform_samples_wait_for_their_own_automation(stateful):
                 end = time.monotonic() + SECONDS_MAX
                 while "lastAttemptedDeploymentId" not in read() and time.monotonic() < end:
                     time.sleep(0.05)
+                merged(region, f"{name}/pipeline", bundle / "pipeline_infrastructure")
                 proton.notify_resource_deployment_status_change(resourceArn=read()["arn"], status="SUCCEEDED")
             assert account.service(name, has_pipeline) == {instance["name"]: {"Url": "u"}}
             deployed.append(name)
@@ -325,8 +333,43 @@ def test_terraform_samples_wait_for_their_own_automation(stateful):
                 name="bucket", environmentName="fargate-env-prod", manifest=(folder / "manifest.yaml").read_text(), templateFile=(folder / "component.tf").read_text(),
             )["component"]
             assert component["deploymentStatus"] == "IN_PROGRESS"
+            merged(region, "fargate-env-prod/bucket", folder)
             proton.notify_resource_deployment_status_change(resourceArn=component["arn"], status="SUCCEEDED", outputs=[{"key": "BucketArn", "valueString": "b"}])
             assert proton.get_component(name="bucket")["component"]["deploymentStatus"] == "SUCCEEDED"
             assert proton.list_component_outputs(componentName="bucket")["outputs"] == [{"key": "BucketArn", "valueString": "b"}]
             deployed.append("bucket")
+    return deployed
+
+
+def test_terraform_samples_wait_for_their_own_automation(stateful):
+    deployed = deploy_terraform(stateful, lambda _: REPOSITORY, lambda *_: None)
     assert len(deployed) >= 15, deployed
+
+
+@pytest.mark.skipif(not shutil.which("git"), reason="needs the program git")
+def test_terraform_samples_go_through_pull_requests(tmp_path):
+    """Every sample is proposed to a plain repository with all its files, merged there, and told to be applied."""
+    samples("terraform")
+    repositories, folders = {}, []
+
+    def repository_of(region):
+        repositories[region] = Repository(tmp_path / "example", region)
+        return {"provider": "GITHUB", "name": f"example/{region}"}
+
+    def merged(region, folder, bundle):
+        git = repositories[region]
+        [branch] = next(branches for branches in polled(git.branches) if branches)
+        git.merge(branch, delete=True)
+        files = {path.removeprefix(f"{folder}/"): text for path, text in git.files().items() if path.startswith(f"{folder}/")}
+        sources = sorted(bundle.glob("*.tf"))
+        assert sources
+        for source in sources:
+            assert files[source.name].endswith(source.read_text()), source
+        assert json.loads(files["proton.auto.tfvars.json"])["proton_tags"]["proton:account"] == "777788889999"
+        assert json.loads(files[".proton/deployment-metadata.json"])["isResourceDeleted"] is False
+        folders.append(f"{region}/{folder}")
+
+    base = f'git.base="file://{tmp_path}/{{owner}}/{{name}}.git"'
+    with Standin("--log", "warn", "--data-dir", str(tmp_path / "data"), "--proton", base, "--proton", 'git.poll="100ms"') as server:
+        deployed = deploy_terraform(server, repository_of, merged)
+    assert len(deployed) >= 15 and len(set(folders)) == len(folders) >= len(deployed), (deployed, folders)
