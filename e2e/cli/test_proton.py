@@ -3,7 +3,9 @@
 import json
 import os
 import re
+import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
 from test_cli import AWS, binary, environment
@@ -133,6 +135,34 @@ def test_up_deploys_a_folder_and_again_only_what_changed(shell):
     assert shell("standin proton status") == "nothing is deployed\n"
     assert json.loads(shell("standin call cloudformation DescribeStacks"))["Stacks"] == []
     shell("standin proton down .")
+
+
+def test_up_provisions_the_examples(tmp_path):
+    """By commands and by Terraform, on a server whose data directory is told as seen from its folder."""
+    data = os.path.relpath(tmp_path / "data")
+    with Standin("--log", "warn", "--data-dir", data, "--proton", 'provisioning.terraform="local"') as server:
+
+        def proton(*words):
+            how = {"cwd": tmp_path, "env": environment(AWS_ENDPOINT_URL=server.url), "capture_output": True, "text": True, "timeout": 300}
+            done = subprocess.run([binary().resolve(), "proton", *words], **how)
+            assert done.returncode == 0, done.stdout + done.stderr
+            return done.stdout
+
+        def deployed(example):
+            shutil.copytree(ROOT / "examples" / example, tmp_path / example)
+            for spec in (tmp_path / example).glob("*/spec.yaml"):
+                spec.write_text(spec.read_text().replace("/tmp/sites", str(tmp_path / "sites")))
+            return json.loads(proton("up", example, "--json"))["services"]
+
+        page = deployed("proton-codebuild")["pages"]["instances"]["welcome"]["outputs"]["Page"]
+        assert Path(page).read_text() == "Hello from Proton\n"
+        assert "write_site" in proton("logs", "environment/blog")
+        proton("down", "proton-codebuild")
+        assert not Path(page).exists()
+        if shutil.which("terraform"):
+            place = deployed("proton-terraform")["places"]["instances"]["one"]["outputs"]["Place"]
+            assert place == "10.8.0.0/24 in network"
+            proton("down", "proton-terraform")
 
 
 def test_up_tells_what_is_wrong(shell):

@@ -206,10 +206,12 @@ fn keys(settings: &Settings, data_dir: Option<&PathBuf>, get: env::Get<'_>) -> R
     })
 }
 
-/// Where files are kept: a database holds what is known of objects, not their bytes.
+/// Where files are kept: a database holds what is known of objects, not their bytes. Absolute: programs that are started there
+/// work in other folders.
 fn files(settings: &Settings) -> Option<PathBuf> {
     let wants_some = matches!(location(settings), StoreLocation::Postgres { .. });
-    settings.data_dir.clone().or_else(|| config::default_data_dir(&env::process).filter(|_| wants_some))
+    let folder = settings.data_dir.clone().or_else(|| config::default_data_dir(&env::process).filter(|_| wants_some))?;
+    Some(std::path::absolute(&folder).unwrap_or(folder))
 }
 
 fn transitions(list: &[Transition], models: &[Service]) -> Result<Transitions, CommandError> {

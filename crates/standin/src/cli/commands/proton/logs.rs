@@ -99,6 +99,9 @@ impl LogsArgs {
     }
 }
 
+/// Of a UUID.
+const ID_CHARS: usize = 36;
+
 fn is_busy(status: &str) -> bool {
     status.ends_with("IN_PROGRESS") || status == "CANCELLING"
 }
@@ -115,7 +118,8 @@ fn deployment(remote: &mut Remote, of: &str) -> Result<String, CommandError> {
     let resource = if of.starts_with("arn:") { of.splitn(6, ':').last().unwrap_or_default() } else { of };
     let parts: Vec<&str> = resource.split('/').collect();
     let (operation, input, member) = match parts[..] {
-        [id] | ["deployment", id] => return Ok(id.to_owned()),
+        ["deployment", id] => return Ok(id.to_owned()),
+        [id] if id.len() == ID_CHARS && id.matches('-').count() == 4 => return Ok(id.to_owned()),
         ["environment", name] => ("GetEnvironment", json!({ "name": name }), "environment"),
         ["component", name] => ("GetComponent", json!({ "name": name }), "component"),
         ["service", name, "pipeline"] | ["service", name, "pipeline", _] => {
