@@ -210,7 +210,8 @@ fn keys(settings: &Settings, data_dir: Option<&PathBuf>, get: env::Get<'_>) -> R
 /// work in other folders.
 fn files(settings: &Settings) -> Option<PathBuf> {
     let wants_some = matches!(location(settings), StoreLocation::Postgres { .. });
-    let folder = settings.data_dir.clone().or_else(|| config::default_data_dir(&env::process).filter(|_| wants_some))?;
+    let folder =
+        settings.data_dir.clone().or_else(|| config::default_data_dir(&env::process).filter(|_| wants_some))?;
     Some(std::path::absolute(&folder).unwrap_or(folder))
 }
 
