@@ -309,13 +309,11 @@ def test_colours_are_for_terminals_that_want_them(shell):
 def test_the_page_about_moving_can_be_pasted(shell):
     shell("standin proton init environment network; standin proton init service web; standin proton up .")
     pasted = blocks((ROOT / "docs/how-to/move-from-aws-proton.md").read_text())
-    assert len(pasted) == 3
+    assert len(pasted) == 2
     stacks = json.loads(shell("standin call cloudformation ListStacks"))["StackSummaries"]
     [stack] = [stack["StackName"] for stack in stacks if stack["StackName"].startswith("AWSProton-web-dev-")]
     by_proton = json.loads(shell(f"standin call cloudformation GetTemplate --input '{{\"StackName\": \"{stack}\"}}'"))["TemplateBody"]
     out = shell("\n".join(['eval "$(standin env)"', *pasted]))
-    stacks = dict(line.split("\t") for line in out.splitlines() if line.startswith("AWSProton-"))
-    assert sorted(arn.rsplit(":", 1)[1] for arn in stacks.values() if arn.startswith("arn:")) == ["environment/my-environment", "service/web/service-instance/dev", "service/web/service-instance/prod"]
     assert "VpcId: vpc-" in (shell.folder / "outputs.yaml").read_text()
     assert (shell.folder / "rendered/prod/cloudformation.yaml").exists()
     assert f"Successfully created/updated stack - {stack}" in out
