@@ -83,7 +83,7 @@ impl Provisioning {
             Some(local) => local,
             None => Arc::new(Pulls::new(places.clone(), log.clone(), &parts.config)),
         };
-        let methods = Methods::new(stacks).with_builds(builds).with_terraform(terraform);
+        let methods = Methods::new(stacks, builds, terraform);
         Self { methods: Arc::new(methods), repositories: places, log, secrets, survey }
     }
 }

@@ -13,20 +13,8 @@ pub struct Methods {
 }
 
 impl Methods {
-    pub fn new(stacks: Arc<dyn Provisioner>) -> Self {
-        Self { stacks, builds: Arc::new(NoBuilds), terraform: Arc::new(Notified) }
-    }
-
-    #[must_use]
-    pub fn with_builds(mut self, builds: Arc<dyn Provisioner>) -> Self {
-        self.builds = builds;
-        self
-    }
-
-    #[must_use]
-    pub fn with_terraform(mut self, terraform: Arc<dyn Provisioner>) -> Self {
-        self.terraform = terraform;
-        self
+    pub fn new(stacks: Arc<dyn Provisioner>, builds: Arc<dyn Provisioner>, terraform: Arc<dyn Provisioner>) -> Self {
+        Self { stacks, builds, terraform }
     }
 
     fn of(&self, order: &Order) -> &dyn Provisioner {
@@ -49,41 +37,6 @@ impl Provisioner for Methods {
 
     fn cancel<'a>(&'a self, order: &'a Order) -> BoxFuture<'a, Progress> {
         self.of(order).cancel(order)
-    }
-}
-
-/// Where the server may start no programs.
-struct NoBuilds;
-
-impl Provisioner for NoBuilds {
-    fn provision<'a>(&'a self, _: &'a Order) -> BoxFuture<'a, Progress> {
-        let reason = "this server runs no jobs: it has no data directory, or may start no programs";
-        Box::pin(std::future::ready(Progress::failed(reason)))
-    }
-
-    fn delete<'a>(&'a self, _: &'a Order) -> BoxFuture<'a, Progress> {
-        Box::pin(std::future::ready(Progress::Done { outputs: Vec::new(), resources: Vec::new() }))
-    }
-
-    fn cancel<'a>(&'a self, _: &'a Order) -> BoxFuture<'a, Progress> {
-        Box::pin(std::future::ready(Progress::Cancelled))
-    }
-}
-
-/// Somebody else provisions, and says so by `NotifyResourceDeploymentStatusChange`.
-struct Notified;
-
-impl Provisioner for Notified {
-    fn provision<'a>(&'a self, _: &'a Order) -> BoxFuture<'a, Progress> {
-        Box::pin(std::future::ready(Progress::Waiting))
-    }
-
-    fn delete<'a>(&'a self, _: &'a Order) -> BoxFuture<'a, Progress> {
-        Box::pin(std::future::ready(Progress::Done { outputs: Vec::new(), resources: Vec::new() }))
-    }
-
-    fn cancel<'a>(&'a self, _: &'a Order) -> BoxFuture<'a, Progress> {
-        Box::pin(std::future::ready(Progress::Cancelled))
     }
 }
 

@@ -174,10 +174,9 @@ pub async fn component_of(
     tx.first::<Component>(&Part::of(index::INSTANCE, &[service, instance])).await
 }
 
-/// Makes the run that deletes an instance.
-pub fn begin_delete(tx: &mut Tx<'_>, kept: &mut Kept<ServiceInstance>) {
-    let it = &kept.value;
-    let state = DeploymentState {
+/// The state of an instance without the deployments that it came after.
+pub fn bare_state(it: &ServiceInstance) -> DeploymentState {
+    DeploymentState {
         service_instance: Some(ServiceInstanceState {
             spec: it.spec.clone().unwrap_or_default(),
             template_major_version: it.template_major_version.clone(),
@@ -186,7 +185,13 @@ pub fn begin_delete(tx: &mut Tx<'_>, kept: &mut Kept<ServiceInstance>) {
             ..ServiceInstanceState::default()
         }),
         ..DeploymentState::default()
-    };
+    }
+}
+
+/// Makes the run that deletes an instance.
+pub fn begin_delete(tx: &mut Tx<'_>, kept: &mut Kept<ServiceInstance>) {
+    let it = &kept.value;
+    let state = bare_state(it);
     let run = Run {
         target: Target::Instance(it.service_name.clone(), it.name.clone()),
         arn: &it.arn.clone(),

@@ -120,16 +120,21 @@ fn event(document: &Document) -> StackEvent {
     }
 }
 
+/// Where stacks are looked at that no order is about.
+fn place(whose: &Whose<'_>, now: Timestamp) -> Place {
+    Place {
+        partition: whose.partition.to_owned(),
+        account: whose.account.to_owned(),
+        region: whose.region.to_owned(),
+        access_key: None,
+        now,
+    }
+}
+
 impl Survey for OwnStacks {
     fn stacks<'a>(&'a self, whose: &'a Whose<'a>, now: Timestamp) -> Asked<'a, Vec<adopt::Stack>> {
         Box::pin(async move {
-            let place = Place {
-                partition: whose.partition.to_owned(),
-                account: whose.account.to_owned(),
-                region: whose.region.to_owned(),
-                access_key: None,
-                now,
-            };
+            let place = place(whose, now);
             let call = |operation: &'static str, input: Fields| {
                 let place = &place;
                 async move {
@@ -166,13 +171,7 @@ impl Survey for OwnStacks {
 
     fn drift<'a>(&'a self, whose: &'a Whose<'a>, ask: DriftAsk<'a>, now: Timestamp) -> Asked<'a, DriftAnswer> {
         Box::pin(async move {
-            let place = Place {
-                partition: whose.partition.to_owned(),
-                account: whose.account.to_owned(),
-                region: whose.region.to_owned(),
-                access_key: None,
-                now,
-            };
+            let place = place(whose, now);
             let (operation, member, value) = match ask {
                 DriftAsk::Detect(stack) => ("DetectStackDrift", "StackName", stack),
                 DriftAsk::Status(id) => ("DescribeStackDriftDetectionStatus", "StackDriftDetectionId", id),

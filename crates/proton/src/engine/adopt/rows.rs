@@ -11,6 +11,7 @@ use crate::bundle::{Bundle, Infrastructure};
 use crate::engine::deployments::{self, Deployable as _, End, Run, Target};
 use crate::engine::environments;
 use crate::engine::errors::validation;
+use crate::engine::instances;
 use crate::engine::kept::{Kept, Template};
 use crate::engine::order::{self, Asked};
 use crate::engine::provision::Subject;
@@ -60,7 +61,7 @@ pub(super) async fn adopt(tx: &mut Tx<'_>, stacks: &[Stack], hints: &Hints) -> R
     }
     for (environment, name, stack) in components {
         let subject = Subject::Component { environment: environment.clone(), name: name.clone() };
-        let ended = component(tx, &environment, &name, stack, hints).await;
+        let ended = component(tx, &environment, &name, stack).await;
         outcomes.push(told(stack, &subject, ended)?);
     }
     Ok(outcomes)
@@ -463,7 +464,7 @@ async fn whole_service(
     let mut outcomes = Vec::new();
     for ((instance, environment, stack), found) in parts.instances.iter().zip(guessed) {
         let mut it = instance_row(tx, (name, instance, environment), &version, &text, stack);
-        let state = instance_state(&it);
+        let state = instances::bare_state(&it);
         let run = Run {
             target: Target::Instance(name.to_owned(), instance.clone()),
             arn: &it.arn.clone(),
@@ -537,19 +538,6 @@ fn instance_row(
     }
 }
 
-fn instance_state(it: &ServiceInstance) -> DeploymentState {
-    DeploymentState {
-        service_instance: Some(ServiceInstanceState {
-            spec: it.spec.clone().unwrap_or_default(),
-            template_major_version: it.template_major_version.clone(),
-            template_minor_version: it.template_minor_version.clone(),
-            template_name: it.template_name.clone(),
-            ..ServiceInstanceState::default()
-        }),
-        ..DeploymentState::default()
-    }
-}
-
 /// The inputs of an instance: the first guess that renders to the stack's template, else the one that takes least for granted.
 async fn guess_instance(
     tx: &mut Tx<'_>,
@@ -588,7 +576,7 @@ async fn guess_instance(
                 service_name: Some(service.to_owned()),
                 service_instance_name: Some(name.to_owned()),
                 environment_name: environment.to_owned(),
-                target_state: Some(instance_state(&it)),
+                target_state: Some(instances::bare_state(&it)),
                 ..Deployment::default()
             };
             tx.put(&Kept::new(it));
@@ -651,13 +639,7 @@ async fn adopt_pipeline(
 const MANIFEST: &str = "infrastructure:\n  templates:\n    - file: \"cloudformation.yaml\"\n      rendering_engine: jinja\n      \
                         template_language: cloudformation\n";
 
-async fn component(
-    tx: &mut Tx<'_>,
-    environment: &str,
-    name: &str,
-    stack: &Stack,
-    _: &Hints,
-) -> Result<Outcome, OperationError> {
+async fn component(tx: &mut Tx<'_>, environment: &str, name: &str, stack: &Stack) -> Result<Outcome, OperationError> {
     if tx.find::<Component>(name).await?.is_some() {
         return Ok(known());
     }
